@@ -1,0 +1,182 @@
+"""What happens beside the training loop: progress, and ending in order."""
+
+from __future__ import annotations
+
+import logging
+import math
+import signal
+import sys
+import time
+from types import FrameType
+from typing import Any
+
+import lightning.pytorch as pl
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from rosenblatt.classifier import Classifier
+from rosenblatt.errors import UserError
+
+log = logging.getLogger(__name__)
+REFRESH = 0.1  # seconds between two looks of the bar
+
+
+class TrainingProgress(pl.Callback):
+    """A bar with rate, time left and the latest metrics; where the output is no terminal, a line an epoch.
+
+    The lines go to the log file in either case.
+
+    Args:
+        console: where to draw.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console()
+        self.bar: Progress | None = None
+        self.unreported = False
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the bar."""
+        self.started = self.drawn = time.monotonic()
+        self.first_step = trainer.global_step
+        if trainer.is_global_zero and self.console.is_terminal:
+            self.bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=None),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]}"),
+                TimeRemainingColumn(compact=True),
+                TextColumn("{task.fields[metrics]}"),
+                console=self.console,
+                auto_refresh=False,  # no thread of its own: it would compete with a model this small
+                transient=True,
+                expand=True,
+            )
+            self.bar.start()
+            self.total = self.bar.add_task("", total=_num_steps(trainer), rate="", metrics="")
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        """Move the bar, ten times a second at the most."""
+        if self.bar is not None and time.monotonic() - self.drawn > REFRESH:
+            self._draw(trainer)
+
+    def _draw(self, trainer: pl.Trainer) -> None:
+        assert self.bar is not None
+        self.drawn = time.monotonic()
+        rate = (trainer.global_step - self.first_step) / max(self.drawn - self.started, 1e-9)
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        shown = [f"{name} {metrics[name]:.4f}" for name in ("val/loss", "val/acc", "val/p_at_1") if name in metrics]
+        self.bar.update(
+            self.total,
+            completed=trainer.global_step,
+            description=f"epoch {trainer.current_epoch + 1}",
+            rate=f"{rate:,.0f} steps/s",
+            metrics=" ".join(shown),
+        )
+        self.bar.refresh()
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Report the epoch before: its training metrics are there only once it has ended."""
+        self._report(trainer, trainer.current_epoch)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Note that there is an epoch to report."""
+        self.unreported = True
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Report the last epoch and take the bar away."""
+        self._report(trainer, trainer.current_epoch)
+        self._stop()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Leave the terminal as it was."""
+        self._stop()
+
+    def _stop(self) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+            self.bar = None
+
+    def _report(self, trainer: pl.Trainer, epoch: int) -> None:
+        if not self.unreported or not trainer.is_global_zero:
+            return
+        self.unreported = False
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        names = ("train/loss", "train/acc", "val/loss", "val/acc", "val/p_at_1")
+        line = "  ".join(f"{name} {metrics[name]:.4f}" for name in names if name in metrics)
+        message = f"epoch {epoch:>{len(str(trainer.max_epochs or 0))}}/{trainer.max_epochs}  {line}"
+        # With a bar on the screen, the line is for the log file alone (configs/train.yaml).
+        (logging.getLogger("rosenblatt_file") if self.bar is not None else log).info(message)
+
+
+def _num_steps(trainer: pl.Trainer) -> float | None:
+    total = trainer.estimated_stepping_batches
+    return None if math.isinf(total) or total < 0 else total
+
+
+class FiniteLoss(pl.Callback):
+    """Ends a run whose loss is no number any more, with the reason.
+
+    `lightning.pytorch.callbacks.EarlyStopping(check_finite=True)` ends it too, but as if all were well.
+    """
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Look at the mean training loss of the epoch."""
+        assert isinstance(pl_module, Classifier)
+        self._check("train/loss", pl_module.train_metrics.mean_loss(), trainer)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Look at the validation loss, before a checkpoint is called the best."""
+        if "val/loss" in trainer.callback_metrics:
+            self._check("val/loss", float(trainer.callback_metrics["val/loss"]), trainer)
+
+    def _check(self, name: str, value: float, trainer: pl.Trainer) -> None:
+        if not math.isfinite(value) and not trainer.sanity_checking:
+            lr = trainer.optimizers[0].param_groups[0]["lr"]
+            raise UserError(
+                f"Training ended without a result: {name} became {value} in epoch {trainer.current_epoch + 1} at "
+                f"lr={lr:g}. Try a smaller lr, such as lr={lr / 10:g}, or trainer.gradient_clip_val=1."
+            )
+
+
+class StopOnCtrlC(pl.Callback):
+    """Ends training in order on Ctrl-C: after the current step, validation, checkpoint and evaluation still follow.
+
+    A second Ctrl-C ends the process at once.
+
+    Attributes:
+        pressed: whether training was ended so.
+    """
+
+    def __init__(self) -> None:
+        self.pressed = False
+        self._before: Any = None
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Take over the signal."""
+
+        def stop(signum: int, frame: FrameType | None) -> None:
+            if self.pressed:
+                raise KeyboardInterrupt
+            self.pressed = True
+            trainer.fit_loop.min_epochs = 0
+            trainer.should_stop = True
+            sys.stderr.write("\nCtrl-C: ending in order, with the best model so far. Once more to leave at once.\n")
+
+        try:
+            self._before = signal.signal(signal.SIGINT, stop)
+        except ValueError:  # not the main thread: Ctrl-C reaches the main one
+            self._before = None
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Give the signal back."""
+        self._restore()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Give the signal back."""
+        self._restore()
+
+    def _restore(self) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+            self._before = None

@@ -1,0 +1,129 @@
+"""The one LightningModule: the book's training loop, with the Trainer around it.
+
+The five steps of the book's loop (examples 3.11 and 3.21) are zero_grad, forward, loss, backward and step. Lightning
+does the first and the last two around `Classifier.training_step`, which is steps two and three.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from rosenblatt.losses import ClassificationLoss
+from rosenblatt.metrics import EpochMetrics, Result
+from rosenblatt.spec import Batch, DataSpec
+
+MAX_RANKED = 50  # classes up to which AUROC and average precision are computed each epoch
+
+
+class Classifier(pl.LightningModule):
+    """A model, its loss, its optimizer and the metrics of each split.
+
+    Logs ``train/...`` and ``val/...`` once an epoch: the loss, accuracy and the others of
+    `rosenblatt.metrics.make_metrics`, as means over all rows, the last partial batch included.
+
+    Args:
+        model: maps features of N rows to logits (N, num_outputs).
+        spec: task and classes.
+        loss: takes logits and target.
+        optimizer: makes the optimizer from the parameters, such as ``functools.partial(torch.optim.Adam, lr=0.1)``.
+        scheduler: makes the learning rate schedule from the optimizer; stepped once an epoch, and given ``monitor``
+            where it is `torch.optim.lr_scheduler.ReduceLROnPlateau`.
+        monitor: the metric that the plateau schedule watches.
+        threshold: probability from which a binary class or a label counts as predicted (the book, page 62: 0.5).
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        spec: DataSpec,
+        loss: ClassificationLoss,
+        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        scheduler: Callable[[Optimizer], LRScheduler] | None = None,
+        monitor: str = "val/loss",
+        threshold: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.spec = spec
+        self.loss = loss
+        self.make_optimizer = optimizer
+        self.make_scheduler = scheduler
+        self.monitor = monitor
+        # The ranking metrics keep every row; in training, where the model changes with each step, they say little.
+        self.train_metrics = EpochMetrics(spec, threshold, ranking=False)
+        # With hundreds of classes they take longer than the epoch, and wait for the evaluation at the end.
+        self.val_metrics = EpochMetrics(spec, threshold, ranking=len(spec.classes) <= MAX_RANKED)
+        self.test_metrics = EpochMetrics(spec, threshold, per_class=True)
+        self.test_result = Result({}, {})
+
+    def forward(self, features: Any) -> Tensor:
+        """Return logits (N, num_outputs)."""
+        logits: Tensor = self.model(features)
+        return logits
+
+    def _step(self, batch: Batch, metrics: EpochMetrics) -> Tensor:
+        features, target = batch
+        logits = self.model(features)
+        loss: Tensor = self.loss(logits, target)
+        metrics.update(logits, target, loss)
+        return loss
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Steps two and three of the book's loop: forward and loss. The Trainer does the other three."""
+        return self._step(batch, self.train_metrics)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Count a validation batch; the Trainer has switched to eval mode and switched gradients off."""
+        self._step(batch, self.val_metrics)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Count a batch of whichever split is evaluated."""
+        self._step(batch, self.test_metrics)
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return logits (N, num_outputs)."""
+        logits: Tensor = self.model(batch[0])
+        return logits
+
+    def on_train_epoch_end(self) -> None:
+        """Compute and log the training metrics, once an epoch."""
+        self._log("train", self.train_metrics)
+
+    def on_validation_epoch_end(self) -> None:
+        """Compute and log the validation metrics, once an epoch."""
+        self._log("val", self.val_metrics)
+
+    def _log(self, split: str, metrics: EpochMetrics) -> None:
+        values = {f"{split}/{name}": value for name, value in metrics.compute().values.items()}
+        self.log_dict(values, sync_dist=self.trainer.world_size > 1)
+
+    def on_fit_start(self) -> None:
+        """Forget what an earlier pass that was cut off had counted."""
+        self.train_metrics.reset()
+        self.val_metrics.reset()
+
+    def on_test_epoch_start(self) -> None:
+        """Start the evaluation from zero rows."""
+        self.test_metrics.reset()
+
+    def on_test_epoch_end(self) -> None:
+        """Keep the result for whoever asked for it; nothing is logged, since any split may be evaluated."""
+        self.test_result = self.test_metrics.compute()
+
+    def configure_optimizers(self) -> Any:
+        """Make the optimizer, and the schedule where there is one."""
+        optimizer = self.make_optimizer(self.model.parameters())
+        if self.make_scheduler is None:
+            return optimizer
+        scheduler = self.make_scheduler(optimizer)
+        config: dict[str, Any] = {"scheduler": scheduler, "interval": "epoch"}
+        if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
+            config["monitor"] = self.monitor
+        return {"optimizer": optimizer, "lr_scheduler": config}

@@ -1,0 +1,112 @@
+"""Around every command: what a user did wrong becomes one message and an exit code, never a traceback."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from rosenblatt.errors import UserError, nearest
+
+CONFIGS = Path(__file__).parents[3] / "configs"
+OPEN_GROUPS = ("trainer.", "optimizer.", "scheduler.")
+
+
+def launch(main: Callable[[], Any], config_name: str) -> None:
+    """Run a Hydra main function; exit with 1 after a message for a mistake, with 130 after Ctrl-C.
+
+    Args:
+        main: decorated with ``hydra.main``.
+        config_name: of its primary configuration, to find the nearest key to a misspelt one.
+    """
+    wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print a traceback and exit; so it hands the error to us
+    sys.argv[1:] = [opened(word) for word in sys.argv[1:]]
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.stderr.write("\nCtrl-C: stopped before there was a result.\n")
+        sys.exit(130)
+    except Exception as error:
+        message = explained(error, config_name)
+        if message is None or wants_traceback:
+            traceback.print_exc()
+        if message is None:
+            message = "This is a mistake in the program, not yours: please report it with the lines above."
+        sys.stderr.write(f"\nerror: {message}\n")
+        sys.exit(1)
+
+
+def opened(word: str) -> str:
+    """Let ``trainer.x=`` and the like set any argument of their class, not only those that the YAML file names.
+
+    Hydra wants ``+trainer.x=`` for the others. A misspelt one is found when the class is called.
+    """
+    return f"++{word}" if word.startswith(OPEN_GROUPS) and "=" in word else word
+
+
+def explained(error: BaseException, config_name: str) -> str | None:
+    """Return the message for a mistake of the user's, or ``None`` for one of the program's."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        return _hydra_message(error, config_name)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return f"The disk is full: {error.filename or 'a file'} could not be written. Free some space and run again."
+    if isinstance(error, PermissionError):
+        return f"{error.filename}: no permission to write there."
+    if type(error).__name__ == "MisconfigurationException":  # Lightning's, about flags of the Trainer
+        return f"trainer: {str(error).strip()}"
+    if type(error).__name__ == "OutOfMemoryError":
+        return f"Out of memory: {str(error).strip().splitlines()[0]} Try a smaller data.batch_size."
+    return None
+
+
+def _hydra_message(error: BaseException, config_name: str) -> str:
+    text = str(error).strip()
+    cause = str(error.__cause__ or "")
+    if found := re.search(r"Could not override '([^']+)'", text):
+        key = found[1]
+        return f"{key}: no such setting.{nearest(key, _keys(config_name))} `--cfg job` shows them all."
+    if found := re.search(r"Could not find '([\w/]+)/([^/']+)'", text):
+        group, option = found[1], found[2]
+        options = sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))
+        known = f" There are {', '.join(options)}." if options else ""
+        return f"{group}={option}: no such choice.{nearest(option, options)}{known}"
+    if found := re.search(r"Could not override '?([^'\s]+)'?\.?\s*No match in the defaults list", text):
+        return f"{found[1]}: no such group.{nearest(found[1], _groups())} There are {', '.join(_groups())}."
+    if found := re.search(r"Missing mandatory value: (\S+)", text):
+        return f"{found[1]} is not set. Give it on the command line: {found[1]}=..."
+    return "\n".join(line for line in (text, cause) if line)
+
+
+def _groups() -> list[str]:
+    return sorted(path.name for path in CONFIGS.iterdir() if path.is_dir())
+
+
+def _keys(config_name: str) -> list[str]:
+    """Return all keys of the default configuration and, in full, those of each data set and model."""
+    GlobalHydra.instance().clear()
+    keys: dict[str, None] = {}
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        for group in ("data", "model", "optimizer", "scheduler"):
+            for file in sorted((CONFIGS / group).glob("*.yaml")):
+                plain: Any = OmegaConf.to_container(compose(config_name, [f"{group}={file.stem}"]))
+                keys |= dict.fromkeys(_flat(plain))
+    return [*keys, *_groups()]
+
+
+def _flat(node: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in node.items():
+        yield from _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [f"{prefix}{key}"]

@@ -1,0 +1,123 @@
+"""Whole batches, sliced from tensors: a `torch.utils.data.DataLoader` that collates row by row is the slow part
+of a small model's training (docs/log.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rosenblatt.spec import Bags, Batch, Features
+
+
+class Batches:
+    """One split as an iterable of batches; each pass over it is one epoch.
+
+    The order of an epoch depends on the seed and the number of the epoch alone, so that a run that is cut off and
+    resumed sees the rows that an undisturbed one sees. The last batch holds what is left: no row is dropped.
+
+    Args:
+        features: of N rows.
+        target: (N,) int64, or (N, num_labels) uint8.
+        batch_size: rows per batch.
+        shuffle: a new order each epoch.
+        seed: of the order.
+        rank: number of this process among those that train one model together.
+        world_size: how many those are. Each gets its share of the rows; the shares are made equal by repeating rows,
+            since every process has to take as many steps as the others.
+        draw: makes the features and target anew for each epoch, from its number, in place of the given ones.
+    """
+
+    def __init__(
+        self,
+        features: Features,
+        target: Tensor,
+        batch_size: int,
+        shuffle: bool = False,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+        draw: Callable[[int], tuple[Features, Tensor]] | None = None,
+    ) -> None:
+        self.features = features
+        self.target = target
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.seed = seed
+        self.rank = rank
+        self.world_size = world_size
+        self.draw = draw
+        self.epoch = 0
+        self.next_batch = 0
+        self._resumed = False
+
+    @property
+    def num_rows(self) -> int:
+        """Rows that this process sees in an epoch."""
+        return -(-self.target.shape[0] // self.world_size)
+
+    def __len__(self) -> int:
+        return -(-self.num_rows // self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        if self.next_batch > 0 and not self._resumed:  # the pass before was left early
+            self.epoch, self.next_batch = self.epoch + 1, 0
+        self._resumed = False
+        if self.draw is not None:
+            self.features, self.target = self.draw(self.epoch)
+        order = self._order()
+        for number in range(self.next_batch, len(self)):
+            # Where to go on is noted before the batch is handed out: nobody asks for one more than there are, so
+            # nothing after the last one would run.
+            is_last = number + 1 == len(self)
+            self.epoch, self.next_batch = (self.epoch + 1, 0) if is_last else (self.epoch, number + 1)
+            start, stop = number * self.batch_size, min((number + 1) * self.batch_size, self.num_rows)
+            if order is None:
+                yield rows_between(self.features, start, stop), self.target[start:stop]
+            else:
+                index = order[start:stop]
+                yield rows_at(self.features, index), self.target[index]
+
+    def _order(self) -> Tensor | None:
+        total = self.target.shape[0]
+        if not self.shuffle and self.world_size == 1:
+            return None
+        order = torch.arange(total)
+        if self.shuffle:
+            # One generator an epoch, its seed from both numbers; a sum of the two would repeat orders across seeds.
+            generator = torch.Generator().manual_seed((self.seed * 1_000_003 + self.epoch) % 2**63)
+            order = torch.randperm(total, generator=generator)
+        return order[torch.arange(self.rank, self.num_rows * self.world_size, self.world_size) % total]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the pass stands; Lightning keeps it in the checkpoint."""
+        return {"epoch": self.epoch, "next_batch": self.next_batch}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from where ``state_dict`` was taken."""
+        self.epoch, self.next_batch = state["epoch"], state["next_batch"]
+        self._resumed = True
+
+
+def rows_between(features: Features, start: int, stop: int) -> Features:
+    """Return rows ``start`` to ``stop``; dense rows are a view."""
+    if isinstance(features, Tensor):
+        return features[start:stop]
+    first, last = int(features.offsets[start]), int(features.offsets[stop])
+    return Bags(features.ids[first:last], features.weights[first:last], features.offsets[start : stop + 1] - first)
+
+
+def rows_at(features: Features, index: Tensor) -> Features:
+    """Return the rows numbered by ``index`` (n,), in that order."""
+    if isinstance(features, Tensor):
+        return features[index]
+    starts = features.offsets[index]
+    lengths = features.offsets[index + 1] - starts
+    offsets = torch.zeros(index.numel() + 1, dtype=torch.int64)
+    torch.cumsum(lengths, 0, out=offsets[1:])
+    total = int(offsets[-1])
+    # Pair j of the result is pair j - offsets[i] of the row i that it belongs to.
+    pairs = torch.repeat_interleave(starts - offsets[:-1], lengths, output_size=total) + torch.arange(total)
+    return Bags(features.ids[pairs], features.weights[pairs], offsets)

@@ -1,0 +1,137 @@
+"""Labels to numbers: the classes, the task that follows from them, and the target tensor."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rosenblatt.errors import UserError, listed
+from rosenblatt.spec import Task
+
+
+class LabelEncoder:
+    """Numbers the classes of the training split and infers the task from them.
+
+    Two classes are ``binary`` (the second in order is 1), more are ``multiclass``; rows with several labels, or
+    with none, are ``multilabel``.
+
+    Args:
+        task: set it instead, or ``None``.
+    """
+
+    def __init__(self, task: Task | None = None) -> None:
+        self.task = task
+        self.classes: tuple[str, ...] = ()
+        self.num_unknown: dict[str, int] = {}
+
+    def fit(self, labels: pl.Series) -> None:
+        """Choose the classes.
+
+        Args:
+            labels: N lists of strings, the labels of each training row.
+
+        Raises:
+            UserError: one class only, as many classes as rows, or a task that the labels do not fit.
+        """
+        names = labels.explode().drop_nulls().unique().to_list()
+        self.classes = tuple(sorted(names, key=_by_number))
+        most = int(labels.list.len().max() or 0)  # type: ignore[arg-type]
+        several = most > 1 or int(labels.list.len().min() or 0) == 0  # type: ignore[arg-type]
+        inferred: Task = "multilabel" if several else "binary" if len(names) == 2 else "multiclass"
+        self.task = self.task or inferred
+        if len(names) < 2:
+            raise UserError(
+                f"Expected at least two classes in the training rows; all {len(labels):,} have the label "
+                f"{listed(self.classes) or 'null'}. Is data.label_column the right column?"
+            )
+        if len(names) >= len(labels):
+            raise UserError(
+                f"There are {len(names):,} classes in {len(labels):,} training rows, so nothing can be learnt of any. "
+                "Is data.label_column the right column? (Several labels in a cell need data.label_separator.)"
+            )
+        if self.task != "multilabel" and several:
+            raise UserError(f"task={self.task}: expected one label a row; a training row has {most}. Try task=null.")
+        if self.task == "binary" and len(names) != 2:
+            raise UserError(f"task=binary: expected two classes; got {len(names)}: {listed(self.classes)}.")
+
+    def transform(self, labels: pl.Series, where: str) -> Tensor:
+        """Return the target: (N,) int64, or (N, num_classes) uint8 for multilabel.
+
+        Args:
+            labels: N lists of strings.
+            where: name of the split or file, for messages.
+
+        Raises:
+            UserError: a label that training never had. (For multilabel it is left out, and counted in
+                ``num_unknown``: no model can predict it, and the other labels of the row are still worth having.)
+        """
+        counts = labels.list.len().to_numpy()
+        flat = labels.explode().drop_nulls()
+        numbers = flat.cast(pl.Enum(self.classes), strict=False).to_physical().cast(pl.Int64)
+        unknown = flat.filter(numbers.is_null())
+        if len(unknown) and self.task != "multilabel":
+            row = int(np.flatnonzero(numbers.is_null().to_numpy())[0]) + 1  # one label a row: positions are rows
+            raise UserError(
+                f"{where}: {len(unknown):,} rows have a label that the training rows never have: "
+                f"{listed(unknown.unique().sort())} (first in row {row}). Known labels: {listed(self.classes)}. "
+                "Add such rows to the training data, or leave them out here."
+            )
+        if self.task != "multilabel":
+            return torch.from_numpy(numbers.to_numpy().copy())
+        self.num_unknown[where] = len(unknown)
+        target = np.zeros((len(labels), len(self.classes)), dtype=np.uint8)
+        rows = np.repeat(np.arange(len(labels)), counts)
+        known = numbers.is_not_null().to_numpy()
+        target[rows[known], numbers.drop_nulls().to_numpy()] = 1
+        return torch.from_numpy(target)
+
+
+def one_hot(target: Tensor, num_classes: int) -> NDArray[np.float32]:
+    """Return (N, num_classes) of 0 and 1 from either kind of target."""
+    if target.ndim == 2:
+        return target.numpy().astype(np.float32)
+    rows: NDArray[np.float32] = np.eye(num_classes, dtype=np.float32)[target.numpy()]
+    return rows
+
+
+def to_lists(labels: pl.Series, separator: str | None, where: str) -> pl.Series:
+    """Return labels as lists of strings.
+
+    Args:
+        labels: strings, numbers, or lists of them.
+        separator: what stands between several labels in a cell, or ``None`` for one label a cell.
+        where: file and column, for messages.
+
+    Raises:
+        UserError: a null label (an empty cell), with its row; with a separator it means a row without labels.
+    """
+    if isinstance(labels.dtype, pl.List | pl.Array):
+        return labels.cast(pl.List(pl.String)).fill_null([])
+    texts = labels.cast(pl.String).str.strip_chars()
+    if separator is not None:
+        parts = texts.fill_null("").str.split(separator)
+        return parts.list.eval(
+            pl.element().str.strip_chars().filter(pl.element().str.strip_chars() != "")
+        ).list.unique()
+    empty = texts.is_null() | (texts == "")
+    if empty.any():
+        row = int(empty.arg_true()[0]) + 1
+        raise UserError(
+            f"{where}: {int(empty.sum()):,} of {len(texts):,} rows have no label (first in row {row}). "
+            "Fill them in or take these rows out."
+        )
+    return texts.to_frame("label").select(pl.concat_list("label")).to_series()
+
+
+def _by_number(name: str) -> tuple[int, float, str]:
+    """Order 2 before 10, and numbers before words."""
+    try:
+        number = float(name)
+    except ValueError:
+        return 1, 0.0, name
+    return (0, number, name) if math.isfinite(number) else (1, 0.0, name)  # "nan" and "inf" are words

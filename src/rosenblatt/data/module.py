@@ -1,0 +1,81 @@
+"""LightningDataModules: where splits come from, encoded once, and served as batches."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import lightning.pytorch as pl
+from torch import Tensor
+
+from rosenblatt.data.batches import Batches
+from rosenblatt.errors import UserError
+from rosenblatt.spec import DataSpec, Features
+
+EVAL_ROWS = 4096  # rows per batch where nothing is learnt: the fewer batches, the faster
+
+
+class DataModule(pl.LightningDataModule):
+    """Train, validation and test splits in memory, as whole batches.
+
+    To add a source of data, derive from this and write `load` (README, "Add a data set").
+
+    Args:
+        batch_size: rows per training batch.
+        seed: of the order of the training rows, and of any random split.
+
+    Attributes:
+        splits: features and target of ``train``, ``val`` and, where there is one, ``test``; after `setup`.
+        spec: what a model has to know of them; after `setup`.
+    """
+
+    spec: DataSpec
+    splits: dict[str, tuple[Features, Tensor]]
+
+    def __init__(self, batch_size: int, seed: int) -> None:
+        super().__init__()
+        if batch_size < 1:
+            raise UserError(f"data.batch_size: expected a whole number of at least 1; got {batch_size}.")
+        self.batch_size = batch_size
+        self.seed = seed
+        self.splits = {}
+
+    @abstractmethod
+    def load(self) -> tuple[DataSpec, dict[str, tuple[Features, Tensor]]]:
+        """Read or make the data, and encode it with what the training split alone has taught."""
+
+    def setup(self, stage: str | None = None) -> None:
+        """Load once; Lightning calls this before each stage."""
+        if not self.splits:
+            self.spec, self.splits = self.load()
+
+    def train_dataloader(self) -> Batches:
+        """Training batches, in a new order each epoch."""
+        return Batches(
+            *self.splits["train"],
+            self.batch_size,
+            shuffle=True,
+            seed=self.seed,
+            rank=self._rank,
+            world_size=self._world,
+        )
+
+    def val_dataloader(self) -> Batches:
+        """Validation batches, in order."""
+        return self.batches("val")
+
+    def test_dataloader(self) -> Batches:
+        """Test batches, in order."""
+        return self.batches("test")
+
+    def batches(self, split: str) -> Batches:
+        """Return the batches of a split in order, to evaluate it."""
+        size = max(self.batch_size, EVAL_ROWS)
+        return Batches(*self.splits[split], size, rank=self._rank, world_size=self._world)
+
+    @property
+    def _rank(self) -> int:
+        return self.trainer.global_rank if self.trainer else 0
+
+    @property
+    def _world(self) -> int:
+        return self.trainer.world_size if self.trainer else 1

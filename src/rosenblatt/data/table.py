@@ -1,0 +1,171 @@
+"""Numbers and categories to features: scaling and category codes, fitted on the training split."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+
+from rosenblatt.errors import UserError, listed
+from rosenblatt.spec import Bags, Features
+
+log = logging.getLogger(__name__)
+
+MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None")
+MAX_DENSE = 1024  # columns up to which a row is kept dense
+
+
+class NumberColumn(NamedTuple):
+    """A column of numbers: ``(x - mean) / std``, 0 where it is missing."""
+
+    name: str
+    mean: float
+    std: float
+
+
+class CategoryColumn(NamedTuple):
+    """A column of words: one feature a category; all 0 for a category that training never had."""
+
+    name: str
+    categories: tuple[str, ...]
+
+
+class TableEncoder:
+    """Turns rows of numbers and categories into features.
+
+    A column is one of numbers if each of its training values that is not missing is a number. Missing values
+    (empty, ``NA``, ``?``, ``nan``, ``null`` ...) are kept as what they are: a category of their own, or, in a column
+    of numbers, the mean and a feature that says so.
+
+    Features are dense up to 1,024 of them, and bags where columns have many categories.
+
+    Args:
+        categorical: columns of numbers that are to be categories (codes, post codes).
+        min_count: how often a category has to occur in training to have a feature.
+    """
+
+    def __init__(self, categorical: Sequence[str] = (), min_count: int = 1) -> None:
+        self.categorical = tuple(categorical)
+        self.min_count = min_count
+        self.columns: list[NumberColumn | CategoryColumn] = []
+
+    @property
+    def num_features(self) -> int:
+        """Number of features."""
+        return len(self.names())
+
+    @property
+    def bags(self) -> bool:
+        """Whether the features come as `Bags`."""
+        return self.num_features > MAX_DENSE
+
+    def names(self) -> list[str]:
+        """Return what each feature is, by number."""
+        names: list[str] = []
+        for column in self.columns:
+            if isinstance(column, NumberColumn):
+                names += [column.name, f"{column.name} is missing"]
+            else:
+                names += [f"{column.name} = {category}" for category in column.categories]
+                names.append(f"{column.name} is missing")
+        return names
+
+    def fit_transform(self, frame: pl.DataFrame) -> Features:
+        """Choose scales and categories, and encode the training rows.
+
+        Raises:
+            UserError: ``categorical`` names no column, or no column has two different values.
+        """
+        unknown = [name for name in self.categorical if name not in frame.columns]
+        if unknown:
+            raise UserError(f"data.categorical: no such column: {listed(unknown)}. There are {listed(frame.columns)}.")
+        self.columns = []
+        for name in frame.columns:
+            words = _words(frame[name])
+            numbers = words.cast(pl.Float64, strict=False)
+            if name not in self.categorical and words.count() and numbers.count() == words.count():
+                values = numbers.to_numpy()
+                values = values[np.isfinite(values)]
+                if len(values) == 0:
+                    continue
+                mean, std = float(values.mean()), float(values.std())
+                self.columns.append(NumberColumn(name, mean, std if std > 0 else 1.0))
+                continue
+            counts = words.drop_nulls().value_counts(name="n").filter(pl.col("n") >= self.min_count)
+            self.columns.append(CategoryColumn(name, tuple(sorted(counts[name]))))
+        if not self.columns:
+            raise UserError("There is no column to learn from: all are empty.")
+        return self.transform(frame, "the training rows")
+
+    def transform(self, frame: pl.DataFrame, where: str) -> Features:
+        """Encode N rows.
+
+        Args:
+            frame: has the columns that were fitted, in any order; others are ignored.
+            where: name of the split or file, for messages.
+
+        Raises:
+            UserError: a column that training had is missing.
+        """
+        absent = [column.name for column in self.columns if column.name not in frame.columns]
+        if absent:
+            raise UserError(
+                f"{where}: no column {listed(absent)}, which training had. There are {listed(frame.columns)}."
+            )
+        ids, weights, base = [], [], 0
+        for column in self.columns:
+            words = _words(frame[column.name])
+            if isinstance(column, NumberColumn):
+                value, missing = _scaled(words, column, where)
+                ids += [np.full(len(value), base), np.full(len(value), base + 1)]
+                weights += [value, missing]
+                base += 2
+            else:
+                size = len(column.categories)
+                code = words.cast(pl.Enum(column.categories), strict=False).to_physical().cast(pl.Int64)
+                number = code.fill_null(0).to_numpy()
+                weight = code.is_not_null().to_numpy().astype(np.float32)
+                missing = words.is_null().to_numpy()
+                ids.append(base + np.where(missing, size, number))
+                weights.append(np.where(missing, 1.0, weight).astype(np.float32))
+                base += size + 1
+        return self._features(np.stack(ids, axis=1), np.stack(weights, axis=1))
+
+    def _features(self, ids: NDArray[np.int64], weights: NDArray[np.float32]) -> Features:
+        """Return dense features or bags from (N, num_pairs) of feature numbers and their weights."""
+        if not self.bags:
+            dense = np.zeros((len(ids), self.num_features), dtype=np.float32)
+            np.put_along_axis(dense, ids, weights, axis=1)
+            return torch.from_numpy(dense)
+        used = weights != 0
+        offsets = np.concatenate([[0], np.cumsum(used.sum(axis=1))])
+        return Bags(
+            torch.from_numpy(ids[used].astype(np.int32)), torch.from_numpy(weights[used]), torch.from_numpy(offsets)
+        )
+
+
+def _words(values: pl.Series) -> pl.Series:
+    """Return a column as strings, null where it is missing."""
+    if values.dtype == pl.Boolean:
+        values = values.cast(pl.Int8)
+    words = values.cast(pl.String).str.strip_chars()
+    return words.to_frame().select(pl.when(~pl.all().is_in(list(MISSING))).then(pl.all())).to_series()
+
+
+def _scaled(words: pl.Series, column: NumberColumn, where: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return scaled values and, as 0 or 1, which are missing."""
+    numbers = words.cast(pl.Float64, strict=False).fill_null(float("nan")).to_numpy()
+    wrong = np.flatnonzero(~np.isfinite(numbers) & words.is_not_null().to_numpy())
+    if len(wrong):
+        log.warning(
+            "%s: %s values in column %r are no numbers (the first is %r in row %d); they count as missing.",
+            where, f"{len(wrong):,}", column.name, words[int(wrong[0])], wrong[0] + 1,
+        )  # fmt: skip
+    missing = ~np.isfinite(numbers)
+    values = np.where(missing, 0.0, (numbers - column.mean) / column.std)
+    return values.astype(np.float32), missing.astype(np.float32)

@@ -1,0 +1,37 @@
+"""What to tell a user whose input can't be used."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """A mistake that the user can mend.
+
+    The message says what was expected, what came instead, where, and what to do. Commands print it
+    without a traceback and exit with status 1.
+    """
+
+
+def nearest(word: str, options: Iterable[str]) -> str:
+    """Return ``" Did you mean 'x'?"`` for the option most like ``word``, or an empty string."""
+    options = list(options)
+    found = difflib.get_close_matches(word, options, n=1, cutoff=0.5)
+    if not found:  # model=perc, data=csv: a part of a name
+        found = [option for option in options if word and (option.startswith(word) or word.startswith(option))]
+    return f" Did you mean {found[0]!r}?" if found else ""
+
+
+def listed(names: Iterable[object], at_most: int = 12) -> str:
+    """Return ``'a', 'b', 'c'``, cut with a count after ``at_most`` names."""
+    quoted = [repr(str(name)) for name in names]
+    rest = len(quoted) - at_most
+    return ", ".join(quoted[:at_most]) + (f" and {rest:,} more" if rest > 0 else "")
+
+
+def check_choice(key: str, value: str, options: Iterable[str]) -> None:
+    """Raise a `UserError` unless ``value`` is one of ``options``; ``key`` is the name the user typed."""
+    options = list(options)
+    if value not in options:
+        raise UserError(f"{key}: expected one of {listed(options)}; got {value!r}.{nearest(str(value), options)}")

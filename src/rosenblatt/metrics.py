@@ -1,0 +1,236 @@
+"""Metrics of one pass over a split: means over all of its rows, whatever the batches were."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torchmetrics import Metric, MetricCollection
+from torchmetrics.classification import (
+    BinaryAccuracy,
+    BinaryAUROC,
+    BinaryAveragePrecision,
+    BinaryF1Score,
+    BinaryPrecision,
+    BinaryRecall,
+    MulticlassAccuracy,
+    MulticlassAUROC,
+    MulticlassAveragePrecision,
+    MulticlassF1Score,
+    MulticlassPrecision,
+    MulticlassRecall,
+    MultilabelAUROC,
+    MultilabelAveragePrecision,
+    MultilabelExactMatch,
+    MultilabelF1Score,
+    MultilabelPrecision,
+    MultilabelRecall,
+)
+
+from rosenblatt.spec import DataSpec, class_counts
+
+FLUSH_AT = 1 << 18  # numbers of logits that wait before the metrics see them: 1 MiB of float32
+
+
+class TopLabel(Metric):
+    """Precision or recall of the one most probable label of each row: fastText's P@1 and R@1.
+
+    Args:
+        recall: divide the hits by the true labels of all rows, not by the number of rows.
+    """
+
+    full_state_update = False
+    hits: Tensor
+    total: Tensor
+
+    def __init__(self, recall: bool = False) -> None:
+        super().__init__()
+        self.recall = recall
+        self.add_state("hits", torch.tensor(0), dist_reduce_fx="sum")
+        self.add_state("total", torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        """Count N rows.
+
+        Args:
+            preds: (N, num_labels) probabilities.
+            target: (N, num_labels) of 0 and 1.
+        """
+        top = preds.argmax(dim=1, keepdim=True)  # (N, 1)
+        self.hits += target.gather(1, top).sum()
+        self.total += target.sum() if self.recall else target.shape[0]
+
+    def compute(self) -> Tensor:
+        """Return hits over rows (precision) or over true labels (recall)."""
+        return self.hits / self.total.clamp(min=1)
+
+
+def to_probs(logits: Tensor, task: str) -> Tensor:
+    """Return probabilities: (N,) of the second class for binary, (N, num_classes) otherwise."""
+    if task == "multiclass":
+        return logits.softmax(dim=1)
+    return logits.squeeze(1).sigmoid() if task == "binary" else logits.sigmoid()
+
+
+def make_metrics(spec: DataSpec, threshold: float, ranking: bool, per_class: bool) -> MetricCollection:
+    """Return the metrics of a task, on probabilities.
+
+    Args:
+        spec: task and classes.
+        threshold: probability above which a binary class or a label counts as predicted.
+        ranking: also AUROC and average precision, which keep the probabilities of all rows.
+        per_class: also F1, precision and recall of every class by itself, under ``class_f1`` and so on.
+
+    Returns:
+        Metrics that compute a number or, where the name begins with ``class_``, a vector (num_classes,).
+    """
+    shared: Any = {"validate_args": False}
+    if spec.task == "binary":
+        metrics: dict[str, Metric | MetricCollection] = {
+            "acc": BinaryAccuracy(threshold, **shared),
+            "f1": BinaryF1Score(threshold, **shared),
+            "precision": BinaryPrecision(threshold, **shared),
+            "recall": BinaryRecall(threshold, **shared),
+        }
+        return MetricCollection(
+            metrics | ({"auroc": BinaryAUROC(**shared), "ap": BinaryAveragePrecision(**shared)} if ranking else {})
+        )
+    num = len(spec.classes)
+    counted: dict[str, Callable[..., Metric]]
+    ranked: dict[str, Callable[..., Metric]]
+    if spec.task == "multiclass":
+        metrics = {"acc": MulticlassAccuracy(num, average="micro", **shared)}
+        counted = {"f1": MulticlassF1Score, "precision": MulticlassPrecision, "recall": MulticlassRecall}
+        ranked = {"auroc": MulticlassAUROC, "ap": MulticlassAveragePrecision}
+    else:
+        metrics = {
+            "acc": MultilabelExactMatch(num, threshold, **shared),
+            "p_at_1": TopLabel(),
+            "r_at_1": TopLabel(recall=True),
+            "f1_micro": MultilabelF1Score(num, threshold, average="micro", **shared),
+        }
+        counted = {"f1": MultilabelF1Score, "precision": MultilabelPrecision, "recall": MultilabelRecall}
+        ranked = {"auroc": MultilabelAUROC, "ap": MultilabelAveragePrecision}
+        counted = {name: partial(make, threshold=threshold) for name, make in counted.items()}
+    for name, make in counted.items():
+        metrics[name] = make(num, average="macro", **shared)
+        if per_class:
+            metrics[f"class_{name}"] = make(num, average="none", **shared)
+    if ranking:
+        metrics |= {f"class_{name}": make(num, average="none", **shared) for name, make in ranked.items()}
+    return MetricCollection(metrics)
+
+
+class Result(NamedTuple):
+    """What one pass over a split gave.
+
+    Attributes:
+        values: ``loss`` and every metric.
+        per_class: for each metric of single classes, one number a class; empty for binary.
+    """
+
+    values: dict[str, float]
+    per_class: dict[str, list[float]]
+
+
+class EpochMetrics(nn.Module):
+    """Loss and metrics of one split over one epoch.
+
+    ``acc`` is the share of rows that are all right. ``f1``, ``precision``, ``recall``, ``auroc`` and ``ap`` are
+    those of the second class for binary, and the plain mean over classes (macro) otherwise; the last two, which
+    need a row of the class and one that is not, over the classes that have both.
+
+    ``update`` is called with each batch and keeps its logits; the metrics see them some 100,000 at a time. One
+    update of a torchmetrics collection costs as much as a whole step of the perceptron, however few rows it holds.
+
+    Args:
+        spec: task and classes.
+        threshold: probability above which a binary class or a label counts as predicted.
+        ranking: also ``auroc`` and ``ap``.
+        per_class: also F1, precision and recall of every class by itself.
+    """
+
+    def __init__(self, spec: DataSpec, threshold: float = 0.5, ranking: bool = True, per_class: bool = False) -> None:
+        super().__init__()
+        self.spec = spec
+        self.metrics = make_metrics(spec, threshold, ranking, per_class)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all rows."""
+        self.metrics.reset()
+        self._logits: list[Tensor] = []
+        self._targets: list[Tensor] = []
+        self._waiting = 0
+        self._loss: Tensor | None = None
+        self._class_counts: Tensor | None = None
+        self.num_rows = 0
+
+    def update(self, logits: Tensor, target: Tensor, loss: Tensor) -> None:
+        """Count one batch.
+
+        Args:
+            logits: (N, num_outputs).
+            target: (N,) or (N, num_labels).
+            loss: mean loss of the batch, a scalar.
+        """
+        rows = logits.shape[0]
+        total = loss.detach() * rows
+        self._loss = total if self._loss is None else self._loss + total
+        self.num_rows += rows
+        self._logits.append(logits.detach())
+        self._targets.append(target)
+        self._waiting += logits.numel()
+        if self._waiting >= FLUSH_AT:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._logits:
+            return
+        probs, target = to_probs(torch.cat(self._logits), self.spec.task), torch.cat(self._targets)
+        self.metrics.update(probs, target)
+        counts = class_counts(target, len(self.spec.classes))
+        self._class_counts = counts if self._class_counts is None else self._class_counts + counts
+        self._logits, self._targets, self._waiting = [], [], 0
+
+    def mean_loss(self) -> float:
+        """Return the mean loss of the rows so far."""
+        return float("nan") if self._loss is None else float(self._loss) / self.num_rows
+
+    def compute(self) -> Result:
+        """Return loss and metrics of the rows so far, and forget them."""
+        self._flush()
+        values, per_class = {"loss": self.mean_loss()}, {}
+        for name, value in self.metrics.compute().items():
+            if name.startswith("class_"):
+                per_class[name.removeprefix("class_")] = value
+            else:
+                values[name] = float(value)
+        counts = self._class_counts
+        if counts is not None:
+            decided = (counts > 0) & (counts < self.num_rows)
+            values |= {name: float(per_class[name][decided].mean()) for name in ("auroc", "ap") if name in per_class}
+        self.reset()
+        return Result(values, {name: value.tolist() for name, value in per_class.items()})
+
+
+def majority_baseline(spec: DataSpec, target: Tensor, loss: nn.Module, threshold: float = 0.5) -> dict[str, float]:
+    """Return the metrics of the model that gives each row the share of each class among the training rows.
+
+    Args:
+        spec: task, and the classes with their counts.
+        target: (N,) or (N, num_labels), of the split that is evaluated.
+        loss: takes logits and target.
+        threshold: see `make_metrics`.
+    """
+    share = (torch.tensor(spec.class_counts) / spec.num_rows).clamp(1e-7, 1 - 1e-7)
+    logits = share.log() if spec.task == "multiclass" else share.logit()
+    if spec.task == "binary":
+        logits = logits[1:]
+    logits = logits.expand(target.shape[0], -1)  # (num_outputs,) -> (N, num_outputs)
+    metrics = EpochMetrics(spec, threshold)
+    metrics.update(logits, target, loss(logits, target))
+    return metrics.compute().values

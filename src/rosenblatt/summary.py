@@ -1,0 +1,59 @@
+"""The end of a run, as a table on the terminal and in the log."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+SPLITS = ("train", "val", "test")
+TITLES = {
+    "loss": "loss",
+    "acc": "accuracy",
+    "p_at_1": "precision at 1",
+    "r_at_1": "recall at 1",
+    "f1": "F1",
+    "f1_micro": "F1, micro",
+    "precision": "precision",
+    "recall": "recall",
+    "auroc": "AUROC",
+    "ap": "average precision",
+}
+
+
+def summary(metrics: Mapping[str, float], num_rows: Mapping[str, int], notes: list[tuple[str, str]]) -> RenderableType:
+    """Return the table of a run.
+
+    Args:
+        metrics: flat, as in ``metrics.json``.
+        num_rows: rows of each split.
+        notes: pairs of a word and what there is to say, under the table.
+    """
+    splits = [split for split in SPLITS if f"{split}/loss" in metrics]
+    last = splits[-1]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("")
+    for split in splits:
+        table.add_column({"val": "validation"}.get(split, split), justify="right")
+    table.add_column("majority class", justify="right", style="dim")
+    table.add_row("rows", *(f"{num_rows[split]:,}" for split in splits), f"on {last}")
+    for name, title in TITLES.items():
+        if f"{last}/{name}" in metrics:
+            values = [f"{metrics[f'{split}/{name}']:.4f}" for split in splits]
+            table.add_row(title, *values, f"{metrics[f'{last}/baseline_{name}']:.4f}")
+    below = Table.grid(padding=(0, 2))
+    for word, note in notes:
+        below.add_row(Text(word, style="bold"), Text(note, overflow="fold"))
+    return Group(table, below)
+
+
+def as_text(renderable: RenderableType, width: int = 100) -> str:
+    """Return what a console of that width shows, without colour, for the log file."""
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    console.print(renderable)
+    assert isinstance(console.file, io.StringIO)
+    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())

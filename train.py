@@ -1,0 +1,24 @@
+"""Train a classifier.
+
+python train.py optimizer=adam lr=0.001                                 the book's toy perceptron, offline
+python train.py data=text data.train=reviews.csv                        your own texts
+python train.py data=table data.train=F.csv data.label_column=income    your own table
+python train.py --help                                                  all settings
+"""
+
+import hydra
+from omegaconf import DictConfig
+
+from rosenblatt.commands.launch import launch
+
+
+@hydra.main(version_base="1.3", config_path="configs", config_name="train")
+def main(config: DictConfig) -> None:
+    """Hand over to the training command; torch is imported only now, so that --help is quick."""
+    from rosenblatt.commands.train import train
+
+    train(config)
+
+
+if __name__ == "__main__":
+    launch(main, config_name="train")
