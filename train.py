@@ -9,16 +9,17 @@ python train.py --help                                                  all sett
 import hydra
 from omegaconf import DictConfig
 
-from rosenblatt.commands.launch import launch
+from rosenblatt.commands.launch import launch, told
 
 
 @hydra.main(version_base="1.3", config_path="configs", config_name="train")
 def main(config: DictConfig) -> None:
-    """Hand over to the training command; torch is imported only now, so that --help is quick."""
-    from rosenblatt.commands.train import train
+    """Hand over to the training command; torch is imported only here, so that --help is quick."""
+    with told("train"):
+        from rosenblatt.commands.train import train
 
-    train(config)
+        train(config)
 
 
 if __name__ == "__main__":
-    launch(main, config_name="train")
+    launch(main, "train")

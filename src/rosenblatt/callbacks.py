@@ -104,7 +104,8 @@ class TrainingProgress(pl.Callback):
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
         names = ("train/loss", "train/acc", "val/loss", "val/acc", "val/p_at_1")
         line = "  ".join(f"{name} {metrics[name]:.4f}" for name in names if name in metrics)
-        message = f"epoch {epoch:>{len(str(trainer.max_epochs or 0))}}/{trainer.max_epochs}  {line}"
+        last = max(trainer.max_epochs or 0, 0)  # -1 where the end is a number of steps, or none at all
+        message = f"epoch {epoch:>{len(str(last))}}{f'/{last}' if last else ''}  {line}"
         # With a bar on the screen, the line is for the log file alone (configs/train.yaml).
         (logging.getLogger("rosenblatt_file") if self.bar is not None else log).info(message)
 
@@ -152,14 +153,14 @@ class StopOnCtrlC(pl.Callback):
         self.pressed = False
         self._before: Any = None
 
-    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Take over the signal."""
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Take over the signal: after Lightning has noted the handlers that it puts back once all is over."""
 
         def stop(signum: int, frame: FrameType | None) -> None:
             if self.pressed:
                 raise KeyboardInterrupt
             self.pressed = True
-            trainer.fit_loop.min_epochs = 0
+            trainer.fit_loop.min_epochs = trainer.fit_loop.epoch_loop.min_steps = 0
             trainer.should_stop = True
             sys.stderr.write("\nCtrl-C: ending in order, with the best model so far. Once more to leave at once.\n")
 

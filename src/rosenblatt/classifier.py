@@ -36,7 +36,7 @@ class Classifier(pl.LightningModule):
         scheduler: makes the learning rate schedule from the optimizer; stepped once an epoch, and given ``monitor``
             where it is `torch.optim.lr_scheduler.ReduceLROnPlateau`.
         monitor: the metric that the plateau schedule watches.
-        threshold: probability from which a binary class or a label counts as predicted (the book, page 62: 0.5).
+        threshold: probability above which a binary class or a label counts as predicted (the book, page 62: 0.5).
     """
 
     def __init__(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
@@ -73,11 +74,13 @@ def _weights(class_weights: str | list[float] | None, spec: DataSpec) -> Tensor 
         check_choice("loss.class_weights", class_weights, ["balanced"])
         counts = torch.tensor(spec.class_counts, dtype=torch.float32).clamp(min=1)
         if spec.task == "multilabel":
-            return (spec.num_rows - counts) / counts
+            return (spec.num_rows - counts).clamp(min=1) / counts  # a label of every row still counts for something
         return spec.num_rows / (len(spec.classes) * counts)
     if len(class_weights) != len(spec.classes):
         raise UserError(
             f"loss.class_weights: expected {len(spec.classes)} numbers, one for each of {', '.join(spec.classes)};"
             f" got {len(class_weights)}."
         )
+    if not all(0 <= weight < math.inf for weight in class_weights):
+        raise UserError(f"loss.class_weights: expected numbers of at least 0; got {class_weights}.")
     return torch.tensor(class_weights, dtype=torch.float32)

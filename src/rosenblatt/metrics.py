@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -9,26 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torchmetrics import Metric, MetricCollection
-from torchmetrics.classification import (
-    BinaryAccuracy,
-    BinaryAUROC,
-    BinaryAveragePrecision,
-    BinaryF1Score,
-    BinaryPrecision,
-    BinaryRecall,
-    MulticlassAccuracy,
-    MulticlassAUROC,
-    MulticlassAveragePrecision,
-    MulticlassF1Score,
-    MulticlassPrecision,
-    MulticlassRecall,
-    MultilabelAUROC,
-    MultilabelAveragePrecision,
-    MultilabelExactMatch,
-    MultilabelF1Score,
-    MultilabelPrecision,
-    MultilabelRecall,
-)
+from torchmetrics import classification as tm
 
 from rosenblatt.spec import DataSpec, class_counts
 
@@ -44,13 +26,17 @@ class TopLabel(Metric):
 
     full_state_update = False
     hits: Tensor
-    total: Tensor
+    num_rows: Tensor
+    num_labels: Tensor
 
     def __init__(self, recall: bool = False) -> None:
-        super().__init__()
+        super().__init__(sync_on_compute=False)
         self.recall = recall
+        # Both counts in either case: a MetricCollection makes metrics share their states for good if these are equal
+        # after the first update, as one count would be where each row has one label.
         self.add_state("hits", torch.tensor(0), dist_reduce_fx="sum")
-        self.add_state("total", torch.tensor(0), dist_reduce_fx="sum")
+        self.add_state("num_rows", torch.tensor(0), dist_reduce_fx="sum")
+        self.add_state("num_labels", torch.tensor(0), dist_reduce_fx="sum")
 
     def update(self, preds: Tensor, target: Tensor) -> None:
         """Count N rows.
@@ -61,11 +47,12 @@ class TopLabel(Metric):
         """
         top = preds.argmax(dim=1, keepdim=True)  # (N, 1)
         self.hits += target.gather(1, top).sum()
-        self.total += target.sum() if self.recall else target.shape[0]
+        self.num_rows += target.shape[0]
+        self.num_labels += target.sum()
 
     def compute(self) -> Tensor:
         """Return hits over rows (precision) or over true labels (recall)."""
-        return self.hits / self.total.clamp(min=1)
+        return self.hits / (self.num_labels if self.recall else self.num_rows).clamp(min=1)
 
 
 def to_probs(logits: Tensor, task: str) -> Tensor:
@@ -87,33 +74,34 @@ def make_metrics(spec: DataSpec, threshold: float, ranking: bool, per_class: boo
     Returns:
         Metrics that compute a number or, where the name begins with ``class_``, a vector (num_classes,).
     """
-    shared: Any = {"validate_args": False}
+    shared: Any = {"validate_args": False, "sync_on_compute": False}  # see `EpochMetrics`
     if spec.task == "binary":
         metrics: dict[str, Metric | MetricCollection] = {
-            "acc": BinaryAccuracy(threshold, **shared),
-            "f1": BinaryF1Score(threshold, **shared),
-            "precision": BinaryPrecision(threshold, **shared),
-            "recall": BinaryRecall(threshold, **shared),
+            "acc": tm.BinaryAccuracy(threshold, **shared),
+            "f1": tm.BinaryF1Score(threshold, **shared),
+            "precision": tm.BinaryPrecision(threshold, **shared),
+            "recall": tm.BinaryRecall(threshold, **shared),
         }
         return MetricCollection(
-            metrics | ({"auroc": BinaryAUROC(**shared), "ap": BinaryAveragePrecision(**shared)} if ranking else {})
+            metrics
+            | ({"auroc": tm.BinaryAUROC(**shared), "ap": tm.BinaryAveragePrecision(**shared)} if ranking else {})
         )
     num = len(spec.classes)
     counted: dict[str, Callable[..., Metric]]
     ranked: dict[str, Callable[..., Metric]]
     if spec.task == "multiclass":
-        metrics = {"acc": MulticlassAccuracy(num, average="micro", **shared)}
-        counted = {"f1": MulticlassF1Score, "precision": MulticlassPrecision, "recall": MulticlassRecall}
-        ranked = {"auroc": MulticlassAUROC, "ap": MulticlassAveragePrecision}
+        metrics = {"acc": tm.MulticlassAccuracy(num, average="micro", **shared)}
+        counted = {"f1": tm.MulticlassF1Score, "precision": tm.MulticlassPrecision, "recall": tm.MulticlassRecall}
+        ranked = {"auroc": tm.MulticlassAUROC, "ap": tm.MulticlassAveragePrecision}
     else:
         metrics = {
-            "acc": MultilabelExactMatch(num, threshold, **shared),
+            "acc": tm.MultilabelExactMatch(num, threshold, **shared),
             "p_at_1": TopLabel(),
             "r_at_1": TopLabel(recall=True),
-            "f1_micro": MultilabelF1Score(num, threshold, average="micro", **shared),
+            "f1_micro": tm.MultilabelF1Score(num, threshold, average="micro", **shared),
         }
-        counted = {"f1": MultilabelF1Score, "precision": MultilabelPrecision, "recall": MultilabelRecall}
-        ranked = {"auroc": MultilabelAUROC, "ap": MultilabelAveragePrecision}
+        counted = {"f1": tm.MultilabelF1Score, "precision": tm.MultilabelPrecision, "recall": tm.MultilabelRecall}
+        ranked = {"auroc": tm.MultilabelAUROC, "ap": tm.MultilabelAveragePrecision}
         counted = {name: partial(make, threshold=threshold) for name, make in counted.items()}
     for name, make in counted.items():
         metrics[name] = make(num, average="macro", **shared)
@@ -140,11 +128,15 @@ class EpochMetrics(nn.Module):
     """Loss and metrics of one split over one epoch.
 
     ``acc`` is the share of rows that are all right. ``f1``, ``precision``, ``recall``, ``auroc`` and ``ap`` are
-    those of the second class for binary, and the plain mean over classes (macro) otherwise; the last two, which
-    need a row of the class and one that is not, over the classes that have both.
+    those of the second class for binary, and the plain mean over classes (macro) otherwise: for multiclass over those
+    that are true or predicted of any row. ``auroc`` and ``ap`` need a row of the class and one that is not; classes
+    without have NaN and stay out of the mean.
 
     ``update`` is called with each batch and keeps its logits; the metrics see them some 100,000 at a time. One
     update of a torchmetrics collection costs as much as a whole step of the perceptron, however few rows it holds.
+
+    Where several processes train together, each counts the rows that it sees: all rows of a split that is evaluated,
+    a share of equal size of the training rows.
 
     Args:
         spec: task and classes.
@@ -159,13 +151,21 @@ class EpochMetrics(nn.Module):
         self.metrics = make_metrics(spec, threshold, ranking, per_class)
         self.reset()
 
+    @property
+    def names(self) -> list[str]:
+        """The names of ``compute().values``."""
+        names = dict.fromkeys(["loss", *(str(name) for name in self.metrics)])
+        ranked = [name for name in ("auroc", "ap") if f"class_{name}" in names]
+        return [name for name in names if not name.startswith("class_")] + ranked
+
     def reset(self) -> None:
         """Forget all rows."""
         self.metrics.reset()
         self._logits: list[Tensor] = []
         self._targets: list[Tensor] = []
         self._waiting = 0
-        self._loss: Tensor | None = None
+        self._losses: list[Tensor] = []
+        self._loss = 0.0
         self._class_counts: Tensor | None = None
         self.num_rows = 0
 
@@ -177,10 +177,8 @@ class EpochMetrics(nn.Module):
             target: (N,) or (N, num_labels).
             loss: mean loss of the batch, a scalar.
         """
-        rows = logits.shape[0]
-        total = loss.detach() * rows
-        self._loss = total if self._loss is None else self._loss + total
-        self.num_rows += rows
+        self.num_rows += logits.shape[0]
+        self._losses.append(loss.detach())
         self._logits.append(logits.detach())
         self._targets.append(target)
         self._waiting += logits.numel()
@@ -190,19 +188,22 @@ class EpochMetrics(nn.Module):
     def _flush(self) -> None:
         if not self._logits:
             return
+        # In Python's floats: a float32 sum of many thousand batches is wrong in the fourth digit.
+        losses = zip(torch.stack(self._losses).tolist(), self._logits, strict=True)
+        self._loss += sum(loss * logits.shape[0] for loss, logits in losses)
         probs, target = to_probs(torch.cat(self._logits), self.spec.task), torch.cat(self._targets)
         self.metrics.update(probs, target)
         counts = class_counts(target, len(self.spec.classes))
         self._class_counts = counts if self._class_counts is None else self._class_counts + counts
-        self._logits, self._targets, self._waiting = [], [], 0
+        self._losses, self._logits, self._targets, self._waiting = [], [], [], 0
 
     def mean_loss(self) -> float:
         """Return the mean loss of the rows so far."""
-        return float("nan") if self._loss is None else float(self._loss) / self.num_rows
+        self._flush()
+        return self._loss / self.num_rows if self.num_rows else math.nan
 
     def compute(self) -> Result:
         """Return loss and metrics of the rows so far, and forget them."""
-        self._flush()
         values, per_class = {"loss": self.mean_loss()}, {}
         for name, value in self.metrics.compute().items():
             if name.startswith("class_"):
@@ -211,8 +212,14 @@ class EpochMetrics(nn.Module):
                 values[name] = float(value)
         counts = self._class_counts
         if counts is not None:
+            # For the other classes torchmetrics gives 0 or 1, as if they were ranked badly or well.
             decided = (counts > 0) & (counts < self.num_rows)
-            values |= {name: float(per_class[name][decided].mean()) for name in ("auroc", "ap") if name in per_class}
+            for name in ("auroc", "ap"):
+                if name in per_class:
+                    values[name] = float(per_class[name][decided].mean())
+                    per_class[name] = per_class[name].where(decided, math.nan)
+                elif name in values and not decided[1]:
+                    values[name] = math.nan
         self.reset()
         return Result(values, {name: value.tolist() for name, value in per_class.items()})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import math
 import os
 import platform
 import subprocess
@@ -50,12 +51,12 @@ class RunFolder:
             # "x": of two processes with the same folder, one gets it.
             with open(run.path / "config.yaml", "x", encoding="utf-8") as file:
                 file.write(config)
-        except FileExistsError:
-            raise UserError(
-                f"hydra.run.dir={path}: there is a run in this folder already, and it is never overwritten. "
-                "Name another folder, or remove this one."
-            ) from None
         except OSError as error:
+            if isinstance(error, FileExistsError) and run.path.is_dir():
+                raise UserError(
+                    f"hydra.run.dir={path}: there is a run in this folder already, and it is never overwritten. "
+                    "Name another folder, or remove this one."
+                ) from None
             raise UserError(f"hydra.run.dir={path}: the folder can't be written: {error.strerror}.") from None
         run.write("overrides.yaml", overrides)
         run.write_json("environment.json", environment())
@@ -78,7 +79,12 @@ class RunFolder:
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write a JSON file whole or not at all."""
-        self.write(name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        # JSON has no NaN: a figure that is not defined, such as the AUROC of a split of one class, is null.
+        content = {
+            key: None if isinstance(value, float) and not math.isfinite(value) else value
+            for key, value in content.items()
+        }
+        self.write(name, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -96,6 +102,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 def environment() -> dict[str, Any]:
     """Return what a run depends on beside its configuration: versions, machine, and the state of the code."""
+    status = _git("status", "--porcelain", "--untracked-files=no")
     return {
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
@@ -106,7 +113,7 @@ def environment() -> dict[str, Any]:
         "cuda": torch.version.cuda,
         "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
         "git_commit": _git("rev-parse", "HEAD"),
-        "git_dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "git_dirty": None if status is None else status != "",
     }
 
 
@@ -117,4 +124,4 @@ def _git(*arguments: str) -> str | None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip() or None
+    return done.stdout.strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 from collections.abc import Mapping
 
@@ -9,6 +10,10 @@ from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
+from torch import Tensor
+
+from rosenblatt.metrics import Result
+from rosenblatt.spec import DataSpec, class_counts
 
 SPLITS = ("train", "val", "test")
 TITLES = {
@@ -43,8 +48,9 @@ def summary(metrics: Mapping[str, float], num_rows: Mapping[str, int], notes: li
     table.add_row("rows", *(f"{num_rows[split]:,}" for split in splits), f"on {last}")
     for name, title in TITLES.items():
         if f"{last}/{name}" in metrics:
-            values = [f"{metrics[f'{split}/{name}']:.4f}" for split in splits]
-            table.add_row(title, *values, f"{metrics[f'{last}/baseline_{name}']:.4f}")
+            values = [metrics[f"{split}/{name}"] for split in splits] + [metrics[f"{last}/baseline_{name}"]]
+            # A loss of a million and more would not fit into 80 columns.
+            table.add_row(title, *(f"{value:.3e}" if value >= 1e6 else f"{value:.4f}" for value in values))
     below = Table.grid(padding=(0, 2))
     for word, note in notes:
         below.add_row(Text(word, style="bold"), Text(note, overflow="fold"))
@@ -57,3 +63,20 @@ def as_text(renderable: RenderableType, width: int = 100) -> str:
     console.print(renderable)
     assert isinstance(console.file, io.StringIO)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
+
+
+def per_class_table(spec: DataSpec, target: Tensor, result: Result) -> str:
+    """Return a CSV table with a row a class.
+
+    Args:
+        spec: the classes.
+        target: (N,) or (N, num_labels), of the split that was evaluated.
+        result: of that split.
+    """
+    counts = class_counts(target, len(spec.classes)).tolist()
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["class", "rows", *result.per_class])
+    for i, name in enumerate(spec.classes):
+        writer.writerow([name, counts[i], *(round(values[i], 6) for values in result.per_class.values())])
+    return table.getvalue()

@@ -14,6 +14,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from rosenblatt.errors import UserError, listed, nearest
 
+LISTED: dict[Any, str] = {
+    int: "whole numbers, such as [1,2]",
+    float: "numbers, such as [0.5,1]",
+    str: "words, such as [a,b]",
+}
+
 
 def build(group: str, node: DictConfig, **values: Any) -> Any:
     """Call what ``node._target_`` names.
@@ -38,9 +44,25 @@ def build(group: str, node: DictConfig, **values: Any) -> Any:
         cause = error.__cause__
         if isinstance(cause, UserError):
             raise cause from None
-        if isinstance(cause, TypeError | ValueError | RuntimeError) or "Misconfiguration" in type(cause).__name__:
-            raise UserError(f"{group}: {_short(cause)}") from cause
+        if (
+            isinstance(cause, TypeError | ValueError | RuntimeError | ImportError)
+            or "Misconfiguration" in type(cause).__name__
+        ):
+            hint = " Try trainer.accelerator=auto, which takes what this machine has." if group == "trainer" else ""
+            raise UserError(f"{group}: {_short(cause)}{hint}") from cause
         raise
+
+
+def called(group: str, make: Any, argument: Any) -> Any:
+    """Call what `build` returned for a node with ``_partial_: true``.
+
+    Raises:
+        UserError: the target's own complaint about its arguments, such as a negative weight decay.
+    """
+    try:
+        return make(argument)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UserError(f"{group}: {_short(error)}") from error
 
 
 def check_arguments(group: str, target: Any, arguments: dict[str, Any]) -> None:
@@ -56,8 +78,8 @@ def check_arguments(group: str, target: Any, arguments: dict[str, Any]) -> None:
             continue
         if name not in names:
             raise UserError(
-                f"{group}.{name}: {target.__name__} has no such setting.{nearest(name, names)} "
-                f"There are {listed(names, 40)}."
+                f"{group}.{name}: {target.__name__} has no such setting."
+                + (nearest(name, names) or f" There are {listed(names)}.")
             )
         if isinstance(value, str) and value == "???":
             raise UserError(f"{group}.{name} is not set. Give it on the command line: {group}.{name}=...")
@@ -96,7 +118,7 @@ def described(hint: Any) -> str:
     if origin is Literal:
         return f"one of {listed(inner)}"
     if isinstance(origin, type) and issubclass(origin, Sequence):
-        return f"a list such as [{', '.join(['...'] * 2)}] of {described(inner[0])}" if inner else "a list"
+        return f"a list of {LISTED.get(inner[0], 'values')}" if inner else "a list"
     words = {int: "a whole number", float: "a number", str: "a word", bool: "true or false", type(None): "null"}
     return words.get(hint, str(getattr(hint, "__name__", hint)))
 

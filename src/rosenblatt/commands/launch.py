@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import HydraException
+from hydra.errors import HydraException, OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -22,19 +24,35 @@ from rosenblatt.errors import UserError, nearest
 CONFIGS = Path(__file__).parents[3] / "configs"
 OPEN_GROUPS = ("trainer.", "optimizer.", "scheduler.")
 
+wants_traceback = False  # as HYDRA_FULL_ERROR=1 says
+
 
 def launch(main: Callable[[], Any], config_name: str) -> None:
     """Run a Hydra main function; exit with 1 after a message for a mistake, with 130 after Ctrl-C.
 
     Args:
-        main: decorated with ``hydra.main``.
-        config_name: of its primary configuration, to find the nearest key to a misspelt one.
+        main: decorated with ``hydra.main``; its body stands in `told`.
+        config_name: of its primary configuration.
     """
+    global wants_traceback
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print a traceback and exit; so it hands the error to us
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints a traceback by itself
     sys.argv[1:] = [opened(word) for word in sys.argv[1:]]
-    try:
+    with told(config_name):
         main()
+
+
+@contextmanager
+def told(config_name: str) -> Iterator[None]:
+    """Tell the user of a mistake, on standard error and in the log, and exit.
+
+    It stands around the body of a main function too: what leaves that, Hydra prefixes with a line of its own.
+
+    Args:
+        config_name: of the primary configuration, to find the nearest key to a misspelt one.
+    """
+    try:
+        yield
     except KeyboardInterrupt:
         sys.stderr.write("\nCtrl-C: stopped before there was a result.\n")
         sys.exit(130)
@@ -44,7 +62,9 @@ def launch(main: Callable[[], Any], config_name: str) -> None:
             traceback.print_exc()
         if message is None:
             message = "This is a mistake in the program, not yours: please report it with the lines above."
-        sys.stderr.write(f"\nerror: {message}\n")
+        sys.stderr.write(f"error: {message}\n")
+        if (log := logging.getLogger("rosenblatt_file")).handlers:  # none before there is a run folder
+            log.error(message)
         sys.exit(1)
 
 
@@ -64,9 +84,9 @@ def explained(error: BaseException, config_name: str) -> str | None:
         return _hydra_message(error, config_name)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return f"The disk is full: {error.filename or 'a file'} could not be written. Free some space and run again."
-    if isinstance(error, PermissionError):
-        return f"{error.filename}: no permission to write there."
-    if type(error).__name__ == "MisconfigurationException":  # Lightning's, about flags of the Trainer
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror.lower()}. Is hydra.run.dir, or the current folder, a place to write?"
+    if type(error).__name__ == "MisconfigurationException":  # Lightning's, about arguments of the Trainer
         return f"trainer: {str(error).strip()}"
     if type(error).__name__ == "OutOfMemoryError":
         return f"Out of memory: {str(error).strip().splitlines()[0]} Try a smaller data.batch_size."
@@ -76,9 +96,17 @@ def explained(error: BaseException, config_name: str) -> str | None:
 def _hydra_message(error: BaseException, config_name: str) -> str:
     text = str(error).strip()
     cause = str(error.__cause__ or "")
+    if isinstance(error, OverrideParseException):
+        word = error.override.removeprefix("++")
+        return (
+            f"{word}: expected KEY=VALUE or GROUP=CHOICE. Signs such as , ( [ {{ = in a value need quotes that reach "
+            f"the program: \"data.train='a,b.csv'\""
+        )
     if found := re.search(r"Could not override '([^']+)'", text):
-        key = found[1]
-        return f"{key}: no such setting.{nearest(key, _keys(config_name))} `--cfg job` shows them all."
+        key, keys = found[1], _keys(config_name)
+        if key in keys:
+            return f"{key}: no such setting here; {keys[key]} has it."
+        return f"{key}: no such setting.{nearest(key, keys)} `--cfg job` shows them all."
     if found := re.search(r"Could not find '([\w/]+)/([^/']+)'", text):
         group, option = found[1], found[2]
         options = sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))
@@ -95,16 +123,16 @@ def _groups() -> list[str]:
     return sorted(path.name for path in CONFIGS.iterdir() if path.is_dir())
 
 
-def _keys(config_name: str) -> list[str]:
-    """Return all keys of the default configuration and, in full, those of each data set and model."""
+def _keys(config_name: str) -> dict[str, str]:
+    """Return every key that some choice of the groups has, and the first choice that has it."""
     GlobalHydra.instance().clear()
-    keys: dict[str, None] = {}
+    keys: dict[str, str] = {}
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         for group in ("data", "model", "optimizer", "scheduler"):
             for file in sorted((CONFIGS / group).glob("*.yaml")):
                 plain: Any = OmegaConf.to_container(compose(config_name, [f"{group}={file.stem}"]))
-                keys |= dict.fromkeys(_flat(plain))
-    return [*keys, *_groups()]
+                keys = dict.fromkeys(_flat(plain), f"{group}={file.stem}") | keys
+    return keys | dict.fromkeys(_groups(), "")
 
 
 def _flat(node: dict[str, Any], prefix: str = "") -> Iterator[str]:

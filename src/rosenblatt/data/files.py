@@ -7,6 +7,7 @@ import zlib
 from pathlib import Path
 
 import polars as pl
+from polars.exceptions import PolarsError
 
 from rosenblatt.data.parsers import parse_csv, parse_fasttext, parse_jsonl, parse_parquet, parse_tsv
 from rosenblatt.errors import UserError, listed, nearest
@@ -25,6 +26,8 @@ FORMATS = {
 
 def read_frame(path: str, encoding: str = "utf-8", header: bool = True) -> pl.DataFrame:
     """Read a file into a frame; its rows are numbered from 1 in all messages, a header not counted.
+
+    Blank lines, and rows of empty cells only, are no rows.
 
     Args:
         path: a local file or folder, a URL, or ``hf://...``. The format follows from the name. A ``.txt`` is
@@ -47,19 +50,20 @@ def read_frame(path: str, encoding: str = "utf-8", header: bool = True) -> pl.Da
     if suffix not in FORMATS:
         raise UserError(f"{path}: expected a file named {', '.join(FORMATS)} (or with .gz after it), or a folder.")
     content = _read_bytes(path, zipped)
+    kind = FORMATS[suffix]
+    if kind != "parquet":
+        content = _to_utf8(path, content, encoding)
     if not content.strip():
         raise UserError(f"{path}: the file is empty.")
-    kind = FORMATS[suffix]
     if kind == "parquet":
         frame = parse_parquet(content, path)
     else:
-        content = _to_utf8(path, content, encoding)
         if kind == "txt":
             kind = "fasttext" if b"__label__" in content else "tsv"
         if kind == "jsonl":
             frame = parse_jsonl(content, path)
         elif kind == "fasttext":
-            frame = parse_fasttext(content, path)
+            frame = parse_fasttext(content)
         elif kind == "tsv":
             frame = parse_tsv(content, path, header)
         else:
@@ -91,6 +95,24 @@ def column(frame: pl.DataFrame, name: str | int, key: str, where: str) -> pl.Ser
     return frame[str(name)]
 
 
+def as_strings(values: pl.Series, where: str) -> pl.Series:
+    """Return a column as strings.
+
+    Args:
+        values: of any type that has a text: strings, numbers, dates, ...
+        where: the file, for the message.
+
+    Raises:
+        UserError: lists, objects or bytes, as JSON lines and Parquet can hold.
+    """
+    try:
+        if not values.dtype.is_nested():
+            return values.cast(pl.String)
+    except PolarsError:
+        pass
+    raise UserError(f"{where}: expected words or numbers in column {values.name!r}; it holds {values.dtype}.")
+
+
 def _read_bytes(path: str, zipped: bool) -> bytes:
     try:
         if "://" in path:
@@ -104,6 +126,8 @@ def _read_bytes(path: str, zipped: bool) -> bytes:
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise UserError(f"{path}: not a whole gzip file ({error}). Was the download cut off?") from None
     except FileNotFoundError:
+        if "://" in path:
+            raise UserError(f"{path}: there is no such file.") from None
         folder = Path(path).parent
         names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
         hint = nearest(Path(path).name, names) if names else f" There is no folder {str(folder)!r} either."
@@ -139,13 +163,8 @@ def _read_folder(folder: Path, encoding: str) -> pl.DataFrame:
     """Read ``folder/CLASS/anything``: each file is a text, the name of its folder the label."""
     texts, labels = [], []
     for file in sorted(folder.glob("*/*")):
-        if file.is_file() and not file.name.startswith("."):
-            try:
-                texts.append(file.read_text(encoding=encoding))
-            except (UnicodeDecodeError, LookupError, OSError) as error:
-                raise UserError(
-                    f"{file}: it can't be read as {encoding} text ({error}). Try data.encoding=..."
-                ) from None
+        if file.is_file() and not file.name.startswith(".") and not file.parent.name.startswith("."):
+            texts.append(_to_utf8(str(file), _read_bytes(str(file), zipped=False), encoding).decode())
             labels.append(file.parent.name)
     if not texts:
         raise UserError(f"{folder}: expected a folder with a folder for each class, such as {folder}/pos/1.txt.")

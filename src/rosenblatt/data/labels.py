@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import get_args
 
 import numpy as np
 import polars as pl
@@ -10,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rosenblatt.errors import UserError, listed
+from rosenblatt.data.files import as_strings
+from rosenblatt.errors import UserError, check_choice, listed
 from rosenblatt.spec import Task
 
 
@@ -25,6 +27,8 @@ class LabelEncoder:
     """
 
     def __init__(self, task: Task | None = None) -> None:
+        if task is not None:
+            check_choice("task", task, get_args(Task))
         self.task = task
         self.classes: tuple[str, ...] = ()
         self.num_unknown: dict[str, int] = {}
@@ -36,12 +40,19 @@ class LabelEncoder:
             labels: N lists of strings, the labels of each training row.
 
         Raises:
-            UserError: one class only, as many classes as rows, or a task that the labels do not fit.
+            UserError: one class only, as many classes as rows, rows without a label among rows with one, or a task that
+                the labels do not fit.
         """
         names = labels.explode().drop_nulls().unique().to_list()
         self.classes = tuple(sorted(names, key=_by_number))
         most = int(labels.list.len().max() or 0)  # type: ignore[arg-type]
         several = most > 1 or int(labels.list.len().min() or 0) == 0  # type: ignore[arg-type]
+        if self.task is None and most == 1 and several:
+            row = int((labels.list.len() == 0).arg_true()[0]) + 1
+            raise UserError(
+                f"Training row {row} has no label, and no row has more than one. Give it one or take it out; if rows "
+                "may have none, say so: task=multilabel"
+            )
         inferred: Task = "multilabel" if several else "binary" if len(names) == 2 else "multiclass"
         self.task = self.task or inferred
         if len(names) < 2:
@@ -55,7 +66,8 @@ class LabelEncoder:
                 "Is data.label_column the right column? (Several labels in a cell need data.label_separator.)"
             )
         if self.task != "multilabel" and several:
-            raise UserError(f"task={self.task}: expected one label a row; a training row has {most}. Try task=null.")
+            got = most if most > 1 else "none"
+            raise UserError(f"task={self.task}: expected one label a row; a training row has {got}. Try task=null.")
         if self.task == "binary" and len(names) != 2:
             raise UserError(f"task=binary: expected two classes; got {len(names)}: {listed(self.classes)}.")
 
@@ -67,10 +79,17 @@ class LabelEncoder:
             where: name of the split or file, for messages.
 
         Raises:
-            UserError: a label that training never had. (For multilabel it is left out, and counted in
-                ``num_unknown``: no model can predict it, and the other labels of the row are still worth having.)
+            UserError: a label that training never had, or a row without one or with several. (For multilabel an
+                unknown one is left out, and counted in ``num_unknown``: no model can predict it, and the other
+                labels of the row are still worth having.)
         """
         counts = labels.list.len().to_numpy()
+        wrong = np.flatnonzero(counts != 1)
+        if len(wrong) and self.task != "multilabel":
+            raise UserError(
+                f"{where}: expected one label a row, as in the training rows; {len(wrong):,} rows have none or several "
+                f"(row {wrong[0] + 1} has {counts[wrong[0]]}). Take these rows out, or set task=multilabel."
+            )
         flat = labels.explode().drop_nulls()
         numbers = flat.cast(pl.Enum(self.classes), strict=False).to_physical().cast(pl.Int64)
         unknown = flat.filter(numbers.is_null())
@@ -110,14 +129,11 @@ def to_lists(labels: pl.Series, separator: str | None, where: str) -> pl.Series:
     Raises:
         UserError: a null label (an empty cell), with its row; with a separator it means a row without labels.
     """
-    if isinstance(labels.dtype, pl.List | pl.Array):
-        return labels.cast(pl.List(pl.String)).fill_null([])
-    texts = labels.cast(pl.String).str.strip_chars()
+    if isinstance(labels.dtype, pl.List | pl.Array) and not labels.dtype.inner.is_nested():
+        return _distinct(labels.cast(pl.List(pl.String)).fill_null([]))
+    texts = as_strings(labels, where).str.strip_chars()
     if separator is not None:
-        parts = texts.fill_null("").str.split(separator)
-        return parts.list.eval(
-            pl.element().str.strip_chars().filter(pl.element().str.strip_chars() != "")
-        ).list.unique()
+        return _distinct(texts.fill_null("").str.split(separator))
     empty = texts.is_null() | (texts == "")
     if empty.any():
         row = int(empty.arg_true()[0]) + 1
@@ -126,6 +142,12 @@ def to_lists(labels: pl.Series, separator: str | None, where: str) -> pl.Series:
             "Fill them in or take these rows out."
         )
     return texts.to_frame("label").select(pl.concat_list("label")).to_series()
+
+
+def _distinct(labels: pl.Series) -> pl.Series:
+    """Return lists without empty names and repetitions, in their order."""
+    name = pl.element().str.strip_chars()
+    return labels.list.eval(name.filter(name != "")).list.unique(maintain_order=True)
 
 
 def _by_number(name: str) -> tuple[int, float, str]:

@@ -50,13 +50,9 @@ class DataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> Batches:
         """Training batches, in a new order each epoch."""
+        rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         return Batches(
-            *self.splits["train"],
-            self.batch_size,
-            shuffle=True,
-            seed=self.seed,
-            rank=self._rank,
-            world_size=self._world,
+            *self.splits["train"], self.batch_size, shuffle=True, seed=self.seed, rank=rank, world_size=world_size
         )
 
     def val_dataloader(self) -> Batches:
@@ -68,14 +64,8 @@ class DataModule(pl.LightningDataModule):
         return self.batches("test")
 
     def batches(self, split: str) -> Batches:
-        """Return the batches of a split in order, to evaluate it."""
-        size = max(self.batch_size, EVAL_ROWS)
-        return Batches(*self.splits[split], size, rank=self._rank, world_size=self._world)
+        """Return the batches of a split in order, to evaluate it.
 
-    @property
-    def _rank(self) -> int:
-        return self.trainer.global_rank if self.trainer else 0
-
-    @property
-    def _world(self) -> int:
-        return self.trainer.world_size if self.trainer else 1
+        Of several processes each gets all rows: shares made equal by repeating rows would count some of them twice.
+        """
+        return Batches(*self.splits[split], max(self.batch_size, EVAL_ROWS))

@@ -14,7 +14,6 @@ from polars.exceptions import PolarsError
 from rosenblatt.errors import UserError
 
 LABEL = "__label__"
-NO_SEPARATOR = "\x1f"  # ASCII unit separator, in place of a column separator: it stands in no text
 
 
 def parse_csv(content: bytes, path: str, header: bool) -> pl.DataFrame:
@@ -28,45 +27,50 @@ def parse_csv(content: bytes, path: str, header: bool) -> pl.DataFrame:
     Raises:
         UserError: a row with more or fewer cells than the first, with its number.
     """
-    frame = _read_csv(content, path, header, ",", quote='"')
-    # Polars fills a short row with nulls, which shows in the last column. Only then is it worth a second, slow look.
-    if frame.height and frame.to_series(-1).null_count():
-        _check_widths(content, path, header, ",", csv.QUOTE_MINIMAL)
-    return frame
+    return _read_csv(content, path, header, ",", quote='"')
 
 
 def parse_tsv(content: bytes, path: str, header: bool) -> pl.DataFrame:
     """Parse tab-separated rows, with or without quotes around cells.
 
     A lone ``"`` at the start of a cell is common where nobody thought of quoting, and a parser that believes in it
-    swallows all rows up to the next one. So quotes are believed only where no row is lost by it.
+    swallows all rows up to the next one. So quotes are believed only where no row is lost by it, or where rows are
+    ragged without them (a tab or a line break within quotes).
 
     Raises:
         UserError: a row with more or fewer cells than the first, with its number.
     """
-    plain = _read_csv(content, path, header, "\t", quote=None)
+    plain, ragged = None, None
+    try:
+        plain = _read_csv(content, path, header, "\t", quote=None)
+    except UserError as error:
+        ragged = error
     if re.search(rb'(^|[\t\n])"', content):
         try:
             quoted = _read_csv(content, path, header, "\t", quote='"')
         except UserError:
-            quoted = plain
-        if quoted.shape == plain.shape:
+            quoted = None
+        if quoted is not None and (plain is None or quoted.shape == plain.shape):
             return quoted
-    if plain.height and plain.to_series(-1).null_count():
-        _check_widths(content, path, header, "\t", csv.QUOTE_NONE)
+    if plain is None:
+        assert ragged is not None
+        raise ragged
     return plain
 
 
-def parse_fasttext(content: bytes, path: str) -> pl.DataFrame:
+def parse_fasttext(content: bytes) -> pl.DataFrame:
     """Parse lines such as ``__label__a __label__b some text`` to ``text`` and ``label``, a list."""
-    line = _read_csv(content, path, header=False, separator=NO_SEPARATOR, quote=None).to_series().rename("line")
-    line = line.drop_nulls()
-    return line.to_frame().select(
-        pl.col("line").str.replace_all(rf"(^|\s){LABEL}\S+", "").str.strip_chars().alias("text"),
-        pl.col("line")
-        .str.extract_all(rf"(?:^|\s){LABEL}\S+")
-        .list.eval(pl.element().str.strip_chars().str.strip_prefix(LABEL))
-        .alias("label"),
+    line = pl.Series("line", content.decode().split("\n"))
+    return (
+        line.filter(line.str.strip_chars() != "")
+        .to_frame()
+        .select(
+            pl.col("line").str.replace_all(rf"(^|\s){LABEL}\S+", "").str.strip_chars().alias("text"),
+            pl.col("line")
+            .str.extract_all(rf"(?:^|\s){LABEL}\S+")
+            .list.eval(pl.element().str.strip_chars().str.strip_prefix(LABEL))
+            .alias("label"),
+        )
     )
 
 
@@ -105,6 +109,8 @@ def parse_parquet(content: bytes, path: str) -> pl.DataFrame:
 
 
 def _read_csv(content: bytes, path: str, header: bool, separator: str, quote: str | None) -> pl.DataFrame:
+    """Read rows, blank lines left out; raise a `UserError` for a row that is too long or too short."""
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
     try:
         frame = pl.read_csv(
             io.BytesIO(content),
@@ -114,21 +120,38 @@ def _read_csv(content: bytes, path: str, header: bool, separator: str, quote: st
             infer_schema=False,  # all strings: what is a number is decided on the training rows
         )
     except PolarsError as error:
-        _check_widths(content, path, header, separator, csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE)
+        _check_widths(content, path, header, separator, quoting)
         raise UserError(f"{path}: it can't be read: {_first_line(error)}") from None
+    if frame.width > 1 and frame.to_series(-1).null_count():
+        # Polars fills a blank line and a short row with nulls; only then is it worth a second, slow look.
+        frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
+        if frame.to_series(-1).null_count():
+            _check_widths(content, path, header, separator, quoting)
     return frame if header else frame.rename({name: str(i) for i, name in enumerate(frame.columns)})
 
 
 def _check_widths(content: bytes, path: str, header: bool, separator: str, quoting: Literal[0, 3]) -> None:
-    """Raise a `UserError` that names the first row with another number of cells than the first."""
-    rows = csv.reader(io.StringIO(content.decode(), newline=""), delimiter=separator, quoting=quoting)
-    first = next(rows, [])
-    for number, row in enumerate(rows, start=1 if header else 2):
-        if row and len(row) != len(first):
-            raise UserError(
-                f"{path}: row {number} (line {rows.line_num}) has {len(row)} cells, and the first line has "
-                f'{len(first)}. A cell that holds the separator needs quotes around it: "a, b".'
-            )
+    """Raise a `UserError` that names the first row with other cells than the first, or with a wrong quote."""
+    # The csv module ends a row at a lone carriage return too, and has a limit of 131,072 characters a cell.
+    text = content.decode().replace("\r\n", "\n").replace("\r", " ")
+    limit = csv.field_size_limit(len(text) + 1)
+    reader = csv.reader(io.StringIO(text, newline="\n"), delimiter=separator, quoting=quoting, strict=True)
+    width, number = 0, 0 if header else 1
+    try:
+        for row in filter(any, reader):  # blank lines are no rows
+            if width and len(row) != width:
+                raise UserError(
+                    f"{path}: row {number} (line {reader.line_num}) has {len(row)} cells, and the first line has "
+                    f'{width}. A cell that holds the separator needs quotes around it: "a, b".'
+                )
+            width, number = len(row), number + 1
+    except csv.Error as error:
+        raise UserError(
+            f"{path}: row {number} (up to line {reader.line_num}): {error}. A cell with quotes around it ends with "
+            'them, and quotes within it are written twice: "so ""called""".'
+        ) from None
+    finally:
+        csv.field_size_limit(limit)
 
 
 def _first_line(error: Exception) -> str:

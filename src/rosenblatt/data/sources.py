@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
 from collections.abc import Sequence
 
 import polars as pl
 from torch import Tensor
 
-from rosenblatt.data.files import column, read_frame
+from rosenblatt.data.files import as_strings, column, read_frame
 from rosenblatt.data.labels import LabelEncoder, one_hot, to_lists
 from rosenblatt.data.module import DataModule
 from rosenblatt.data.splits import SPLITS, by_column, by_fractions, check_fractions
@@ -16,6 +17,8 @@ from rosenblatt.data.table import TableEncoder
 from rosenblatt.data.text import TextEncoder, Weighting
 from rosenblatt.errors import UserError
 from rosenblatt.spec import DataSpec, Features, Task, class_counts
+
+log = logging.getLogger(__name__)
 
 
 class FileData(DataModule):
@@ -56,7 +59,7 @@ class FileData(DataModule):
         check_fractions(fractions)
         self.paths = {split: path for split, path in (("train", train), ("val", val), ("test", test)) if path}
         self.label_column = label_column
-        self.split_column = split_column
+        self.split_column = None if split_column is None else str(split_column)  # a number where there is no header
         self.fractions = dict(zip(SPLITS, fractions, strict=True))
         self.label_separator = label_separator
         self.header = not isinstance(label_column, int) if header is None else header
@@ -67,8 +70,9 @@ class FileData(DataModule):
         """Read, split, and encode with what the training rows teach."""
         frames = {split: self.read(path) for split, path in self.paths.items()}
         whole = frames["train"]
-        if len(frames) == 1 and self.split_column in whole.columns:
+        if len(frames) == 1 and self._splits_are_named(whole):
             assert self.split_column is not None
+            self.labels_of(whole, "train")  # a label that is missing is told with its row in the file, not in a split
             frames = by_column(whole, self.split_column, self.paths["train"])
         labels = {split: self.labels_of(frame, split) for split, frame in frames.items()}
         missing = [split for split in SPLITS if split not in frames and self.fractions[split] > 0]
@@ -77,15 +81,18 @@ class FileData(DataModule):
             rows = by_fractions(labels["train"], shares, self.seed)
             frames |= {split: frames["train"][rows[split]] for split in (*missing, "train")}
             labels |= {split: labels["train"][rows[split]] for split in (*missing, "train")}
+        self.label_encoder.fit(labels["train"])
         for split in frames:
             if frames[split].height == 0:
                 raise UserError(
                     f"No row is left for {split}: data.fractions={list(self.fractions.values())} of "
                     f"{whole.height:,} rows. Give more rows, a larger share, or a file: data.{split}=..."
                 )
-        self.label_encoder.fit(labels["train"])
         targets = {split: self.label_encoder.transform(labels[split], split) for split in frames}
         features = self.encode(frames, targets)
+        for split, count in self.label_encoder.num_unknown.items():
+            if count:
+                log.warning("%s: %s labels that no training row has are left out.", split, f"{count:,}")
         assert self.label_encoder.task is not None
         spec = DataSpec(
             num_features=self.num_features,
@@ -96,6 +103,12 @@ class FileData(DataModule):
             num_rows=targets["train"].shape[0],
         )
         return spec, {split: (features[split], targets[split]) for split in SPLITS if split in frames}
+
+    def _splits_are_named(self, frame: pl.DataFrame) -> bool:
+        """Return whether the file has the column; only the default name may be one that is not there."""
+        if self.split_column is not None and self.split_column != "split":
+            column(frame, self.split_column, "data.split_column", self.paths["train"])
+        return self.split_column in frame.columns
 
     def read(self, path: str) -> pl.DataFrame:
         """Read one file."""
@@ -175,7 +188,7 @@ class TextData(FileData):
         """Return the text of each row; an empty cell is an empty text."""
         where = self.paths.get(split, self.paths["train"])
         parts = [column(frame, name, "data.text_column", where) for name in self.text_columns]
-        parts = [part.cast(pl.String).fill_null("").alias(str(i)) for i, part in enumerate(parts)]
+        parts = [as_strings(part, where).fill_null("").alias(str(i)) for i, part in enumerate(parts)]
         return pl.DataFrame(parts).select(pl.concat_str(pl.all(), separator=" ")).to_series().rename("text")
 
 
@@ -221,9 +234,10 @@ class TableData(FileData):
     def encode(self, frames: dict[str, pl.DataFrame], targets: dict[str, Tensor]) -> dict[str, Features]:
         """Fit scales and categories on ``train`` and return the features of each split."""
         label = column(frames["train"], self.label_column, "data.label_column", "").name
-        for name in self.ignore:
-            column(frames["train"], name, "data.ignore", self.paths["train"])
-        frames = {split: frame.drop(label, *self.ignore, strict=False) for split, frame in frames.items()}
+        ignored = [column(frames["train"], name, "data.ignore", self.paths["train"]).name for name in self.ignore]
+        # With files of its own for each split, the split column would say nothing but which file this is.
+        ignored += [label] if self.split_column is None else [label, self.split_column]
+        frames = {split: frame.drop(ignored, strict=False) for split, frame in frames.items()}
         train = frames.pop("train")
         if train.width == 0:
             raise UserError(f"{self.paths['train']}: there is no column beside the label.")

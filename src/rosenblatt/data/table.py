@@ -11,6 +11,7 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
+from rosenblatt.data.files import as_strings
 from rosenblatt.errors import UserError, listed
 from rosenblatt.spec import Bags, Features
 
@@ -50,7 +51,7 @@ class TableEncoder:
     """
 
     def __init__(self, categorical: Sequence[str] = (), min_count: int = 1) -> None:
-        self.categorical = tuple(categorical)
+        self.categorical = tuple(str(name) for name in categorical)
         self.min_count = min_count
         self.columns: list[NumberColumn | CategoryColumn] = []
 
@@ -79,7 +80,7 @@ class TableEncoder:
         """Choose scales and categories, and encode the training rows.
 
         Raises:
-            UserError: ``categorical`` names no column, or no column has two different values.
+            UserError: ``categorical`` names no column, or all columns are empty.
         """
         unknown = [name for name in self.categorical if name not in frame.columns]
         if unknown:
@@ -96,8 +97,10 @@ class TableEncoder:
                 mean, std = float(values.mean()), float(values.std())
                 self.columns.append(NumberColumn(name, mean, std if std > 0 else 1.0))
                 continue
-            counts = words.drop_nulls().value_counts(name="n").filter(pl.col("n") >= self.min_count)
-            self.columns.append(CategoryColumn(name, tuple(sorted(counts[name]))))
+            if words.count() == 0:
+                continue
+            counts = words.drop_nulls().value_counts(name="count").filter(pl.col("count") >= self.min_count)
+            self.columns.append(CategoryColumn(name, tuple(sorted(counts["word"]))))
         if not self.columns:
             raise UserError("There is no column to learn from: all are empty.")
         return self.transform(frame, "the training rows")
@@ -153,7 +156,7 @@ def _words(values: pl.Series) -> pl.Series:
     """Return a column as strings, null where it is missing."""
     if values.dtype == pl.Boolean:
         values = values.cast(pl.Int8)
-    words = values.cast(pl.String).str.strip_chars()
+    words = as_strings(values, "data.ignore takes a column out").rename("word").str.strip_chars()
     return words.to_frame().select(pl.when(~pl.all().is_in(list(MISSING))).then(pl.all())).to_series()
 
 

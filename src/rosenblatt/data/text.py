@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 import polars as pl
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rosenblatt.data.ngrams import Ids, Ints, NGrams
 from rosenblatt.data.tokens import Characters, Words
-from rosenblatt.errors import UserError
+from rosenblatt.errors import UserError, check_choice
 from rosenblatt.spec import Bags
 
 Weighting: TypeAlias = Literal["count", "binary", "tfidf", "log_count_ratio"]
@@ -31,8 +31,9 @@ class TextEncoder:
         min_count: how often a word or n-gram has to occur in the training split.
         max_features: keep that many of the most frequent features; ``None`` for all.
         weighting: ``count`` (how often), ``binary`` (1), ``tfidf`` (``(1 + ln count) * (1 + ln((1 + N) / (1 + df)))``,
-            as scikit-learn's sublinear tf-idf), or ``log_count_ratio`` (1 times how much more frequent in one class
-            than in the others, Wang & Manning 2012; for more than two classes the largest over the classes).
+            as scikit-learn's sublinear tf-idf), or ``log_count_ratio`` (how much more frequent in one class than in
+            the others, Wang & Manning 2012; for more than two classes the largest over the classes). Rows of the
+            last two are scaled to one length, `ROW_NORM`.
         lowercase: whether ``Good`` and ``good`` are one word.
 
     Raises:
@@ -55,6 +56,7 @@ class TextEncoder:
             raise UserError(f"data.max_features: expected null or a whole number of at least 1; got {max_features}.")
         if ngrams == 0 and char_ngrams == 0:
             raise UserError("data.ngrams and data.char_ngrams are both 0, so there is nothing to learn from.")
+        check_choice("data.weighting", weighting, get_args(Weighting))
         self.min_count = min_count
         self.max_features = max_features
         self.weighting: Weighting = weighting
@@ -140,9 +142,10 @@ class TextEncoder:
             weights = weights * counts
         elif self.weighting == "tfidf":
             weights = weights * (1 + np.log(counts, dtype=np.float32))
+        if self.weighting in ("tfidf", "log_count_ratio"):
+            weights = scaled(weights, rows, num_rows)
         offsets = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=num_rows))])
-        weights = scaled(weights.astype(np.float32), rows, num_rows)
-        return Bags(torch.from_numpy(ids), torch.from_numpy(weights), torch.from_numpy(offsets))
+        return Bags(torch.from_numpy(ids), torch.from_numpy(weights.astype(np.float32)), torch.from_numpy(offsets))
 
     def names(self) -> list[str]:
         """Return every feature as text, by number."""
@@ -168,7 +171,8 @@ def log_count_ratio(rows: Ints, ids: Ids, membership: Floats, num_features: int)
     """
     total = np.bincount(ids, minlength=num_features) + 2.0
     largest = np.zeros(num_features)
-    for k in range(membership.shape[1] if membership.shape[1] > 2 else 1):
+    opposite = membership.shape[1] == 2 and (membership.sum(axis=1) == 1).all()  # then r of one is -r of the other
+    for k in range(1 if opposite else membership.shape[1]):
         inside = np.bincount(ids, weights=membership[rows, k], minlength=num_features) + 1
         p, q = inside / inside.sum(), (total - inside) / (total - inside).sum()
         largest = np.maximum(largest, np.abs(np.log(p / q)))

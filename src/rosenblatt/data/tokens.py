@@ -76,7 +76,7 @@ class Characters:
 
     def _split(self, texts: pl.Series) -> tuple[np.ndarray, np.ndarray]:
         texts = texts.str.replace_all(r"\s+", " ").str.strip_chars()
-        texts = " " + texts + " "
+        texts = (" " + texts + " ").str.replace("  ", "", literal=True)  # an empty text stays empty
         offsets = np.concatenate([[0], np.cumsum(texts.str.len_chars().to_numpy(), dtype=np.int64)])
         return np.frombuffer("".join(texts).encode("utf-32-le"), dtype=np.uint32), offsets
 

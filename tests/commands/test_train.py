@@ -1,0 +1,180 @@
+"""Whole runs of ``python train.py``: what they reach, what they leave behind, and that they repeat."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from conftest import ROOT, SMALL, Outcome
+
+Train = Callable[..., Outcome]
+TIMES = ("seconds", "seconds_training")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    ["", "optimizer=adam lr=0.01", "optimizer=sgd lr=0.1", "lr=0.1 optimizer=adagrad", "optimizer=adamw"],
+)
+def test_the_toy_perceptron_comes_near_the_best_possible_accuracy(train: Train, settings: str) -> None:
+    done = train(*settings.split())
+    assert done.status == 0, done.err
+    assert 0.985 <= done.metrics["test/acc"] <= 0.9965  # Bayes 0.99379, and three standard errors of 10,000 rows
+    assert done.metrics["test/baseline_acc"] == 0.5
+
+
+def test_only_a_hidden_layer_learns_xor(train: Train) -> None:
+    assert train("data=xor", run="straight").metrics["test/acc"] <= 0.78
+    assert train("data=xor", "model=mlp", run="bent").metrics["test/acc"] >= 0.97
+
+
+def test_a_run_folder_holds_all_that_is_kept(train: Train) -> None:
+    done = train("lr=0.02", "seed=3", *SMALL)
+    names = {path.relative_to(done.run).as_posix() for path in done.run.rglob("*") if path.is_file()}
+    assert {
+        "config.yaml",
+        "overrides.yaml",
+        "environment.json",
+        "train.log",
+        "metrics.json",
+        "checkpoints/best.ckpt",
+        "checkpoints/last.ckpt",
+    } <= names
+    assert not any("=" in name or name.endswith(".tmp") for name in names)
+    config = yaml.safe_load((done.run / "config.yaml").read_text())
+    assert (config["optimizer"]["lr"], config["data"]["seed"]) == (0.02, 3)  # resolved
+    assert "lr=0.02" in yaml.safe_load((done.run / "overrides.yaml").read_text())
+    environment = json.loads((done.run / "environment.json").read_text())
+    assert environment["packages"]["torch"] == torch.__version__
+    log = (done.run / "train.log").read_text()
+    assert "epoch 2/2" in log
+    assert "run folder" in log
+    for name in ("best", "last"):
+        checkpoint = torch.load(done.run / "checkpoints" / f"{name}.ckpt", weights_only=True)  # no pickled objects
+        assert set(checkpoint["state_dict"]) == {"model.linear.weight", "model.linear.bias"}
+
+
+def test_the_end_of_a_run_says_what_came_out_and_what_to_type_next(train: Train) -> None:
+    done = train(*SMALL)
+    for word in (
+        "majority class",
+        "validation",
+        "accuracy",
+        "AUROC",
+        "best epoch",
+        "run folder",
+        "tensorboard --logdir",
+    ):
+        assert word in done.out
+    assert f"{done.metrics['test/acc']:.4f}" in done.out
+    for noise in ("Tip", "GPU available", "Warning", "litlogger"):
+        assert noise not in done.out + done.err
+
+
+def test_tensorboard_has_every_scalar_and_the_settings_with_the_final_metrics(train: Train) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    done = train(*SMALL)
+    events = EventAccumulator(str(done.run / "tensorboard")).Reload()
+    tags = set(events.Tags()["scalars"])
+    assert {"train/loss", "train/acc", "val/loss", "val/acc", "val/f1", "val/auroc", "test/acc"} <= tags
+    assert "hp_metric" not in tags
+    assert len(events.Scalars("val/loss")) == 3  # two epochs, and the best one beside the settings
+    assert events.Scalars("test/acc")[-1].value == pytest.approx(done.metrics["test/acc"])
+    assert any("_hparams_" in tag for tag in events.Tags().get("tensors", []) + list(events.summary_metadata))
+
+
+def test_the_same_seed_gives_the_same_metrics_and_another_seed_others(train: Train) -> None:
+    def metrics(seed: int, run: str) -> dict[str, float]:
+        found = train(f"seed={seed}", "model=mlp", "model.dropout=0.2", *SMALL, run=run).metrics
+        return {name: value for name, value in found.items() if name not in TIMES}
+
+    assert metrics(0, "a") == metrics(0, "b")
+    assert metrics(1, "c") != metrics(0, "d")
+
+
+def test_fresh_points_are_drawn_for_each_epoch(train: Train) -> None:
+    done = train("experiment=book_toy")
+    assert done.status == 0, done.err
+    assert done.metrics["test/acc"] >= 0.985
+
+
+def test_the_best_epoch_is_what_is_evaluated(train: Train) -> None:
+    # At this rate the loss first falls and then swings.
+    done = train("optimizer=sgd", "lr=9", *SMALL, "data.spread=3", "trainer.max_epochs=8", "early_stopping.patience=8")
+    best = torch.load(done.run / "checkpoints" / "best.ckpt", weights_only=True)
+    assert done.metrics["best_epoch"] == best["epoch"] + 1
+    scores = [line for line in (done.run / "train.log").read_text().splitlines() if "val/loss" in line]
+    losses = [float(line.split("val/loss ")[1].split()[0]) for line in scores]
+    assert done.metrics["best_epoch"] == losses.index(min(losses)) + 1
+    assert done.metrics["val/loss"] == pytest.approx(min(losses), abs=1e-4)
+
+
+def test_training_stops_when_validation_no_longer_improves(train: Train) -> None:
+    done = train("lr=0.5", "data.num_train=400", "trainer.max_epochs=200", "early_stopping.patience=2")
+    assert done.metrics["epochs"] < 200
+    assert done.metrics["epochs"] == done.metrics["best_epoch"] + 2
+    assert "no better since" in done.out
+
+
+def test_text_and_table_runs_work_from_a_file(train: Train, reviews: Path) -> None:
+    done = train("data=text", f"data.train={reviews}", "data.char_ngrams=3", run="text")
+    assert done.status == 0, done.err
+    assert done.metrics["test/acc"] >= 0.9
+    table = reviews.with_name("table.csv")
+    table.write_text("x,color,label\n" + "".join(f"{i % 7},{'red' if i % 2 else ''},{i % 2}\n" for i in range(200)))
+    done = train("data=table", f"data.train={table}", "model=mlp", "lr=0.01", run="table")
+    assert done.status == 0, done.err
+    assert done.metrics["test/acc"] == 1.0
+
+
+@pytest.mark.parametrize("scheduler", ["plateau", "cosine"])
+def test_schedules_run(train: Train, scheduler: str) -> None:
+    assert train(f"scheduler={scheduler}", *SMALL).status == 0
+
+
+def test_any_flag_of_the_trainer_can_be_passed(train: Train) -> None:
+    done = train(*SMALL, "trainer.gradient_clip_val=0.5", "trainer.limit_train_batches=1")
+    assert done.status == 0, done.err
+    assert done.metrics["steps"] == 2
+
+
+def test_several_classes_and_labels_have_a_table_of_their_own(train: Train, tmp_path: Path) -> None:
+    lines = [f"__label__{'abc'[i % 3]}{' __label__x' if i % 2 else ''} word{i % 3} word{i % 2}x\n" for i in range(90)]
+    (tmp_path / "data.txt").write_text("".join(lines))
+    done = train("data=text", "data.train=data.txt", "lr=0.1")
+    assert done.status == 0, done.err
+    assert done.metrics["test/p_at_1"] == 1.0
+    rows = (done.run / "per_class.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows] == ["class", "a", "b", "c", "x"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal")
+def test_ctrl_c_ends_in_order_with_status_130(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "train.py"), "trainer.max_epochs=100000", "early_stopping.patience=100000"]
+    process = subprocess.Popen(
+        [*command, "hydra.run.dir=run"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    log = tmp_path / "run" / "train.log"
+    deadline = time.monotonic() + 120
+    while not (log.exists() and "epoch      3/" in log.read_text()):
+        assert time.monotonic() < deadline, "training never began"
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["interrupted"] is True
+    assert metrics["test/acc"] > 0
+    assert "Ctrl-C" in out

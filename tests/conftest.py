@@ -1,0 +1,97 @@
+"""Shared by all tests: the commands, run in this process as a user runs them from the shell."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import os
+import random
+import runpy
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass
+class Outcome:
+    """What a command left behind."""
+
+    status: int
+    out: str
+    err: str
+    run: Path
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The content of metrics.json."""
+        return json.loads((self.run / "metrics.json").read_text())
+
+
+@pytest.fixture(autouse=True)
+def _restore_globals() -> Iterator[None]:
+    """Undo what a command changes in its process."""
+    environment, argv, random_state = dict(os.environ), list(sys.argv), torch.get_rng_state()
+    yield
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv[:] = argv
+    torch.set_rng_state(random_state)
+    for name in ("", "rosenblatt_file"):
+        logger = logging.getLogger(name)
+        for handler in list(logger.handlers):
+            if isinstance(handler, logging.FileHandler):
+                handler.close()
+                logger.removeHandler(handler)
+
+
+@pytest.fixture
+def train(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Outcome]:
+    """``python train.py ...`` in an empty folder; the run folder is ``run`` there, unless it is named."""
+    monkeypatch.chdir(tmp_path)
+
+    def command(*overrides: str, run: str = "run") -> Outcome:
+        capsys.readouterr()
+        arguments = [word for word in overrides if word]
+        if not any(word.startswith(("hydra.run.dir", "--")) for word in arguments):
+            arguments.append(f"hydra.run.dir={run}")
+        sys.argv[:] = [str(ROOT / "train.py"), *arguments]
+        status = 0
+        try:
+            runpy.run_path(str(ROOT / "train.py"), run_name="__main__")
+        except SystemExit as exit:
+            status = exit.code if isinstance(exit.code, int) else 1
+        out, err = capsys.readouterr()
+        return Outcome(status, out, err, tmp_path / run)
+
+    return command
+
+
+SMALL = ("data.num_train=400", "data.num_val=100", "data.num_test=200", "trainer.max_epochs=2")
+
+
+@pytest.fixture
+def reviews(tmp_path: Path) -> Path:
+    """A CSV file of 120 short reviews that are easy to tell apart."""
+    rng = random.Random(0)
+    good, bad = ["great", "lovely", "delicious", "friendly"], ["awful", "rude", "cold", "dirty"]
+    path = tmp_path / "reviews.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", "label"])
+        for i in range(120):
+            words = rng.choices(good if i % 2 else bad, k=2) + rng.choices(
+                ["the", "food", "was", "place", "staff"], k=4
+            )
+            rng.shuffle(words)
+            writer.writerow([" ".join(words), "positive" if i % 2 else "negative"])
+    return path

@@ -1,0 +1,101 @@
+"""Every way in which a file can't be read, and what the message must contain: what was expected, what came, where."""
+
+import gzip
+import io
+
+import polars as pl
+import pytest
+
+from rosenblatt.data.files import read_frame
+from rosenblatt.errors import UserError
+
+PACKED = gzip.compress(b"text,label\n" + b"".join(b"a%d,b\n" % number for number in range(1000)))
+BUFFER = io.BytesIO()
+pl.DataFrame({"text": ["a"] * 100, "label": ["b"] * 100}).write_parquet(BUFFER)
+PARQUET = BUFFER.getvalue()
+
+# name of the file, its content, options, parts of the message
+BROKEN = {
+    "empty": ("a.csv", "", {}, ["a.csv", "the file is empty"]),
+    "only white space": ("a.jsonl", " \n\r\n", {}, ["the file is empty"]),
+    "only a byte order mark": ("a.csv", b"\xef\xbb\xbf\n", {}, ["the file is empty"]),
+    "empty inside gzip": ("a.csv.gz", gzip.compress(b""), {}, ["a.csv.gz", "the file is empty"]),
+    "empty parquet": ("a.parquet", b"", {}, ["the file is empty"]),
+    "header only": ("a.csv", "text,label\n", {}, ["a.csv", "expected rows", "header only", "'text', 'label'"]),
+    "header and blank lines": ("a.csv", "text,label\n\n\n", {}, ["expected rows", "header only"]),
+    "header only, tsv": ("a.tsv", "text\tlabel", {}, ["expected rows", "header only", "'text', 'label'"]),
+    "too many cells": ("a.csv", "text,label\na,b\na,b,c\n", {}, ["row 2 (line 3)", "has 3 cells", "has 2", "quotes"]),
+    "too few cells": ("a.csv", "text,label\na,b\na,b\nc\n", {}, ["row 3 (line 4)", "has 1 cells", "has 2"]),
+    "ragged after a quoted newline": (
+        "a.csv", 'text,label\n"a\nb",c\n\nd,e,f\n', {}, ["row 2 (line 5)", "has 3 cells"],
+    ),
+    "ragged after a blank line": ("a.csv", "text,label\na,b\n\nc\n", {}, ["row 2 (line 4)", "has 1 cells"]),
+    "ragged without a header": ("a.csv", "a,b\nc,d\ne,f,g\n", {"header": False}, ["row 3 (line 3)", "has 3 cells"]),
+    "short without a header": ("a.csv", "a,b\nc\n", {"header": False}, ["row 2 (line 2)", "has 1 cells"]),
+    "too many cells, tsv": ("a.tsv", "text\tlabel\na\tb\tc\n", {}, ["row 1 (line 2)", "has 3 cells"]),
+    "too few cells, tsv": ("a.tsv", "text\tlabel\na\tb\nc\n", {}, ["row 2 (line 3)", "has 1 cells"]),
+    "too few cells, quoted tsv": ("a.tsv", 'text\tlabel\n"a"\tb\n"c"\n', {}, ["row 2 (line 3)", "has 1 cells"]),
+    "a quote that does not end": ("a.csv", 'text,label\na,b\n"c,d\ne,f\n', {}, ["row 2", "quotes around it"]),
+    "a word after a quoted one": ("a.csv", 'text,label\na,b\n"c" d,e\n', {}, ["row 2", "line 3", "written twice"]),
+    "a short row far down a long text": (
+        "a.csv", f'text,label\n"{"x" * 200_000}",\nb\n', {}, ["row 2 (line 3)", "has 1 cells"],
+    ),
+    "bad json": ("a.jsonl", '{"a": 1}\n\n{"a": 1,\n', {}, ["a.jsonl", "line 3 is no JSON", "character"]),
+    "a cut json line": ("a.jsonl", '{"a": 1}\n{"a": 1, "b', {}, ["line 2 is no JSON"]),
+    "no object": ("a.jsonl", '{"a": 1}\n[1, 2]\n', {}, ["line 2", 'expected an object such as {"text"']),
+    "json that only Python takes": ("a.jsonl", '{"a": NaN}\n', {}, ["a.jsonl", "can't be read as JSON lines"]),
+    "no parquet": ("a.parquet", "text,label\n", {}, ["a.parquet", "not a Parquet file", "b'text,lab'", "b'PAR1'"]),
+    "cut parquet": ("a.parquet", PARQUET[: len(PARQUET) // 2], {}, ["a.parquet", "a broken Parquet file"]),
+    "cut gzip": ("a.csv.gz", PACKED[: len(PACKED) // 2], {}, ["a.csv.gz", "not a whole gzip file", "cut off?"]),
+    "spoilt gzip": ("a.csv.gz", PACKED[:40] + b"????" + PACKED[44:], {}, ["a.csv.gz", "not a whole gzip file"]),
+    "no gzip": ("a.csv.gz", "text,label\na,b\n", {}, ["a.csv.gz", "not a whole gzip file"]),
+    "broken utf-8": (
+        "a.csv", b"text,label\na,b\nab\xe9,c\n", {},
+        ["a.csv", "expected text in utf-8", "line 3", "0xe9", "position 3", "data.encoding=latin-1"],
+    ),
+    "utf-16 taken for utf-8": (
+        "a.csv", "text,label\na,b\n".encode("utf-16"), {}, ["line 1", "data.encoding=utf-16"],
+    ),
+    "not in the encoding": ("a.csv", "é,b\n".encode(), {"encoding": "ascii"}, ["expected text in ascii", "line 1"]),
+    "no such encoding": ("a.csv", "a,b\n", {"encoding": "utf-99"}, ["data.encoding=utf-99", "no such encoding"]),
+    "no text encoding": ("a.csv", "a,b\n", {"encoding": "base64"}, ["data.encoding=base64", "no such encoding"]),
+    "unknown suffix": ("a.xlsx", "a", {}, ["a.xlsx", "expected a file named .csv", ".parquet", "or a folder"]),
+    "unknown suffix inside gzip": ("a.gz", gzip.compress(b"a"), {}, ["a.gz", "expected a file named .csv"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_file_is_told_with_what_and_where(tmp_path, case):
+    name, content, options, parts = BROKEN[case]
+    (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(UserError) as error:
+        read_frame(str(tmp_path / name), **options)
+    for part in parts:
+        assert part in str(error.value)
+
+
+def test_a_missing_file_is_told_with_the_nearest_name(tmp_path):
+    (tmp_path / "reviews.csv").write_text("text,label\na,b\n")
+    with pytest.raises(UserError, match=r"review\.csv: no such file \(seen from .*Did you mean 'reviews\.csv'\?"):
+        read_frame(str(tmp_path / "review.csv"))
+
+
+def test_a_missing_folder_is_told(tmp_path):
+    with pytest.raises(UserError, match=r"no such file .*There is no folder '.*nowhere' either"):
+        read_frame(str(tmp_path / "nowhere" / "a.csv"))
+
+
+def test_a_missing_file_behind_a_url_is_told_without_talk_of_folders(tmp_path):
+    with pytest.raises(UserError, match=r"^file://.*/a\.csv: there is no such file\.$"):
+        read_frame(f"file://{tmp_path}/a.csv")
+
+
+def test_an_unknown_protocol_is_told():
+    with pytest.raises(UserError, match=r"nonsense://a\.csv: it can't be read: .*nonsense"):
+        read_frame("nonsense://a.csv")
+
+
+def test_a_folder_without_classes_is_told_with_an_example(tmp_path):
+    (tmp_path / "1.txt").write_text("a")
+    with pytest.raises(UserError, match=r"expected a folder with a folder for each class, such as .*/pos/1\.txt"):
+        read_frame(str(tmp_path))

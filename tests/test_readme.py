@@ -1,0 +1,131 @@
+"""Every command and every piece of code in the README is run, on small files of the names that it uses."""
+
+from __future__ import annotations
+
+import random
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import types
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT, SMALL, Outcome
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+COMMANDS = [line for block in blocks("bash") for line in block.splitlines() if line.strip()]
+TRAINING = [line for line in COMMANDS if line.startswith("python train.py")]
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """The files that the README's commands name."""
+    rng = random.Random(0)
+    words = {"0": ["good", "tasty", "kind"], "1": ["bad", "stale", "rude"]}
+    reviews = [(" ".join(rng.choices(words[str(i % 2)], k=4)), i % 2) for i in range(100)]
+    lines = ["text,label,review,stars", *(f"{text},{label},{text},{label}" for text, label in reviews)]
+    for name in ("reviews", "train", "val", "test"):
+        (tmp_path / f"{name}.csv").write_text("\n".join(lines) + "\n")
+    names = [("Ivanov", "Russian"), ("Petrov", "Russian"), ("Smith", "English"), ("Brown", "English")] * 20
+    (tmp_path / "surnames.csv").write_text("surname,nationality\n" + "".join(f"{n},{c}\n" for n, c in names))
+    (tmp_path / "questions.txt").write_text("".join(f"__label__{label} {text}\n" for text, label in reviews))
+    rows = [f"{rng.gauss(40 + 20 * (i % 2), 5):.0f},{'private' if i % 3 else ''},{i % 2}" for i in range(200)]
+    (tmp_path / "adult.csv").write_text("age,work,income\n" + "\n".join(rows) + "\n")
+    return tmp_path
+
+
+def test_the_readme_has_commands_to_test() -> None:
+    assert len(TRAINING) >= 10
+    assert {command.split()[0] for command in COMMANDS} == {"make", "python", "tensorboard"}
+
+
+@pytest.mark.parametrize("command", TRAINING)
+def test_every_training_command_runs(train: Callable[..., Outcome], files: Path, command: str) -> None:
+    done = train(*command.split()[2:])
+    assert done.status == 0, done.err
+    if "--help" not in command:
+        assert (files / "run" / "metrics.json").exists()
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+@pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("make ")])
+def test_every_make_target_exists(command: str) -> None:
+    subprocess.run([*command.split(), "--dry-run"], cwd=ROOT, check=True, capture_output=True)
+
+
+def test_tensorboard_serves_the_runs(train: Callable[..., Outcome], tmp_path: Path) -> None:
+    assert train(*SMALL, run="logs/runs/one").status == 0
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = next(line for line in COMMANDS if line.startswith("tensorboard")).split()[1:]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "tensorboard.main", *command, "--port", str(port)],
+        cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        found, deadline = "", time.monotonic() + 60
+        while "val/loss" not in found and time.monotonic() < deadline:
+            time.sleep(0.2)
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/data/plugin/scalars/tags", timeout=5) as page:
+                    found = page.read().decode()
+            except OSError:  # not up yet
+                continue
+        assert "val/loss" in found
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+
+
+def test_the_example_data_set_and_model_work_as_written(
+    train: Callable[..., Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, settings = blocks("python"), blocks("yaml")
+    for block, yaml in zip(code, settings, strict=True):
+        group, choice = re.search(r"^# python train.py .*(data|model)=(\w+) lr", yaml).groups()  # type: ignore[union-attr]
+        if "data=rings model=mlp" in yaml:
+            group, choice = "data", "rings"
+        module_name = re.search(r"_target_: ([\w.]+)\.\w+", yaml)[1]  # type: ignore[index]
+        module = types.ModuleType(module_name)
+        monkeypatch.setitem(sys.modules, module_name, module)
+        exec(compile(block, module_name, "exec"), module.__dict__)
+        parent, name = module_name.rsplit(".", 1)
+        __import__(parent)
+        monkeypatch.setattr(sys.modules[parent], name, module, raising=False)
+        (tmp_path / "mine" / group).mkdir(parents=True)
+        (tmp_path / "mine" / group / f"{choice}.yaml").write_text(yaml)
+        command = yaml.splitlines()[0].removeprefix("# python train.py ").split()
+        done = train("--config-dir", "mine", *command, f"hydra.run.dir={choice}", run=choice)
+        assert done.status == 0, done.err
+        assert done.metrics["test/acc"] > 0.95
+
+
+@pytest.mark.parametrize("path", re.findall(r"\]\(([\w/.]+)\)", README))
+def test_every_link_leads_somewhere(path: str) -> None:
+    assert (ROOT / path).exists()
+
+
+def test_the_tree_names_what_there_is() -> None:
+    tree = next(block for block in blocks("text") if "train.py  " in block)
+    top = ROOT
+    for line in tree.splitlines():
+        indent, names = re.match(r"( *)(.*?)(?:  |$)", line).groups()  # type: ignore[union-attr]
+        parent = ROOT if not indent else top
+        for name in names.split():
+            if name.endswith(("/", ".py")):
+                assert (parent / name).exists(), name
+        if not indent:
+            top = ROOT / names.split()[0]
