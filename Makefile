@@ -1,10 +1,11 @@
 # make help      what there is
 # Each target sets up .venv by itself; pip runs again only when the pins change.
-PYTHON ?= python3
 ARGS ?= optimizer=adam lr=0.001
 ifeq ($(OS),Windows_NT)
+PYTHON ?= python
 BIN := .venv/Scripts
 else
+PYTHON ?= python3
 BIN := .venv/bin
 endif
 PINS := pyproject.toml constraints.txt
@@ -35,6 +36,8 @@ clean:  ## remove .venv and caches (runs in logs/ stay)
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 .venv/ready-to-train: $(PINS)
+	@$(PYTHON) -c "import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))" || \
+		(echo "$(PYTHON) is not Python 3.10 to 3.13; name another one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1)
 	@echo "setting up .venv (once; a minute or two) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(PIP) --editable .

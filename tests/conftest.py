@@ -39,10 +39,14 @@ class Outcome:
 def _restore_globals() -> Iterator[None]:
     """Undo what a command changes in its process."""
     environment, argv, random_state = dict(os.environ), list(sys.argv), torch.get_rng_state()
+    for name in ("FORCE_COLOR", "NO_COLOR", "HYDRA_FULL_ERROR"):
+        os.environ.pop(name, None)
+    os.environ |= {"COLUMNS": "100", "TERM": "xterm"}  # the same on every terminal
     yield
     os.environ.clear()
     os.environ.update(environment)
     sys.argv[:] = argv
+    logging.raiseExceptions = True
     torch.set_rng_state(random_state)
     for name in ("", "rosenblatt_file"):
         logger = logging.getLogger(name)

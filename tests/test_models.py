@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from rosenblatt.errors import UserError
-from rosenblatt.models import ACTIVATIONS, MLP, Perceptron, is_finite, num_parameters
+from rosenblatt.models import ACTIVATIONS, MLP, Perceptron, num_parameters
 from rosenblatt.sparse import BagLinear
 from rosenblatt.spec import Bags
 
@@ -145,15 +145,6 @@ def test_an_unknown_activation_gets_the_one_that_was_meant():
 def test_dropout_is_a_probability_below_one(dropout):
     with pytest.raises(UserError, match=r"model.dropout: expected a probability from 0 to below 1"):
         MLP(NUM_FEATURES, 2, dropout=dropout)
-
-
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-def test_one_number_that_is_none_makes_a_model_not_finite(value):
-    model = MLP(NUM_FEATURES, 2, hidden=[4])
-    assert is_finite(model)
-    with torch.no_grad():
-        model.layers[-1].bias[1] = value
-    assert not is_finite(model)
 
 
 def test_frozen_parameters_are_not_counted():

@@ -37,7 +37,7 @@ def test_a_folder_with_something_else_in_it_is_taken(tmp_path):
 
 
 def test_a_folder_that_holds_a_run_is_refused_and_stays_as_it_was(tmp_path):
-    RunFolder.create(tmp_path, "lr: 0.1\n", "- lr=0.1\n")
+    RunFolder.create(tmp_path, "lr: 0.1\n", "- lr=0.1\n").write_json("metrics.json", {"test/acc": 1.0})
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(UserError, match=r"there is a run in this folder already, .* Name another folder") as caught:
         RunFolder.create(tmp_path, "lr: 9\n", "- lr=9\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import signal
@@ -143,41 +144,47 @@ class FiniteLoss(pl.Callback):
 class StopOnCtrlC(pl.Callback):
     """Ends training in order on Ctrl-C: after the current step, validation, checkpoint and evaluation still follow.
 
-    A second Ctrl-C ends the process at once.
+    SIGTERM (``kill``, a batch system at its time limit, a container that is stopped) does the same. A second Ctrl-C
+    ends the process at once.
 
     Attributes:
-        pressed: whether training was ended so.
+        signal_number: of the signal that ended training, or ``None``.
     """
 
     def __init__(self) -> None:
-        self.pressed = False
-        self._before: Any = None
+        self.signal_number: int | None = None
+        self._before: dict[int, Any] = {}
+
+    @property
+    def pressed(self) -> bool:
+        """Whether training was ended so."""
+        return self.signal_number is not None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Take over the signal: after Lightning has noted the handlers that it puts back once all is over."""
+        """Take over the signals: after Lightning has noted the handlers that it puts back once all is over."""
 
         def stop(signum: int, frame: FrameType | None) -> None:
             if self.pressed:
                 raise KeyboardInterrupt
-            self.pressed = True
+            self.signal_number = signum
             trainer.fit_loop.min_epochs = trainer.fit_loop.epoch_loop.min_steps = 0
             trainer.should_stop = True
-            sys.stderr.write("\nCtrl-C: ending in order, with the best model so far. Once more to leave at once.\n")
+            name = "Ctrl-C" if signum == signal.SIGINT else signal.Signals(signum).name
+            sys.stderr.write(f"\n{name}: ending in order, with the best model so far. Once more to leave at once.\n")
 
-        try:
-            self._before = signal.signal(signal.SIGINT, stop)
-        except ValueError:  # not the main thread: Ctrl-C reaches the main one
-            self._before = None
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(ValueError):  # not the main thread: signals reach the main one
+                self._before[signum] = signal.signal(signum, stop)
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Give the signal back."""
+        """Give the signals back."""
         self._restore()
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Give the signal back."""
+        """Give the signals back."""
         self._restore()
 
     def _restore(self) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-            self._before = None
+        for signum, handler in self._before.items():
+            signal.signal(signum, handler)
+        self._before = {}

@@ -125,5 +125,6 @@ class Classifier(pl.LightningModule):
         scheduler = self.make_scheduler(optimizer)
         config: dict[str, Any] = {"scheduler": scheduler, "interval": "epoch"}
         if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
-            config["monitor"] = self.monitor
+            # Not strict: an epoch without validation leaves the rate as it is.
+            config |= {"monitor": self.monitor, "strict": False}
         return {"optimizer": optimizer, "lr_scheduler": config}

@@ -14,6 +14,10 @@ class UserError(Exception):
     """
 
 
+class FolderTaken(UserError):
+    """A run folder that holds another run already."""
+
+
 def nearest(word: str, options: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the option most like ``word``, or an empty string."""
     options = list(options)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-import torch
 from torch import Tensor, nn
 
 from rosenblatt.errors import UserError, check_choice
@@ -94,9 +93,3 @@ class MLP(nn.Module):
 def num_parameters(model: nn.Module) -> int:
     """Return how many numbers training may change."""
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-
-
-@torch.no_grad()
-def is_finite(model: nn.Module) -> bool:
-    """Return whether no parameter is NaN or infinite."""
-    return all(bool(torch.isfinite(parameter).all()) for parameter in model.parameters())

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from rosenblatt.errors import UserError
+from rosenblatt.errors import FolderTaken, UserError
 
 PACKAGES = ("torch", "lightning", "torchmetrics", "hydra-core", "tensorboard", "polars", "numpy")
 
@@ -38,7 +38,7 @@ class RunFolder:
         """Make the folder and write its configuration.
 
         Args:
-            path: of the folder, which may exist as long as no run is in it.
+            path: of the folder, which may exist as long as no result or checkpoint is in it.
             config: the resolved configuration, YAML.
             overrides: what was given on the command line, YAML.
 
@@ -48,15 +48,13 @@ class RunFolder:
         run = cls(path)
         try:
             run.path.mkdir(parents=True, exist_ok=True)
-            # "x": of two processes with the same folder, one gets it.
-            with open(run.path / "config.yaml", "x", encoding="utf-8") as file:
-                file.write(config)
-        except OSError as error:
-            if isinstance(error, FileExistsError) and run.path.is_dir():
-                raise UserError(
+            if (run.path / "metrics.json").exists() or any(run.checkpoints.glob("*.ckpt")):
+                raise FolderTaken(
                     f"hydra.run.dir={path}: there is a run in this folder already, and it is never overwritten. "
                     "Name another folder, or remove this one."
-                ) from None
+                )
+            run.write("config.yaml", config)
+        except OSError as error:
             raise UserError(f"hydra.run.dir={path}: the folder can't be written: {error.strerror}.") from None
         run.write("overrides.yaml", overrides)
         run.write_json("environment.json", environment())
@@ -105,7 +103,7 @@ def environment() -> dict[str, Any]:
     status = _git("status", "--porcelain", "--untracked-files=no")
     return {
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "command": [Path(sys.argv[0]).name, *(word.removeprefix("++") for word in sys.argv[1:])],
         "python": platform.python_version(),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
         "platform": platform.platform(),

@@ -14,8 +14,8 @@ from rosenblatt.spec import Bags
 class _BagProduct(torch.autograd.Function):
     """(N, V) sparse times (V, C) dense, with the gradient for the weight alone.
 
-    `torch.nn.functional.embedding_bag` computes the same; its dense gradient took 24 ms for half a million ids into
-    a million weights on two cores, and this one below 1 ms (docs/log.md).
+    `torch.nn.functional.embedding_bag` computes the same, with a dense gradient that is many times slower
+    (docs/log.md has the parts of this one).
     """
 
     @staticmethod

@@ -54,6 +54,16 @@ OPTIONS = [
     ("loss.class_weights=[1]", "expected 2 numbers"),
     ("early_stopping.monitor=val/lss", "Did you mean 'val/loss'?"),
     ("early_stopping.patience=x", "expected a whole number"),
+    ("early_stopping.patience=-1", "early_stopping.patience: expected null or at least 0"),
+    ("early_stopping.mode=foo", "early_stopping.mode: expected one of 'min', 'max'"),
+    ("early_stopping=null", "early_stopping.patience=null"),
+    ("=3", "nothing before the ="),
+    ("lr=inf", "got inf"),
+    ("trainer.logger=false", "trainer.logger: the program sets it itself"),
+    ("trainer.val_check_interval=100000", "trainer: `val_check_interval`"),
+    ("scheduler.factor=0.1", "no scheduler is chosen"),
+    ("data=text data.train=reviews.csv data.text_column=label", "are the same column"),
+    ("data=text data.train=reviews.csv data.text_column=3 data.label_column=1", "columns 0 to 1"),
     ("optimizer.weight_decay=-1", "Invalid weight_decay"),
     ("trainer.accelerator=tpu", "trainer.accelerator=auto"),
     ("data=text", "data.train is not set"),
@@ -80,6 +90,8 @@ FILES: list[tuple[str, bytes, str, str]] = [
     ("data.csv", ROWS.replace("good", "b\xf6se").encode("latin-1"), "", "data.encoding=latin-1"),
     ("data.csv", ROWS.encode(), "data.encoding=utf-99", "no such encoding"),
     ("data.csv", (ROWS + "a,b,c\n").encode(), "", "row 41"),
+    ("data.csv", ROWS.replace("text,label", "label,label").encode(), "", "two columns are named 'label'"),
+    ("data.txt", b"__label__a x\n__label__b y\nz\n" * 9, "", "row 3 has no label"),
     ("data.csv", (ROWS + "alone\n").encode(), "", "row 41"),
     ("data.csv", (ROWS + "no label,\n").encode(), "", "row 41"),
     ("data.parquet", b"no such thing", "", "not a Parquet file"),
@@ -121,11 +133,17 @@ def test_a_broken_file_is_explained(
 
 def test_a_run_is_never_overwritten(train: Train) -> None:
     first = train(*SMALL)
-    before = (first.run / "metrics.json").read_bytes()
+    before = {path: path.read_bytes() for path in first.run.rglob("*") if path.is_file()}
     again = train(*SMALL, "seed=1")
     assert again.status == 1
     assert "there is a run in this folder already" in again.err
-    assert (first.run / "metrics.json").read_bytes() == before
+    assert {path: path.read_bytes() for path in first.run.rglob("*") if path.is_file()} == before
+
+
+def test_a_folder_of_a_run_that_never_began_can_be_used(train: Train) -> None:
+    assert train(*SMALL, "lr=0.1", "model.hidden=[3]").status == 1
+    assert train(*SMALL, "data.spread=-1").status == 1
+    assert train(*SMALL).status == 0
 
 
 def test_a_loss_that_is_no_number_ends_the_run_with_the_reason(train: Train) -> None:
@@ -148,4 +166,4 @@ def test_a_full_disk_is_named_and_leaves_no_result(train: Train, monkeypatch: py
 def test_a_folder_that_cannot_be_written_is_named(train: Train, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = train(*SMALL, "hydra.run.dir=file/run")
-    assert_refused(done, "file")
+    assert_refused(done, "Is hydra.run.dir, or the current folder, a place to write?")

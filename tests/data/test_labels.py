@@ -27,12 +27,6 @@ def test_the_task_follows_from_the_labels(labels, task):
     assert fitted(*labels).task == task
 
 
-def test_a_row_without_a_label_among_rows_with_one_is_asked_about():
-    with pytest.raises(UserError, match=r"row 3 has no label.*task=multilabel"):
-        fitted(["b"], ["a"], [])
-    assert fitted(["b"], ["a"], [], task="multilabel").task == "multilabel"
-
-
 @pytest.mark.parametrize("task", ["multiclass", "multilabel"])
 def test_a_task_that_is_set_is_kept(task):
     encoder = fitted(["b"], ["a"], ["b"], task=task)

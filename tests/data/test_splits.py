@@ -18,7 +18,7 @@ def test_synonyms_of_splits_are_understood():
         "val": [2, 3, 4, 5],
         "test": [6],
     }
-    assert all(part.columns == ["x"] for part in parts.values())
+    assert all(part.columns == ["x", "split"] for part in parts.values())
 
 
 def test_a_split_without_rows_is_absent():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import types
 import typing
 from collections.abc import Sequence
@@ -33,11 +34,16 @@ def build(group: str, node: DictConfig, **values: Any) -> Any:
         UserError: an argument that the target does not take, or of another type than it declares; the target's own
             complaint about its arguments.
     """
+    if "_target_" not in node:
+        raise UserError(f"{group}: nothing to set: no {group} is chosen. See the choices with --help.")
     try:
         target = hydra.utils.get_object(node._target_)
     except Exception as error:
         raise UserError(f"{group}._target_={node._target_}: it can't be imported: {error}") from None
     check_arguments(group, target, OmegaConf.to_container(node, resolve=True))  # type: ignore[arg-type]
+    for name in values:
+        if name in node:
+            raise UserError(f"{group}.{name}: the program sets it itself. Leave it out.")
     try:
         return hydra.utils.instantiate(node, **values, _convert_="all")
     except InstantiationException as error:
@@ -48,7 +54,8 @@ def build(group: str, node: DictConfig, **values: Any) -> Any:
             isinstance(cause, TypeError | ValueError | RuntimeError | ImportError)
             or "Misconfiguration" in type(cause).__name__
         ):
-            hint = " Try trainer.accelerator=auto, which takes what this machine has." if group == "trainer" else ""
+            about_device = group == "trainer" and re.search("accelerator|backend|device|torch_xla", str(cause), re.I)
+            hint = " Try trainer.accelerator=auto, which takes what this machine has." if about_device else ""
             raise UserError(f"{group}: {_short(cause)}{hint}") from cause
         raise
 
@@ -68,7 +75,8 @@ def called(group: str, make: Any, argument: Any) -> Any:
 def check_arguments(group: str, target: Any, arguments: dict[str, Any]) -> None:
     """Raise a `UserError` for an argument that ``target`` does not take, or of a type other than declared."""
     signature = inspect.signature(target)
-    names = [name for name, parameter in signature.parameters.items() if parameter.kind.name != "VAR_KEYWORD"]
+    kinds = {name: parameter.kind.name for name, parameter in signature.parameters.items()}
+    names = [name for name, kind in kinds.items() if kind != "VAR_KEYWORD" and name != "params"]  # of an optimizer
     try:
         hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
     except (NameError, TypeError):  # a type that exists for the type checker alone

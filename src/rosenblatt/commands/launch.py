@@ -19,7 +19,7 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from rosenblatt.errors import UserError, nearest
+from rosenblatt.errors import FolderTaken, UserError, nearest
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 OPEN_GROUPS = ("trainer.", "optimizer.", "scheduler.")
@@ -36,9 +36,13 @@ def launch(main: Callable[[], Any], config_name: str) -> None:
     """
     global wants_traceback
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    OmegaConf.register_new_resolver("better", lambda metric: "min" if metric.endswith("loss") else "max", replace=True)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints a traceback by itself
     sys.argv[1:] = [opened(word) for word in sys.argv[1:]]
+    logging.raiseExceptions = False  # `python train.py | head` closes the pipe: no traceback for each line after that
     with told(config_name):
+        if any(word.startswith("=") for word in sys.argv[1:]):
+            raise UserError("expected KEY=VALUE or GROUP=CHOICE; there is nothing before the =.")
         main()
 
 
@@ -53,7 +57,10 @@ def told(config_name: str) -> Iterator[None]:
     """
     try:
         yield
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as error:
+        if isinstance(error, SystemExit) and not isinstance(error.__context__, KeyboardInterrupt):
+            raise
+        # Lightning turns a KeyboardInterrupt in the middle of fit or test into an exit with status 1.
         sys.stderr.write("\nCtrl-C: stopped before there was a result.\n")
         sys.exit(130)
     except Exception as error:
@@ -63,7 +70,8 @@ def told(config_name: str) -> Iterator[None]:
         if message is None:
             message = "This is a mistake in the program, not yours: please report it with the lines above."
         sys.stderr.write(f"error: {message}\n")
-        if (log := logging.getLogger("rosenblatt_file")).handlers:  # none before there is a run folder
+        log = logging.getLogger("rosenblatt_file")
+        if log.handlers and not isinstance(error, FolderTaken):  # that log is another run's
             log.error(message)
         sys.exit(1)
 
@@ -88,9 +96,17 @@ def explained(error: BaseException, config_name: str) -> str | None:
         return f"{error.filename}: {error.strerror.lower()}. Is hydra.run.dir, or the current folder, a place to write?"
     if type(error).__name__ == "MisconfigurationException":  # Lightning's, about arguments of the Trainer
         return f"trainer: {str(error).strip()}"
-    if type(error).__name__ == "OutOfMemoryError":
+    if type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error):
         return f"Out of memory: {str(error).strip().splitlines()[0]} Try a smaller data.batch_size."
+    if isinstance(error, RuntimeError | ValueError | TypeError) and _raised_in(error).startswith("lightning."):
+        return f"trainer: {str(error).strip()}"  # such as a val_check_interval above the number of batches
     return None
+
+
+def _raised_in(error: BaseException) -> str:
+    """Return the name of the module that raised an error."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return str(frames[-1].f_globals.get("__name__", "")) if frames else ""
 
 
 def _hydra_message(error: BaseException, config_name: str) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 import time
 import warnings
-from typing import Any, get_args
+from typing import Any
 
 import lightning.pytorch as pl
 import torch
@@ -19,21 +20,18 @@ from rich.console import Console
 
 from rosenblatt.callbacks import FiniteLoss, StopOnCtrlC, TrainingProgress
 from rosenblatt.classifier import Classifier
-from rosenblatt.commands.build import build, called, check_arguments
+from rosenblatt.commands.build import build, called
+from rosenblatt.commands.settings import check, flat, plain
 from rosenblatt.data.module import DataModule
-from rosenblatt.errors import UserError, check_choice, listed, nearest
+from rosenblatt.errors import check_choice
 from rosenblatt.losses import ClassificationLoss
 from rosenblatt.metrics import Result, majority_baseline
 from rosenblatt.models import num_parameters
 from rosenblatt.run import RunFolder
-from rosenblatt.spec import DataSpec, Task
+from rosenblatt.spec import DataSpec
 from rosenblatt.summary import as_text, per_class_table, summary
 
 log = logging.getLogger(__name__)
-
-SETTINGS = (
-    "data", "model", "optimizer", "lr", "scheduler", "trainer", "loss", "early_stopping", "seed", "task",
-)  # fmt: skip
 
 
 def train(config: DictConfig) -> dict[str, Any]:
@@ -51,7 +49,7 @@ def train(config: DictConfig) -> dict[str, Any]:
     """
     start = time.perf_counter()
     _silence_libraries()
-    _check(config)
+    check(config)
     run = _run_folder(config)
     pl.seed_everything(config.seed, verbose=False)
 
@@ -59,39 +57,44 @@ def train(config: DictConfig) -> dict[str, Any]:
     data.setup()
     classifier = make_classifier(config, data.spec)
     log.info(_described(data, classifier))
-    trainer, best, stop = make_trainer(config, run)
-    trainer.fit(classifier, datamodule=data)
-    seconds_training = time.perf_counter() - start
 
-    epochs, best_epoch, steps = trainer.current_epoch, trainer.current_epoch, trainer.global_step
-    if best.best_model_path:  # there is none where Ctrl-C came before the first validation
-        checkpoint = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
-        classifier.load_state_dict(checkpoint["state_dict"])
-        best_epoch = checkpoint["epoch"] + 1
+    callbacks = make_callbacks(config, run)
+    logger = TensorBoardLogger(run.path, name=None, version="tensorboard", default_hp_metric=False)
+    shared = {"logger": logger, "callbacks": callbacks, "default_root_dir": str(run.path)}
+    trainer: pl.Trainer = build("trainer", config.trainer, **shared)
+    start_of_fit = time.perf_counter()
+    trainer.fit(classifier, datamodule=data)
+    seconds_training = time.perf_counter() - start_of_fit
+    ended_by, epochs, steps = _ended_by(trainer, callbacks), trainer.current_epoch, trainer.global_step
+
+    best_epoch = load_best(trainer, classifier, run)
     results = {split: evaluate(trainer, classifier, data, split) for split in data.splits}
     last = list(results)[-1]
     last_target = data.splits[last][1]
-    baseline = majority_baseline(data.spec, last_target, classifier.loss.cpu())
+    baseline = majority_baseline(data.spec, last_target, ClassificationLoss(data.spec, **plain(config.loss)))
 
     metrics: dict[str, Any] = {}
     for split, result in results.items():
         metrics |= {f"{split}/{name}": value for name, value in result.values.items()}
     metrics |= {f"{last}/baseline_{name}": value for name, value in baseline.items()}
-    scores = dict(metrics)
-    metrics |= {"epochs": epochs, "best_epoch": best_epoch, "steps": steps, "interrupted": stop.pressed}
+    if trainer.is_global_zero:
+        # Under names of their own, since train/ and val/ are curves over steps, of which these are no points.
+        logger.log_hyperparams(flat(config), {f"best/{name}": value for name, value in metrics.items()})
+        logger.finalize("success")
+    signal_number = next((one.signal_number for one in callbacks if isinstance(one, StopOnCtrlC)), None)
+    interrupted = signal_number is not None
+    metrics |= {"epochs": epochs, "best_epoch": best_epoch, "steps": steps, "interrupted": interrupted}
     metrics |= {"seconds": time.perf_counter() - start, "seconds_training": seconds_training}
     if trainer.is_global_zero:
-        trainer.logger.log_hyperparams(_flat(config), scores)  # type: ignore[union-attr]
-        trainer.logger.finalize("success")  # type: ignore[union-attr]
         if results[last].per_class:
             run.write("per_class.csv", per_class_table(data.spec, last_target, results[last]))
         run.write_json("metrics.json", metrics)  # last: a folder without it holds no result
         num_rows = {split: target.shape[0] for split, (_, target) in data.splits.items()}
-        shown = summary(metrics, num_rows, _notes(run, metrics, trainer))
+        shown = summary(metrics, num_rows, _notes(run, metrics, ended_by))
         Console().print(shown)
         logging.getLogger("rosenblatt_file").info("\n%s", as_text(shown))
-    if stop.pressed:
-        sys.exit(130)
+    if signal_number is not None:
+        sys.exit(128 + signal_number)  # as a shell reports a process that a signal ended: 130 for Ctrl-C
     return metrics
 
 
@@ -101,7 +104,7 @@ def make_classifier(config: DictConfig, spec: DataSpec) -> Classifier:
     classifier = Classifier(
         build("model", config.model, **sizes),
         spec,
-        ClassificationLoss(spec, **OmegaConf.to_container(config.loss)),  # type: ignore[arg-type]
+        ClassificationLoss(spec, **plain(config.loss)),
         build("optimizer", config.optimizer),
         build("scheduler", config.scheduler) if config.scheduler else None,
         monitor=config.early_stopping.monitor,
@@ -115,56 +118,49 @@ def make_classifier(config: DictConfig, spec: DataSpec) -> Classifier:
     return classifier
 
 
-def make_trainer(config: DictConfig, run: RunFolder) -> tuple[pl.Trainer, ModelCheckpoint, StopOnCtrlC]:
-    """Build the Trainer, with the callbacks that every run has."""
-    stop = StopOnCtrlC()
+def make_callbacks(config: DictConfig, run: RunFolder) -> list[pl.Callback]:
+    """Make the callbacks that every run has."""
+    stopping = plain(config.early_stopping)
     best = ModelCheckpoint(
         run.checkpoints,
         filename="best",
-        monitor=config.early_stopping.monitor,
-        mode=config.early_stopping.mode,
+        monitor=stopping["monitor"],
+        mode=stopping["mode"],
         save_last=True,
         enable_version_counter=False,
     )
-    early = EarlyStopping(**config.early_stopping, check_finite=False)
+    # Not strict: an epoch without validation is no mistake.
+    early = [] if stopping["patience"] is None else [EarlyStopping(**stopping, strict=False, check_finite=False)]
     # FiniteLoss is first: a loss that is no number must not reach the two that compare it.
-    callbacks = [FiniteLoss(), early, best, stop, TrainingProgress()]
-    logger = TensorBoardLogger(run.path, name=None, version="tensorboard", default_hp_metric=False)
-    folder = str(run.path)
-    return build("trainer", config.trainer, logger=logger, callbacks=callbacks, default_root_dir=folder), best, stop
+    return [FiniteLoss(), *early, best, StopOnCtrlC(), TrainingProgress()]
+
+
+def load_best(trainer: pl.Trainer, classifier: Classifier, run: RunFolder) -> int:
+    """Give the classifier its best weights, and return the epoch, from 1, that they are of."""
+    best: Any = trainer.checkpoint_callback
+    if not best.best_model_path:  # Ctrl-C came first, or the Trainer was told to stop or to validate later
+        log.warning("There was no validation yet; what is evaluated, and saved as the best, are the last weights.")
+        trainer.save_checkpoint(run.checkpoints / "best.ckpt")
+        return int(trainer.current_epoch)
+    checkpoint = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
+    classifier.load_state_dict(checkpoint["state_dict"])
+    return int(checkpoint["epoch"]) + 1
 
 
 def evaluate(trainer: pl.Trainer, classifier: Classifier, data: DataModule, split: str) -> Result:
-    """Return loss and metrics of a split; the Trainer sees to the device, eval mode and switched-off gradients."""
+    """Return loss and metrics of a whole split; the Trainer sees to the device, eval mode and no gradients."""
+    trainer.limit_test_batches = 1.0
     trainer.test(classifier, dataloaders=data.batches(split), verbose=False)
     return classifier.test_result
 
 
-def _check(config: DictConfig) -> None:
-    """Check the settings that no class takes under their own name."""
-    unknown = [str(key) for key in config if key not in SETTINGS]
-    if unknown:
-        raise UserError(f"{unknown[0]}: no such setting.{nearest(unknown[0], SETTINGS)} There are {listed(SETTINGS)}.")
-    if not isinstance(config.lr, int | float) or isinstance(config.lr, bool) or not config.lr > 0:
-        raise UserError(f"lr: expected a number above 0, such as lr=0.001; got {config.lr!r}.")
-    if not isinstance(config.seed, int) or isinstance(config.seed, bool) or not 0 <= config.seed < 2**32:
-        raise UserError(f"seed: expected a whole number from 0 to 4294967295; got {config.seed!r}.")
-    if config.task is not None:
-        check_choice("task", config.task, get_args(Task))
-        if "task" not in config.data:
-            log.warning("task=%s is ignored: these data have a task of their own.", config.task)
-    check_arguments("loss", ClassificationLoss, OmegaConf.to_container(config.loss))  # type: ignore[arg-type]
-    check_arguments("early_stopping", EarlyStopping, OmegaConf.to_container(config.early_stopping))  # type: ignore[arg-type]
-
-
 def _run_folder(config: DictConfig) -> RunFolder:
     hydra = HydraConfig.get()
-    if (
-        getattr(rank_zero_only, "rank", 0) != 0
-    ):  # one of several processes that train one model; the first has made the folder
+    if getattr(rank_zero_only, "rank", 0) != 0:  # of several processes that train one model, the first makes it
         return RunFolder(hydra.runtime.output_dir)
-    settings, overrides = OmegaConf.to_yaml(config, resolve=True), OmegaConf.to_yaml(hydra.overrides.task)
-    return RunFolder.create(hydra.runtime.output_dir, settings, overrides)
+    overrides = [word.removeprefix("++") for word in hydra.overrides.task]  # see `launch.opened`
+    settings = OmegaConf.to_yaml(config, resolve=True)
+    return RunFolder.create(hydra.runtime.output_dir, settings, OmegaConf.to_yaml(overrides))
 
 
 def _silence_libraries() -> None:
@@ -183,27 +179,24 @@ def _described(data: DataModule, classifier: Classifier) -> str:
     )
 
 
-def _flat(config: DictConfig) -> dict[str, Any]:
-    """Return settings as ``data.batch_size``: value, for the HParams tab."""
-    flat: dict[str, Any] = {}
-
-    def walk(node: Any, prefix: str) -> None:
-        for key, value in node.items():
-            if isinstance(value, dict):
-                walk(value, f"{prefix}{key}.")
-            else:
-                flat[f"{prefix}{key}"] = value if isinstance(value, int | float | str | bool) else str(value)
-
-    walk(OmegaConf.to_container(config, resolve=True), "")
-    return flat
+def _ended_by(trainer: pl.Trainer, callbacks: list[pl.Callback]) -> str:
+    for callback in callbacks:
+        if isinstance(callback, StopOnCtrlC) and callback.signal_number is not None:
+            return "Ctrl-C" if callback.signal_number == signal.SIGINT else "a signal"
+    early = trainer.early_stopping_callback
+    if isinstance(early, EarlyStopping) and early.wait_count >= early.patience:
+        return "no better since"
+    if 0 <= trainer.max_steps <= trainer.global_step:
+        return "trainer.max_steps"
+    return "trainer.max_epochs" if trainer.current_epoch >= (trainer.max_epochs or 0) >= 0 else "trainer.max_time"
 
 
-def _notes(run: RunFolder, metrics: dict[str, Any], trainer: pl.Trainer) -> list[tuple[str, str]]:
-    ended = "Ctrl-C" if metrics["interrupted"] else "no better since" if trainer.should_stop else "trainer.max_epochs"
+def _notes(run: RunFolder, metrics: dict[str, Any], ended_by: str) -> list[tuple[str, str]]:
     return [
-        ("best epoch", f"{metrics['best_epoch']} of {metrics['epochs']} (ended by: {ended})"),
+        ("best epoch", f"{metrics['best_epoch']} of {metrics['epochs']} (ended by: {ended_by})"),
         ("time", f"{metrics['seconds']:.1f} s, of which training {metrics['seconds_training']:.1f} s"),
         ("run folder", run.shown),
-        ("next", "tensorboard --logdir logs"),
+        ("next", f"tensorboard --logdir {'logs' if run.shown.startswith('logs') else run.shown}"),
+        ("", "python train.py data=text data.train=FILE    (your own texts; README.md)"),
         ("", "python train.py --help"),
     ]

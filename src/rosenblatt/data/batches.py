@@ -1,5 +1,7 @@
-"""Whole batches, sliced from tensors: a `torch.utils.data.DataLoader` that collates row by row is the slow part
-of a small model's training (docs/log.md)."""
+"""Whole batches, sliced from tensors.
+
+A `torch.utils.data.DataLoader` collates row by row, which takes longer than a step of a small model.
+"""
 
 from __future__ import annotations
 

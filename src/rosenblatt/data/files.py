@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import logging
+import os
 import zlib
 from pathlib import Path
 
@@ -11,6 +13,8 @@ from polars.exceptions import PolarsError
 
 from rosenblatt.data.parsers import parse_csv, parse_fasttext, parse_jsonl, parse_parquet, parse_tsv
 from rosenblatt.errors import UserError, listed, nearest
+
+log = logging.getLogger(__name__)
 
 FORMATS = {
     ".csv": "csv",
@@ -42,6 +46,8 @@ def read_frame(path: str, encoding: str = "utf-8", header: bool = True) -> pl.Da
     Raises:
         UserError: no such file, an unknown format, broken content (with the row), no rows.
     """
+    if "://" not in path:
+        path = os.path.expanduser(path)  # no shell expands the ~ in data.train=~/reviews.csv
     if "://" not in path and Path(path).is_dir():
         return _read_folder(Path(path), encoding)
     name = path.split("?")[0].lower()
@@ -53,6 +59,8 @@ def read_frame(path: str, encoding: str = "utf-8", header: bool = True) -> pl.Da
     kind = FORMATS[suffix]
     if kind != "parquet":
         content = _to_utf8(path, content, encoding)
+        if b"\r" in content and b"\n" not in content:
+            content = content.replace(b"\r", b"\n")  # line ends of old Macs, and of Excel's "CSV (Macintosh)"
     if not content.strip():
         raise UserError(f"{path}: the file is empty.")
     if kind == "parquet":
@@ -90,7 +98,9 @@ def column(frame: pl.DataFrame, name: str | int, key: str, where: str) -> pl.Ser
             raise UserError(f"{key}={name}: {where} has columns 0 to {frame.width - 1}.")
         return frame.to_series(name)
     if str(name) not in frame.columns:
-        hint = nearest(str(name), frame.columns)
+        hint = (
+            nearest(str(name), frame.columns) or " A file without a header has columns by number: data.label_column=1"
+        )
         raise UserError(f"{key}={name}: no such column in {where}, which has {listed(frame.columns)}.{hint}")
     return frame[str(name)]
 
@@ -125,9 +135,9 @@ def _read_bytes(path: str, zipped: bool) -> bytes:
         return gzip.decompress(content) if zipped else content
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise UserError(f"{path}: not a whole gzip file ({error}). Was the download cut off?") from None
-    except FileNotFoundError:
-        if "://" in path:
-            raise UserError(f"{path}: there is no such file.") from None
+    except FileNotFoundError as error:
+        if "://" in path:  # fsspec says so of a server that refuses, or that can't be reached, too
+            raise UserError(f"{path}: it can't be opened: {error.__cause__ or error}") from None
         folder = Path(path).parent
         names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
         hint = nearest(Path(path).name, names) if names else f" There is no folder {str(folder)!r} either."
@@ -162,10 +172,12 @@ def _to_utf8(path: str, content: bytes, encoding: str) -> bytes:
 def _read_folder(folder: Path, encoding: str) -> pl.DataFrame:
     """Read ``folder/CLASS/anything``: each file is a text, the name of its folder the label."""
     texts, labels = [], []
-    for file in sorted(folder.glob("*/*")):
-        if file.is_file() and not file.name.startswith(".") and not file.parent.name.startswith("."):
-            texts.append(_to_utf8(str(file), _read_bytes(str(file), zipped=False), encoding).decode())
-            labels.append(file.parent.name)
+    for kind in sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")):
+        files = sorted(file for file in kind.iterdir() if file.is_file() and not file.name.startswith("."))
+        if not files:
+            log.warning("%s: the folder of class %r is empty.", folder, kind.name)
+        texts += [_to_utf8(str(file), _read_bytes(str(file), zipped=False), encoding).decode() for file in files]
+        labels += [kind.name] * len(files)
     if not texts:
         raise UserError(f"{folder}: expected a folder with a folder for each class, such as {folder}/pos/1.txt.")
     return pl.DataFrame({"text": texts, "label": labels})

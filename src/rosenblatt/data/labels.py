@@ -40,19 +40,12 @@ class LabelEncoder:
             labels: N lists of strings, the labels of each training row.
 
         Raises:
-            UserError: one class only, as many classes as rows, rows without a label among rows with one, or a task that
-                the labels do not fit.
+            UserError: one class only, as many classes as rows, or a task that the labels do not fit.
         """
         names = labels.explode().drop_nulls().unique().to_list()
         self.classes = tuple(sorted(names, key=_by_number))
         most = int(labels.list.len().max() or 0)  # type: ignore[arg-type]
         several = most > 1 or int(labels.list.len().min() or 0) == 0  # type: ignore[arg-type]
-        if self.task is None and most == 1 and several:
-            row = int((labels.list.len() == 0).arg_true()[0]) + 1
-            raise UserError(
-                f"Training row {row} has no label, and no row has more than one. Give it one or take it out; if rows "
-                "may have none, say so: task=multilabel"
-            )
         inferred: Task = "multilabel" if several else "binary" if len(names) == 2 else "multiclass"
         self.task = self.task or inferred
         if len(names) < 2:
@@ -131,7 +124,11 @@ def to_lists(labels: pl.Series, separator: str | None, where: str) -> pl.Series:
     """
     if isinstance(labels.dtype, pl.List | pl.Array) and not labels.dtype.inner.is_nested():
         return _distinct(labels.cast(pl.List(pl.String)).fill_null([]))
+    if labels.dtype.is_float() and (labels.drop_nulls() % 1 == 0).all():
+        labels = labels.cast(pl.Int64, strict=False)  # 1.0 and 1 are one class, as in a file that pandas has written
     texts = as_strings(labels, where).str.strip_chars()
+    if texts.drop_nulls().str.contains(r"^-?\d+\.0+$").all():
+        texts = texts.str.replace(r"\.0+$", "")
     if separator is not None:
         return _distinct(texts.fill_null("").str.split(separator))
     empty = texts.is_null() | (texts == "")

@@ -51,9 +51,11 @@ class DataModule(pl.LightningDataModule):
     def train_dataloader(self) -> Batches:
         """Training batches, in a new order each epoch."""
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        return Batches(
+        batches = Batches(
             *self.splits["train"], self.batch_size, shuffle=True, seed=self.seed, rank=rank, world_size=world_size
         )
+        batches.epoch = self.trainer.current_epoch if self.trainer else 0
+        return batches
 
     def val_dataloader(self) -> Batches:
         """Validation batches, in order."""

@@ -17,7 +17,7 @@ LABEL = "__label__"
 
 
 def parse_csv(content: bytes, path: str, header: bool) -> pl.DataFrame:
-    """Parse comma-separated rows, quoted as in RFC 4180; an empty cell is null.
+    """Parse comma- or semicolon-separated rows, quoted as in RFC 4180; an empty cell is null.
 
     Args:
         content: of the file.
@@ -27,7 +27,9 @@ def parse_csv(content: bytes, path: str, header: bool) -> pl.DataFrame:
     Raises:
         UserError: a row with more or fewer cells than the first, with its number.
     """
-    return _read_csv(content, path, header, ",", quote='"')
+    first = content.split(b"\n", 1)[0]
+    separator = ";" if b";" in first and b"," not in first else ","  # where the comma is the decimal point
+    return _read_csv(content, path, header, separator, quote='"')
 
 
 def parse_tsv(content: bytes, path: str, header: bool) -> pl.DataFrame:
@@ -127,6 +129,10 @@ def _read_csv(content: bytes, path: str, header: bool, separator: str, quote: st
         frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
         if frame.to_series(-1).null_count():
             _check_widths(content, path, header, separator, quoting)
+    twice = [name for name in frame.columns if re.search(r"_duplicated_\d+$", name)] if header else []
+    if twice:
+        name = re.sub(r"_duplicated_\d+$", "", twice[0])
+        raise UserError(f"{path}: two columns are named {name!r}. Which one is meant? Rename one of them.")
     return frame if header else frame.rename({name: str(i) for i, name in enumerate(frame.columns)})
 
 

@@ -48,7 +48,7 @@ def by_column(frame: pl.DataFrame, column: str, where: str) -> dict[str, pl.Data
     for split in SPLITS:
         part = frame.filter(names.is_in([name for name, meant in SPLIT_NAMES.items() if meant == split]))
         if part.height:
-            parts[split] = part.drop(column)
+            parts[split] = part
     if "train" not in parts:
         raise UserError(f"{where}: no row of column {column!r} says 'train'.")
     return parts

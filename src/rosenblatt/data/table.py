@@ -50,7 +50,7 @@ class TableEncoder:
         min_count: how often a category has to occur in training to have a feature.
     """
 
-    def __init__(self, categorical: Sequence[str] = (), min_count: int = 1) -> None:
+    def __init__(self, categorical: Sequence[str | int] = (), min_count: int = 1) -> None:
         self.categorical = tuple(str(name) for name in categorical)
         self.min_count = min_count
         self.columns: list[NumberColumn | CategoryColumn] = []
@@ -99,6 +99,13 @@ class TableEncoder:
                 continue
             if words.count() == 0:
                 continue
+            if name not in self.categorical and numbers.count() > 0.5 * words.count():
+                odd = words.filter(numbers.is_null() & words.is_not_null())
+                log.warning(
+                    "Column %r is taken for categories: %s of its %s training values are no numbers (such as %r). "
+                    "If it is one of numbers, correct them or leave them empty.",
+                    name, f"{len(odd):,}", f"{words.count():,}", odd[0],
+                )  # fmt: skip
             counts = words.drop_nulls().value_counts(name="count").filter(pl.col("count") >= self.min_count)
             self.columns.append(CategoryColumn(name, tuple(sorted(counts["word"]))))
         if not self.columns:

@@ -1,0 +1,157 @@
+"""Labelled rows from the user's files: read, split, and their labels numbered. Encoding is left to what they are."""
+
+from __future__ import annotations
+
+import logging
+from abc import abstractmethod
+from collections.abc import Sequence
+
+import polars as pl
+from torch import Tensor
+
+from rosenblatt.data.files import column, read_frame
+from rosenblatt.data.labels import LabelEncoder, to_lists
+from rosenblatt.data.module import DataModule
+from rosenblatt.data.splits import SPLITS, by_column, by_fractions, check_fractions
+from rosenblatt.errors import UserError
+from rosenblatt.spec import DataSpec, Features, Task, class_counts
+
+log = logging.getLogger(__name__)
+
+TABULAR = (".csv", ".tsv", ".tab", ".txt")  # files that may have a first row of names, or may not
+
+
+class FileData(DataModule):
+    """Labelled rows from one file, or from one for each split; see `rosenblatt.data.files.read_frame` for formats.
+
+    Args:
+        train: file or folder with the training rows, and with those of any split that has no file of its own.
+        val: file with the validation rows, or ``None``.
+        test: file with the test rows, or ``None``.
+        label_column: name, or number from 0, of the column with the label.
+        split_column: column of ``train`` that says ``train``, ``val`` or ``test`` in each row; ``split`` need not be
+            there. A split with a file of its own is not taken from it. ``None``: there is none.
+        fractions: shares of train, val and test, for the splits that are not given otherwise.
+        label_separator: what stands between several labels in a cell, or ``None``.
+        header: whether CSV and TSV files begin with column names; ``None``: they do unless columns are given by number.
+        encoding: of text files.
+        task: ``binary``, ``multiclass`` or ``multilabel``; ``None``: what the labels are.
+        batch_size: rows per training batch.
+        seed: of the random split and the order of the training rows.
+    """
+
+    def __init__(
+        self,
+        train: str,
+        val: str | None,
+        test: str | None,
+        label_column: str | int,
+        split_column: str | int | None,
+        fractions: Sequence[float],
+        label_separator: str | None,
+        header: bool | None,
+        encoding: str,
+        task: Task | None,
+        batch_size: int,
+        seed: int,
+    ) -> None:
+        super().__init__(batch_size, seed)
+        check_fractions(fractions)
+        self.paths = {split: path for split, path in (("train", train), ("val", val), ("test", test)) if path}
+        self.label_column = label_column
+        self.split_column = None if split_column is None else str(split_column)  # a number where there is no header
+        self.fractions = dict(zip(SPLITS, fractions, strict=True))
+        self.label_separator = label_separator
+        self.header = header
+        self.encoding = encoding
+        self.label_encoder = LabelEncoder(task)
+
+    def load(self) -> tuple[DataSpec, dict[str, tuple[Features, Tensor]]]:
+        """Read, split, and encode with what the training rows teach."""
+        frames = {split: self.read(path) for split, path in self.paths.items()}
+        whole = frames["train"]
+        if self._splits_are_named(whole):
+            assert self.split_column is not None
+            self.labels_of(whole, "train")  # a label that is missing is told with its row in the file, not in a split
+            # A file of its own wins; the rows that the column gives to that split are used for nothing.
+            frames = by_column(whole, self.split_column, self.paths["train"]) | {
+                split: frame for split, frame in frames.items() if split != "train"
+            }
+        labels = {split: self.labels_of(frame, split) for split, frame in frames.items()}
+        missing = [split for split in SPLITS if split not in frames and self.fractions[split] > 0]
+        if missing:
+            shares = {split: self.fractions[split] for split in ("train", *missing)}
+            rows = by_fractions(labels["train"], shares, self.seed)
+            frames |= {split: frames["train"][rows[split]] for split in (*missing, "train")}
+            labels |= {split: labels["train"][rows[split]] for split in (*missing, "train")}
+        self.label_encoder.fit(labels["train"])
+        for split in frames:
+            if frames[split].height == 0:
+                raise UserError(
+                    f"No row is left for {split}: data.fractions={list(self.fractions.values())} of "
+                    f"{whole.height:,} rows. Give more rows, a larger share, or a file: data.{split}=..."
+                )
+        targets = {split: self.label_encoder.transform(labels[split], split) for split in frames}
+        features = self.encode(frames, targets)
+        for split, count in self.label_encoder.num_unknown.items():
+            if count:
+                log.warning("%s: %s labels that no training row has are left out.", split, f"{count:,}")
+        assert self.label_encoder.task is not None
+        spec = DataSpec(
+            num_features=self.num_features,
+            bags=not isinstance(features["train"], Tensor),
+            task=self.label_encoder.task,
+            classes=self.label_encoder.classes,
+            class_counts=tuple(class_counts(targets["train"], len(self.label_encoder.classes)).tolist()),
+            num_rows=targets["train"].shape[0],
+        )
+        return spec, {split: (features[split], targets[split]) for split in SPLITS if split in frames}
+
+    def _splits_are_named(self, frame: pl.DataFrame) -> bool:
+        """Return whether the file has the column; only the default name may be one that is not there."""
+        if self.split_column is not None and self.split_column != "split":
+            column(frame, self.split_column, "data.split_column", self.paths["train"])
+        return self.split_column in frame.columns
+
+    def read(self, path: str) -> pl.DataFrame:
+        """Read one file."""
+        if self.header is not None:
+            return read_frame(path, self.encoding, self.header)
+        numbers = [name for name in self.named_columns if isinstance(name, int)]
+        if numbers:
+            frame = read_frame(path, self.encoding, header=False)
+            # A column may be called 2020: then the number is a name, and the first row is the header.
+            first = [str(cell) for cell in frame.row(0)] if path.lower().removesuffix(".gz")[-4:] in TABULAR else []
+            return frame if not all(str(number) in first for number in numbers) else read_frame(path, self.encoding)
+        return read_frame(path, self.encoding)
+
+    def _label_name(self, frame: pl.DataFrame) -> str:
+        return column(frame, self.label_column, "data.label_column", self.paths["train"]).name
+
+    @property
+    def named_columns(self) -> list[str | int]:
+        """The columns that the settings name."""
+        return [self.label_column]
+
+    def labels_of(self, frame: pl.DataFrame, split: str) -> pl.Series:
+        """Return the labels of each row, as lists."""
+        where = self.paths.get(split, self.paths["train"])
+        labels = column(frame, self.label_column, "data.label_column", where)
+        where = f"{where}, column {self.label_column!r}"
+        lists = to_lists(labels, self.label_separator, where)
+        without = lists.list.len() == 0
+        if split == "train" and self.label_encoder.task is None and without.any() and lists.list.len().max() == 1:
+            raise UserError(
+                f"{where}: row {int(without.arg_true()[0]) + 1} has no label, and no row has more than one. Give it "
+                "one or take it out; if rows may have none, say so: task=multilabel"
+            )
+        return lists
+
+    @property
+    @abstractmethod
+    def num_features(self) -> int:
+        """Number of features, once encoded."""
+
+    @abstractmethod
+    def encode(self, frames: dict[str, pl.DataFrame], targets: dict[str, Tensor]) -> dict[str, Features]:
+        """Fit on ``train`` and return the features of each split."""

@@ -1,0 +1,59 @@
+"""Ctrl-C and SIGTERM, sent to a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_training_in_order(tmp_path: Path, number: int, status: int) -> None:
+    command = [sys.executable, str(ROOT / "train.py"), "trainer.max_epochs=100000", "early_stopping.patience=100000"]
+    process = subprocess.Popen(
+        [*command, "hydra.run.dir=run"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    log = tmp_path / "run" / "train.log"
+    deadline = time.monotonic() + 120
+    while not (log.exists() and "epoch      3/" in log.read_text()):
+        assert time.monotonic() < deadline, "training never began"
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == status
+    assert "Traceback" not in err
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["interrupted"] is True
+    assert metrics["test/acc"] > 0
+    assert f"ended by: {'Ctrl-C' if status == 130 else 'a signal'}" in out
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
+def test_ctrl_c_during_the_evaluation_says_so(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "train.py"), "trainer.max_epochs=1", "data.num_test=8000000"]
+    process = subprocess.Popen(
+        [*command, "hydra.run.dir=run"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    log = tmp_path / "run" / "train.log"
+    deadline = time.monotonic() + 120
+    while not (log.exists() and "epoch 1/1" in log.read_text()):
+        assert time.monotonic() < deadline, "training never began"
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 130, (out, err)
+    assert "Ctrl-C" in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "run" / "metrics.json").exists() or "ended by: Ctrl-C" in out
