@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from rosenblatt.spec import Bags
 
@@ -20,31 +22,31 @@ class _BagProduct(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, weight: Tensor, ids: Tensor, weights: Tensor, offsets: Tensor) -> Tensor:
-        num_rows, num_outputs = offsets.numel() - 1, weight.shape[1]
-        rows = torch.repeat_interleave(
-            torch.arange(num_rows, device=ids.device), offsets.diff(), output_size=ids.numel()
-        )  # (nnz,) the row of each pair
-        ctx.save_for_backward(ids, weights, rows)
+        ctx.save_for_backward(ids, weights, offsets)
         ctx.shape = weight.shape
-        if num_outputs == 1:  # a gather and a sum of scalars, several times faster than rows of length 1
-            terms = weight.view(-1)[ids] * weights
-            return (
-                torch.zeros(num_rows, dtype=weight.dtype, device=weight.device).index_add_(0, rows, terms).view(-1, 1)
-            )
-        terms = weight[ids] * weights.unsqueeze(1)  # (nnz, C)
-        return torch.zeros(num_rows, num_outputs, dtype=weight.dtype, device=weight.device).index_add_(0, rows, terms)
+        weights = weights.to(weight.dtype)
+        if weight.shape[1] == 1:  # a gather and a sum of each stretch: no row numbers, no scattered writes
+            terms = weight.view(-1).index_select(0, ids) * weights
+            return torch.segment_reduce(terms, "sum", offsets=offsets, axis=0, initial=0).view(-1, 1)
+        return F.embedding_bag(
+            ids, weight, offsets.to(ids.dtype), mode="sum", per_sample_weights=weights, include_last_offset=True
+        )
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
-        ids, weights, rows = ctx.saved_tensors
+        ids, weights, offsets = ctx.saved_tensors
         num_features, num_outputs = ctx.shape
-        if num_outputs == 1:
-            terms = grad.reshape(-1)[rows] * weights
-            total = torch.zeros(num_features, dtype=grad.dtype, device=grad.device).index_add_(0, ids, terms)
-            return total.view(-1, 1), None, None, None
-        terms = grad[rows] * weights.unsqueeze(1)  # (nnz, C)
-        total = torch.zeros(num_features, num_outputs, dtype=grad.dtype, device=grad.device).index_add_(0, ids, terms)
-        return total, None, None, None
+        lengths = offsets.diff()
+        if num_outputs == 1 and grad.device.type == "cpu" and grad.dtype in (torch.float32, torch.float64):
+            # NumPy adds at scattered places six times as fast as torch does, and always in the same order.
+            terms = np.repeat(grad.reshape(-1).numpy(), lengths.numpy()) * weights.numpy()
+            total = np.zeros(num_features, dtype=terms.dtype)
+            np.add.at(total, ids.numpy(), terms)
+            return torch.from_numpy(total).view(-1, 1), None, None, None
+        terms_of = torch.repeat_interleave(grad, lengths, dim=0, output_size=ids.numel())  # (nnz, C)
+        terms_of *= weights.unsqueeze(1)
+        total_of = torch.zeros(ctx.shape, dtype=grad.dtype, device=grad.device).index_add_(0, ids, terms_of)
+        return total_of, None, None, None
 
 
 class BagLinear(nn.Module):

@@ -197,6 +197,6 @@ def _notes(run: RunFolder, metrics: dict[str, Any], ended_by: str) -> list[tuple
         ("time", f"{metrics['seconds']:.1f} s, of which training {metrics['seconds_training']:.1f} s"),
         ("run folder", run.shown),
         ("next", f"tensorboard --logdir {'logs' if run.shown.startswith('logs') else run.shown}"),
-        ("", "python train.py data=text data.train=FILE    (your own texts; README.md)"),
+        ("", "python train.py data=text data.train=FILE"),
         ("", "python train.py --help"),
     ]

@@ -6,10 +6,10 @@ hash it has no collisions, and each feature can be shown as text again.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
@@ -56,41 +56,48 @@ class NGrams:
         """The number of n-grams for all n together."""
         return sum(self.sizes)
 
-    def fit(self, sequences: Sequences, num_symbols: int) -> list[tuple[Ids, Ids]]:
+    def fit(self, sequences: Sequences, num_symbols: int) -> list[Ids]:
         """Choose the n-grams and return what `transform` would."""
         self.num_symbols = num_symbols
         self.keys = []
         return self._walk(sequences, fit=True)
 
-    def transform(self, sequences: Sequences) -> list[tuple[Ids, Ids]]:
+    def transform(self, sequences: Sequences) -> list[Ids]:
         """Number the n-grams of N rows.
 
         Returns:
-            For each n from 1 to ``max_n`` two int32 arrays of one length: the row of each n-gram that is in the
-            vocabulary, and its number, from 0 for each n.
+            For each n from 1 to ``max_n`` an int32 array (num_tokens,): the number, from 0 for each n, of the n-gram
+            that begins at that token; -1 where its row ends before it does, or it is not in the vocabulary.
         """
         return self._walk(sequences, fit=False)
 
-    def _walk(self, sequences: Sequences, fit: bool) -> list[tuple[Ids, Ids]]:
+    def _walk(self, sequences: Sequences, fit: bool) -> list[Ids]:
         symbols, offsets = sequences
-        lengths = np.diff(offsets)
-        row = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)  # (num_tokens,)
-        at = np.flatnonzero(symbols >= 0)  # where the n-grams begin
-        number = symbols[at]
-        levels = [(row[at], number)]
+        levels = [symbols]
+        if self.max_n == 1:
+            return levels
+        # Whether a token and the next one stand in one row and are both known.
+        known = symbols >= 0
+        joined = np.zeros(len(symbols), dtype=bool)
+        np.logical_and(known[:-1], known[1:], out=joined[:-1])
+        joined[offsets[1:-1][offsets[1:-1] > 0] - 1] = False
+        at = np.flatnonzero(joined)  # where the n-grams begin
         for n in range(2, self.max_n + 1):
-            # An n-gram is an (n-1)-gram of the vocabulary that goes on, in its row, with a known symbol.
-            last = at + (n - 1)
-            goes_on = last < len(symbols)
-            goes_on[goes_on] = (row[last[goes_on]] == row[at[goes_on]]) & (symbols[last[goes_on]] >= 0)
-            at, number = at[goes_on], number[goes_on]
-            keys = number.astype(np.int64) * self.num_symbols + symbols[at + (n - 1)]
+            # An n-gram is an (n-1)-gram of the vocabulary whose last token is joined to the next one.
+            keys = levels[-1][at].astype(np.int64)
+            keys *= self.num_symbols
+            keys += symbols[at + (n - 1)]
             if fit:
-                self.keys.append(frequent(keys, self.min_count))
-            number = position(keys, self.keys[n - 2])
-            known = number >= 0
-            at, number = at[known], number[known]
-            levels.append((row[at], number))
+                kept, number = numbered(keys, self.min_count)
+                self.keys.append(kept)
+            else:
+                number = position(keys, self.keys[n - 2])
+            level = np.full(len(symbols), -1, dtype=np.int32)
+            level[at] = number
+            levels.append(level)
+            if n < self.max_n:
+                at = at[number >= 0]
+                at = at[joined[at + (n - 1)]]
         return levels
 
     def symbols_of(self, n: int, number: int) -> list[int]:
@@ -102,19 +109,51 @@ class NGrams:
         return [number, *symbols]
 
 
-def frequent(keys: Ints, min_count: int) -> Ints:
-    """Return the distinct keys that occur at least ``min_count`` times, ascending."""
-    if len(keys) == 0:
-        return keys
-    ordered = np.sort(keys)
-    ends = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), len(ordered) - 1)
-    counts = np.diff(ends, prepend=-1)
-    kept: Ints = ordered[ends[counts >= min_count]]
-    return kept
+def numbered(keys: Ints, min_count: int) -> tuple[Ints, Ids]:
+    """Return the distinct keys that occur at least ``min_count`` times, ascending, and where each key stands there.
+
+    A key that is rarer stands at -1.
+    """
+    kept: list[Ints] = []
+
+    def number(distinct: Ints, counts: Ints) -> Ids:
+        enough = counts >= min_count
+        kept.append(distinct[enough])
+        return np.where(enough, np.cumsum(enough) - 1, -1).astype(np.int32)
+
+    place = for_each_distinct(keys, number)
+    return kept[0], place
 
 
 def position(keys: Ints, table: Ints) -> Ids:
-    """Return where each key stands in ``table``, -1 where it does not; a hash join is five times a binary search."""
-    known = pl.DataFrame({"key": table, "at": np.arange(len(table), dtype=np.int32)})
-    joined = pl.DataFrame({"key": keys}).join(known, on="key", how="left", maintain_order="left")
-    return joined["at"].fill_null(-1).to_numpy()
+    """Return where each key stands in ``table``, which ascends; -1 where it does not."""
+
+    def number(distinct: Ints, counts: Ints) -> Ids:
+        at = np.searchsorted(table, distinct).clip(max=len(table) - 1)
+        return np.where(table[at] == distinct, at, -1).astype(np.int32)
+
+    return for_each_distinct(keys, number) if len(table) else np.full(len(keys), -1, dtype=np.int32)
+
+
+def for_each_distinct(keys: Ints, number: Callable[[Ints, Ints], Ids]) -> Ids:
+    """Give each key the number of its value: ``number`` gets the distinct values, ascending, and their counts.
+
+    The place of a key is packed into the low bits beside it, so that one sort of integers (which NumPy does several
+    times as fast as an argsort or a hash join) both groups the keys and remembers where each stood.
+    """
+    if len(keys) == 0:
+        return number(keys, keys).astype(np.int32)
+    bits = int(len(keys) - 1).bit_length()
+    if int(keys.max()).bit_length() + bits > 63:  # no room for both
+        distinct, place, counts = np.unique(keys, return_inverse=True, return_counts=True)
+        return number(distinct, counts)[place]
+    packed = keys << bits
+    packed |= np.arange(len(keys))
+    packed.sort()
+    places = packed & ((1 << bits) - 1)
+    packed >>= bits
+    ends = np.append(np.flatnonzero(packed[1:] != packed[:-1]), len(packed) - 1)
+    counts = np.diff(ends, prepend=-1)
+    result = np.empty(len(keys), dtype=np.int32)
+    result[places] = np.repeat(number(packed[ends], counts), counts)
+    return result

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias, get_args
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import polars as pl
@@ -10,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from rosenblatt.data.ngrams import Ids, Ints, NGrams
-from rosenblatt.data.tokens import Characters, Words
+from rosenblatt.data.tokens import Characters, Words, offsets_of
 from rosenblatt.errors import UserError, check_choice
 from rosenblatt.spec import Bags
 
@@ -20,6 +23,8 @@ Floats = NDArray[np.float32]
 # With rows of norm 1, as is usual for tf-idf, weights must grow to tens, which takes Adam at its own lr of 0.001
 # tens of epochs; at norm 10 the same lr is right for texts of any length (docs/log.md).
 ROW_NORM = 10.0
+
+CHUNK = 500_000  # tokens that a thread sorts at a time: they fit into the cache
 
 
 class TextEncoder:
@@ -84,17 +89,20 @@ class TextEncoder:
             UserError: no feature is left.
         """
         texts = self._clean(texts)
-        numbers = [ngrams.fit(symbols.fit(texts), symbols.num_symbols) for symbols, ngrams in self.channels]
+        found = [
+            (ngrams.fit(sequences, symbols.num_symbols), sequences.offsets)
+            for symbols, ngrams in self.channels
+            for sequences in [symbols.fit(texts)]
+        ]
         self.kept = np.arange(sum(ngrams.num_ngrams for _, ngrams in self.channels), dtype=np.int32)
-        rows, ids, counts = self._count(numbers)
+        ids, counts, offsets = self._count(found)
         frequency = np.bincount(ids, minlength=len(self.kept))  # (num_features,) rows that hold it
         if self.max_features is not None and self.max_features < len(self.kept):
-            order = np.argsort(-frequency, kind="stable")[: self.max_features]
+            order = np.sort(np.argsort(-frequency, kind="stable")[: self.max_features])
             self.kept = np.full(len(frequency), -1, dtype=np.int32)
-            self.kept[np.sort(order)] = np.arange(len(order))
-            keep = self.kept[ids] >= 0
-            rows, ids, counts = rows[keep], self.kept[ids[keep]], counts[keep]
-            frequency = frequency[np.sort(order)]
+            self.kept[order] = np.arange(len(order))
+            frequency = frequency[order]
+            ids, counts, offsets = self._count(found)
         if len(frequency) == 0:
             raise UserError(
                 f"The vocabulary is empty: no word or n-gram occurs {self.min_count} times in the {len(texts):,} "
@@ -104,48 +112,75 @@ class TextEncoder:
             # As scikit-learn's TfidfTransformer(smooth_idf=True).
             self.feature_weights = (1 + np.log((1 + len(texts)) / (1 + frequency))).astype(np.float32)
         elif self.weighting == "log_count_ratio":
+            rows = np.repeat(np.arange(len(texts), dtype=np.int32), np.diff(offsets))
             self.feature_weights = log_count_ratio(rows, ids, membership, len(frequency))
         else:
             self.feature_weights = np.ones(len(frequency), dtype=np.float32)
-        return self._weigh(rows, ids, counts, len(texts))
+        return self._weigh(ids, counts, offsets)
 
     def transform(self, texts: pl.Series) -> Bags:
         """Encode N texts; words that were not seen in training are left out, so that a bag may be empty."""
         texts = self._clean(texts)
-        numbers = [ngrams.transform(symbols.transform(texts)) for symbols, ngrams in self.channels]
-        return self._weigh(*self._count(numbers), len(texts))
+        found = [
+            (ngrams.transform(sequences), sequences.offsets)
+            for symbols, ngrams in self.channels
+            for sequences in [symbols.transform(texts)]
+        ]
+        return self._weigh(*self._count(found))
 
     def _clean(self, texts: pl.Series) -> pl.Series:
         texts = texts.fill_null("")
         return texts.str.to_lowercase() if self.lowercase else texts
 
-    def _count(self, numbers: list[list[tuple[Ids, Ids]]]) -> tuple[Ints, Ids, Ints]:
-        """Return row, feature and count of each distinct pair of a row and a feature, ordered by both."""
-        total = len(self.kept)
-        keys, base = [], 0
-        for (_, ngrams), levels in zip(self.channels, numbers, strict=True):
-            for (rows, ids), size in zip(levels, ngrams.sizes, strict=True):
-                keys.append(rows.astype(np.int64) * total + (ids + base))
-                base += size
-        ordered = np.concatenate(keys)
-        ordered.sort()
-        ends = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), len(ordered) - 1) if len(ordered) else ordered
-        row, raw = np.divmod(ordered[ends], max(total, 1))
-        counts: Ints = np.diff(ends, prepend=-1)
-        feature = self.kept[raw]
-        known = feature >= 0
-        return (row, feature, counts) if known.all() else (row[known], feature[known], counts[known])
+    def _count(self, found: list[tuple[list[Ids], Ints]]) -> tuple[Ids, Ids, Ints]:
+        """Count each feature in each row.
 
-    def _weigh(self, rows: Ints, ids: Ids, counts: Ints, num_rows: int) -> Bags:
+        Args:
+            found: for words and for characters, what `NGrams.transform` gave, and the offsets of the rows in it.
+
+        Returns:
+            Features, ascending within a row and each once, (nnz,); how often each occurs in its row, (nnz,); and the
+            offsets of the rows in both, (N + 1,).
+        """
+        sizes = [ngrams.sizes for _, ngrams in self.channels]
+        bits = max(int(sum(map(sum, sizes))), 1).bit_length()
+
+        def count(first: int, last: int) -> tuple[Ids, Ids, Ints]:
+            keys, base = [], 0
+            for (levels, offsets), level_sizes in zip(found, sizes, strict=True):
+                start, stop = offsets[first], offsets[last]
+                row = np.repeat(np.arange(last - first) << bits, np.diff(offsets[first : last + 1]))
+                for level, size in zip(levels, level_sizes, strict=True):
+                    number = level[start:stop]
+                    there = number >= 0
+                    keys.append(row[there] + (number[there] + base))
+                    base += size
+            ordered = np.concatenate(keys)
+            ordered.sort()
+            is_last = np.append(ordered[1:] != ordered[:-1], True)[: len(ordered)]
+            pairs = ordered[is_last]
+            counts = np.diff(np.flatnonzero(is_last), prepend=-1).astype(np.int32)
+            ids = self.kept[pairs & ((1 << bits) - 1)]
+            if not self._all_kept:
+                pairs, counts, ids = pairs[ids >= 0], counts[ids >= 0], ids[ids >= 0]
+            return ids, counts, np.diff(np.searchsorted(pairs, np.arange(last - first + 1) << bits))
+
+        ids, counts, lengths = zip(*in_chunks(count, [offsets for _, offsets in found]), strict=True)
+        return np.concatenate(ids), np.concatenate(counts), offsets_of(np.concatenate(lengths))
+
+    @property
+    def _all_kept(self) -> bool:
+        return len(self.kept) == 0 or int(self.kept.min()) >= 0
+
+    def _weigh(self, ids: Ids, counts: Ids, offsets: Ints) -> Bags:
         weights = self.feature_weights[ids]
         if self.weighting == "count":
-            weights = weights * counts
+            weights *= counts
         elif self.weighting == "tfidf":
-            weights = weights * (1 + np.log(counts, dtype=np.float32))
+            weights *= 1 + np.log(counts, dtype=np.float32)
         if self.weighting in ("tfidf", "log_count_ratio"):
-            weights = scaled(weights, rows, num_rows)
-        offsets = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=num_rows))])
-        return Bags(torch.from_numpy(ids), torch.from_numpy(weights.astype(np.float32)), torch.from_numpy(offsets))
+            scale(weights, offsets)
+        return Bags(torch.from_numpy(ids), torch.from_numpy(weights), torch.from_numpy(offsets))
 
     def names(self) -> list[str]:
         """Return every feature as text, by number."""
@@ -157,7 +192,7 @@ class TextEncoder:
         return [name for name, number in zip(names, self.kept, strict=True) if number >= 0]
 
 
-def log_count_ratio(rows: Ints, ids: Ids, membership: Floats, num_features: int) -> Floats:
+def log_count_ratio(rows: Ids, ids: Ids, membership: Floats, num_features: int) -> Floats:
     """Return how telling each feature is: the largest ``|ln(p / q)|`` over the classes.
 
     ``p`` is the share of a feature in all (row, feature) pairs of a class, ``q`` the share in those of all other
@@ -179,7 +214,21 @@ def log_count_ratio(rows: Ints, ids: Ids, membership: Floats, num_features: int)
     return largest.astype(np.float32)
 
 
-def scaled(weights: Floats, rows: Ints, num_rows: int) -> Floats:
-    """Scale each row to an L2 norm of `ROW_NORM`, so that a long text weighs as much as a short one."""
-    norms = np.sqrt(np.bincount(rows, weights=weights.astype(np.float64) ** 2, minlength=num_rows))
-    return (weights * (ROW_NORM / np.maximum(norms, 1e-12))[rows]).astype(np.float32)
+def scale(weights: Floats, offsets: Ints) -> None:
+    """Scale each row to an L2 norm of `ROW_NORM`, in place, so that a long text weighs as much as a short one."""
+    lengths = np.diff(offsets)
+    filled = lengths > 0
+    if filled.any():
+        squares = np.add.reduceat(weights * weights, offsets[:-1][filled])
+        weights *= np.repeat(ROW_NORM / np.sqrt(np.maximum(squares, 1e-24)), lengths[filled])
+
+
+def in_chunks(work: Callable[[int, int], Any], offsets: list[Ints]) -> list[Any]:
+    """Call ``work(first_row, last_row)`` for stretches of some `CHUNK` tokens, on all cores; NumPy gives the
+    interpreter free while it sorts."""
+    tokens: Ints = np.sum(offsets, axis=0)
+    num_chunks = max(1, int(tokens[-1]) // CHUNK)
+    bounds = np.searchsorted(tokens, np.linspace(0, tokens[-1], num_chunks + 1)[1:-1])
+    edges = np.unique([0, *bounds, len(tokens) - 1])
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        return list(threads.map(work, edges[:-1].tolist(), edges[1:].tolist()))

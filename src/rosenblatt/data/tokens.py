@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import polars as pl
 
-from rosenblatt.data.ngrams import Sequences
+from rosenblatt.data.ngrams import Ids, Ints, Sequences
 
 # An HTML tag, a word with its apostrophes, or one other character that is no space.
 WORD = r"</?[\pL][^<>]{0,80}>|[\w']+|[^\w\s]"
+CHUNK = 4_000  # texts that a thread splits at a time: the strings of a chunk are gone before the next one comes
+
+
+def map_chunks(split: Callable[[pl.Series], tuple[Ids, Ints]], texts: pl.Series) -> tuple[Ids, Ints]:
+    """Apply ``split`` to stretches of the texts, on all cores, and join what it returns, in order.
+
+    Polars works on one column with one core; it gives the interpreter free while it does, so threads are enough.
+    """
+    chunks: Iterator[pl.Series] = (texts[start : start + CHUNK] for start in range(0, len(texts), CHUNK))
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        parts = list(threads.map(split, chunks))
+    if not parts:
+        return np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int64)
+    return np.concatenate([symbols for symbols, _ in parts]), np.concatenate([counts for _, counts in parts])
 
 
 class Words:
@@ -20,15 +38,25 @@ class Words:
 
     def fit(self, texts: pl.Series) -> Sequences:
         """Choose the words, most frequent first, and return what `transform` would."""
-        tokens, offsets = self._split(texts)
-        counts = tokens.value_counts(name="count").filter(pl.col("count") >= self.min_count)
-        # The second key makes the order, and so a seeded run, the same whatever polars' threads did.
-        self.names = counts.sort(["count", "token"], descending=[True, False])["token"].to_list()
-        return self._number(tokens, offsets)
+        kind = pl.Categorical(pl.Categories.random())  # one numbering, from 0 on, for all chunks
+        keeper = pl.Series([""], dtype=kind)  # polars forgets the numbering when no column has it any more
+        codes, counts = map_chunks(lambda chunk: _words(chunk, kind), texts)
+        words = kind.categories.to_series().cast(pl.String)
+        del keeper
+        total = np.bincount(codes, minlength=len(words))
+        table = pl.DataFrame({"word": words, "count": total, "code": np.arange(len(words), dtype=np.int32)})
+        # The second key makes the order, and so a seeded run, the same whatever the threads did.
+        kept = table.filter(pl.col("count") >= self.min_count).sort(["count", "word"], descending=[True, False])
+        self.names = kept["word"].to_list()
+        number = np.full(len(words), -1, dtype=np.int32)
+        number[kept["code"].to_numpy()] = np.arange(kept.height)
+        return Sequences(number[codes], offsets_of(counts))
 
     def transform(self, texts: pl.Series) -> Sequences:
         """Number the words of N texts; -1 for one that is not among ``names``."""
-        return self._number(*self._split(texts))
+        kind = pl.Enum(self.names)
+        symbols, counts = map_chunks(lambda chunk: _words(chunk, kind), texts)
+        return Sequences(symbols, offsets_of(counts))
 
     @property
     def num_symbols(self) -> int:
@@ -39,14 +67,21 @@ class Words:
         """Return an n-gram as text."""
         return " ".join(self.names[symbol] for symbol in symbols)
 
-    def _split(self, texts: pl.Series) -> tuple[pl.Series, np.ndarray]:
-        tokens = texts.str.extract_all(WORD)
-        offsets = np.concatenate([[0], np.cumsum(tokens.list.len().to_numpy(), dtype=np.int64)])
-        return tokens.explode().drop_nulls().rename("token"), offsets  # an empty list explodes to a null
 
-    def _number(self, tokens: pl.Series, offsets: np.ndarray) -> Sequences:
-        numbers = tokens.cast(pl.Enum(self.names), strict=False).to_physical().cast(pl.Int32)
-        return Sequences(numbers.fill_null(-1).to_numpy(), offsets)
+def _words(texts: pl.Series, kind: pl.Categorical | pl.Enum) -> tuple[Ids, Ints]:
+    """Return the numbers of all words of the texts in a row, and how many words each text has."""
+    tokens = texts.str.extract_all(WORD)
+    counts = tokens.list.len().to_numpy().astype(np.int64)
+    flat = tokens.explode().drop_nulls()  # an empty list explodes to a null
+    numbers = flat.cast(kind, strict=False).to_physical().cast(pl.Int32).fill_null(-1)
+    return numbers.to_numpy(), counts
+
+
+def offsets_of(counts: Ints) -> Ints:
+    """Return (N + 1,) where each of N stretches begins, and the last one ends."""
+    offsets = np.zeros(len(counts) + 1, dtype=np.int64)
+    np.cumsum(counts, out=offsets[1:])
+    return offsets
 
 
 class Characters:
@@ -74,12 +109,13 @@ class Characters:
         """Return an n-gram as text."""
         return "".join(chr(self.codes[symbol]) for symbol in symbols)
 
-    def _split(self, texts: pl.Series) -> tuple[np.ndarray, np.ndarray]:
+    def _split(self, texts: pl.Series) -> tuple[np.ndarray, Ints]:
         texts = texts.str.replace_all(r"\s+", " ").str.strip_chars()
         texts = (" " + texts + " ").str.replace("  ", "", literal=True)  # an empty text stays empty
-        offsets = np.concatenate([[0], np.cumsum(texts.str.len_chars().to_numpy(), dtype=np.int64)])
-        return np.frombuffer("".join(texts).encode("utf-32-le"), dtype=np.uint32), offsets
+        codes = np.frombuffer((texts.str.join().item() or "").encode("utf-32-le"), dtype=np.uint32)
+        return codes, offsets_of(texts.str.len_chars().to_numpy())
 
-    def _number(self, codes: np.ndarray, offsets: np.ndarray) -> Sequences:
-        at = np.searchsorted(self.codes, codes).clip(max=len(self.codes) - 1)
-        return Sequences(np.where(self.codes[at] == codes, at, -1).astype(np.int32), offsets)
+    def _number(self, codes: np.ndarray, offsets: Ints) -> Sequences:
+        number = np.full(0x110000, -1, dtype=np.int32)  # one place for each character of Unicode
+        number[self.codes] = np.arange(len(self.codes))
+        return Sequences(number[codes], offsets)
