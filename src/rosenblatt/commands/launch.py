@@ -36,7 +36,6 @@ def launch(main: Callable[[], Any], config_name: str) -> None:
     """
     global wants_traceback
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    OmegaConf.register_new_resolver("better", lambda metric: "min" if metric.endswith("loss") else "max", replace=True)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints a traceback by itself
     sys.argv[1:] = [opened(word) for word in sys.argv[1:]]
     logging.raiseExceptions = False  # `python train.py | head` closes the pipe: no traceback for each line after that
