@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 import torch
 
+from rosenblatt.spec import Bags
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -99,3 +101,12 @@ def reviews(tmp_path: Path) -> Path:
             rng.shuffle(words)
             writer.writerow([" ".join(words), "positive" if i % 2 else "negative"])
     return path
+
+
+def dense_of(bags: Bags, num_features: int) -> torch.Tensor:
+    """Return the (N, num_features) matrix that bags stand for."""
+    matrix = torch.zeros(bags.num_rows, num_features)
+    for row in range(bags.num_rows):
+        pairs = slice(bags.offsets[row], bags.offsets[row + 1])
+        matrix[row, bags.ids[pairs].long()] = bags.weights[pairs]
+    return matrix

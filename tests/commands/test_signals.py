@@ -14,20 +14,26 @@ import pytest
 
 from conftest import ROOT
 
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
 
-@pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_training_in_order(tmp_path: Path, number: int, status: int) -> None:
-    command = [sys.executable, str(ROOT / "train.py"), "trainer.max_epochs=100000", "early_stopping.patience=100000"]
-    process = subprocess.Popen(
-        [*command, "hydra.run.dir=run"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    log = tmp_path / "run" / "train.log"
+
+def started(folder: Path, *overrides: str, until: str) -> subprocess.Popen[str]:
+    """``python train.py`` in a process of its own, as soon as its log holds ``until``."""
+    command = [sys.executable, str(ROOT / "train.py"), *overrides, "hydra.run.dir=run"]
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    log = folder / "run" / "train.log"
     deadline = time.monotonic() + 120
-    while not (log.exists() and "epoch      3/" in log.read_text()):
+    while not (log.exists() and until in log.read_text()):
         assert time.monotonic() < deadline, "training never began"
         assert process.poll() is None, process.communicate()
-        time.sleep(0.1)
+        time.sleep(0.05)
+    return process
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_training_in_order(tmp_path: Path, number: int, status: int) -> None:
+    endless = ("trainer.max_epochs=100000", "early_stopping.patience=100000")
+    process = started(tmp_path, *endless, until="epoch      3/")
     process.send_signal(number)
     out, err = process.communicate(timeout=120)
     assert process.returncode == status
@@ -38,18 +44,8 @@ def test_a_signal_ends_training_in_order(tmp_path: Path, number: int, status: in
     assert f"ended by: {'Ctrl-C' if status == 130 else 'a signal'}" in out
 
 
-@pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
 def test_ctrl_c_during_the_evaluation_says_so(tmp_path: Path) -> None:
-    command = [sys.executable, str(ROOT / "train.py"), "trainer.max_epochs=1", "data.num_test=8000000"]
-    process = subprocess.Popen(
-        [*command, "hydra.run.dir=run"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    log = tmp_path / "run" / "train.log"
-    deadline = time.monotonic() + 120
-    while not (log.exists() and "epoch 1/1" in log.read_text()):
-        assert time.monotonic() < deadline, "training never began"
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
+    process = started(tmp_path, "trainer.max_epochs=1", "data.num_test=8000000", until="epoch 1/1")
     time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)

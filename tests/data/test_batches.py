@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from conftest import dense_of
 from rosenblatt.data.batches import Batches, rows_at, rows_between
 from rosenblatt.spec import Bags
 
@@ -16,14 +17,6 @@ def bags_of(matrix):
     rows, ids = matrix.nonzero(as_tuple=True)
     offsets = torch.cat([torch.zeros(1, dtype=torch.int64), torch.bincount(rows, minlength=len(matrix)).cumsum(0)])
     return Bags(ids.to(torch.int32), matrix[rows, ids], offsets)
-
-
-def dense_of(bags, num_features):
-    matrix = torch.zeros(bags.num_rows, num_features)
-    for row in range(bags.num_rows):
-        pairs = slice(bags.offsets[row], bags.offsets[row + 1])
-        matrix[row, bags.ids[pairs].long()] = bags.weights[pairs]
-    return matrix
 
 
 def batches(**options):

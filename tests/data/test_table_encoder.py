@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from conftest import dense_of
 from rosenblatt.data import table
 from rosenblatt.data.table import TableEncoder
 from rosenblatt.errors import UserError
@@ -132,14 +133,6 @@ def test_a_column_may_have_any_name(name):
     encoder, train = features_of({name: ["a", "b"]})
     assert encoder.names() == [f"{name} = a", f"{name} = b", f"{name} is missing"]
     assert train.tolist() == [[1, 0, 0], [0, 1, 0]]
-
-
-def dense_of(bags, num_features):
-    matrix = torch.zeros(bags.num_rows, num_features)
-    for row in range(bags.num_rows):
-        pairs = slice(bags.offsets[row], bags.offsets[row + 1])
-        matrix[row, bags.ids[pairs].long()] = bags.weights[pairs]
-    return matrix
 
 
 def test_bags_hold_what_dense_features_hold(monkeypatch):

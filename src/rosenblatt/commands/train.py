@@ -65,7 +65,8 @@ def train(config: DictConfig) -> dict[str, Any]:
     start_of_fit = time.perf_counter()
     trainer.fit(classifier, datamodule=data)
     seconds_training = time.perf_counter() - start_of_fit
-    ended_by, epochs, steps = _ended_by(trainer, callbacks), trainer.current_epoch, trainer.global_step
+    signal_number = next((one.signal_number for one in callbacks if isinstance(one, StopOnCtrlC)), None)
+    ended_by, epochs, steps = _ended_by(trainer, signal_number), trainer.current_epoch, trainer.global_step
 
     best_epoch = load_best(trainer, classifier, run)
     results = {split: evaluate(trainer, classifier, data, split) for split in data.splits}
@@ -81,9 +82,7 @@ def train(config: DictConfig) -> dict[str, Any]:
         # Under names of their own, since train/ and val/ are curves over steps, of which these are no points.
         logger.log_hyperparams(flat(config), {f"best/{name}": value for name, value in metrics.items()})
         logger.finalize("success")
-    signal_number = next((one.signal_number for one in callbacks if isinstance(one, StopOnCtrlC)), None)
-    interrupted = signal_number is not None
-    metrics |= {"epochs": epochs, "best_epoch": best_epoch, "steps": steps, "interrupted": interrupted}
+    metrics |= {"epochs": epochs, "best_epoch": best_epoch, "steps": steps, "interrupted": signal_number is not None}
     metrics |= {"seconds": time.perf_counter() - start, "seconds_training": seconds_training}
     if trainer.is_global_zero:
         if results[last].per_class:
@@ -179,10 +178,9 @@ def _described(data: DataModule, classifier: Classifier) -> str:
     )
 
 
-def _ended_by(trainer: pl.Trainer, callbacks: list[pl.Callback]) -> str:
-    for callback in callbacks:
-        if isinstance(callback, StopOnCtrlC) and callback.signal_number is not None:
-            return "Ctrl-C" if callback.signal_number == signal.SIGINT else "a signal"
+def _ended_by(trainer: pl.Trainer, signal_number: int | None) -> str:
+    if signal_number is not None:
+        return "Ctrl-C" if signal_number == signal.SIGINT else "a signal"
     early = trainer.early_stopping_callback
     if isinstance(early, EarlyStopping) and early.wait_count >= early.patience:
         return "no better since"

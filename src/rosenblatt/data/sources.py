@@ -75,10 +75,11 @@ class TextData(FileData):
         label = self._label_name(frames["train"])
         if label in [column(frames["train"], name, "data.text_column", "").name for name in self.text_columns]:
             raise UserError(f"data.text_column and data.label_column are the same column, {self.label_column!r}.")
-        if num_empty := int((train.str.strip_chars() == "").sum()):
-            log.warning("%s of %s training texts are empty.", f"{num_empty:,}", f"{len(train):,}")
-        if (train.str.strip_chars() == "").all():
+        num_empty = int((train.str.strip_chars() == "").sum())
+        if num_empty == len(train):
             raise UserError(f"All {len(train):,} training texts are empty. Is data.text_column the right column?")
+        if num_empty:
+            log.warning("%s of %s training texts are empty.", f"{num_empty:,}", f"{len(train):,}")
         membership = one_hot(targets["train"], len(self.label_encoder.classes))
         features: dict[str, Features] = {"train": self.encoder.fit_transform(train, membership)}
         return features | {split: self.encoder.transform(text) for split, text in texts.items()}

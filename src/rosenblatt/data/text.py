@@ -144,6 +144,7 @@ class TextEncoder:
         """
         sizes = [ngrams.sizes for _, ngrams in self.channels]
         bits = max(int(sum(map(sum, sizes))), 1).bit_length()
+        some_left_out = bool((self.kept < 0).any())
 
         def count(first: int, last: int) -> tuple[Ids, Ids, Ints]:
             keys, base = [], 0
@@ -161,16 +162,12 @@ class TextEncoder:
             pairs = ordered[is_last]
             counts = np.diff(np.flatnonzero(is_last), prepend=-1).astype(np.int32)
             ids = self.kept[pairs & ((1 << bits) - 1)]
-            if not self._all_kept:
+            if some_left_out:
                 pairs, counts, ids = pairs[ids >= 0], counts[ids >= 0], ids[ids >= 0]
             return ids, counts, np.diff(np.searchsorted(pairs, np.arange(last - first + 1) << bits))
 
         ids, counts, lengths = zip(*in_chunks(count, [offsets for _, offsets in found]), strict=True)
         return np.concatenate(ids), np.concatenate(counts), offsets_of(np.concatenate(lengths))
-
-    @property
-    def _all_kept(self) -> bool:
-        return len(self.kept) == 0 or int(self.kept.min()) >= 0
 
     def _weigh(self, ids: Ids, counts: Ids, offsets: Ints) -> Bags:
         weights = self.feature_weights[ids]
