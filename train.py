@@ -9,14 +9,15 @@ python train.py --help                                                  all sett
 import hydra
 from omegaconf import DictConfig
 
-from rosenblatt.commands.launch import launch, told
+from rosenblatt.commands.launch import importing, launch, told
 
 
 @hydra.main(version_base="1.3", config_path="configs", config_name="train")
 def main(config: DictConfig) -> None:
     """Hand over to the training command; torch is imported only here, so that --help is quick."""
     with told("train"):
-        from rosenblatt.commands.train import train
+        with importing():
+            from rosenblatt.commands.train import train
 
         train(config)
 

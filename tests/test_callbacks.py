@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from rosenblatt import callbacks as under_test
-from rosenblatt.callbacks import FiniteLoss, StopOnCtrlC, TrainingProgress
+from rosenblatt.callbacks import StopOnCtrlC, TrainingProgress
 from rosenblatt.classifier import Classifier
 from rosenblatt.data.batches import Batches
 from rosenblatt.errors import UserError
@@ -139,31 +139,31 @@ def before():
 
 def test_a_training_loss_that_is_no_number_ends_the_run_with_the_reason():
     with pytest.raises(UserError, match=r"train/loss became nan in epoch 1 at lr=0\.25\. .*lr=0\.025") as caught:
-        fit(FiniteLoss(), lr=0.25, scale=math.nan, validate=False)
+        fit(lr=0.25, scale=math.nan, validate=False)
     assert caught.value.trainer.global_step == NUM_BATCHES
 
 
 def test_a_learning_rate_that_is_far_too_high_is_named():
     with pytest.raises(UserError, match=r"val/loss became (nan|inf) in epoch 1 at lr=1e\+30\. .*lr=1e\+29,"):
-        fit(FiniteLoss(), lr=1e30, scale=1e10)
+        fit(lr=1e30, scale=1e10)
 
 
 def test_the_epoch_in_which_the_loss_broke_is_named_and_none_of_it_is_the_best(tmp_path):
     best = pl.callbacks.ModelCheckpoint(tmp_path, filename="{epoch}", monitor="val/loss")
     with pytest.raises(UserError, match=r"val/loss became nan in epoch 3 at lr=0\.01"):
-        fit(FiniteLoss(), Poison(2), best, lr=0.01, max_epochs=5, enable_checkpointing=True)
+        fit(Poison(2), best, lr=0.01, max_epochs=5, enable_checkpointing=True)
     assert [path.name for path in tmp_path.iterdir()] == ["epoch=1.ckpt"]
 
 
 def test_the_sanity_check_before_training_ends_nothing():
     with pytest.raises(UserError, match="epoch 1 ") as caught:
-        fit(FiniteLoss(), Poison("sanity check"), num_sanity_val_steps=1)
+        fit(Poison("sanity check"), num_sanity_val_steps=1)
     assert caught.value.trainer.global_step == NUM_BATCHES
 
 
 def test_without_a_terminal_each_epoch_is_a_line_with_its_figures(lines):
     figures, file = Figures(), io.StringIO()
-    fit(figures, TrainingProgress(Console(file=file)), FiniteLoss(), max_epochs=11)
+    fit(figures, TrainingProgress(Console(file=file)), max_epochs=11)
     assert {name for name, _ in lines} == {"rosenblatt.callbacks"}
     for (_, message), epoch, expected in zip(lines, range(1, 12), figures.epochs, strict=True):
         pattern = rf"epoch {epoch:>2}/11  train/loss (\S+)  train/acc (\S+)  val/loss (\S+)  val/acc (\S+)"
@@ -197,14 +197,14 @@ def test_an_exception_takes_the_bar_away():
     file = io.StringIO()
     progress = TrainingProgress(Console(force_terminal=True, file=file, width=80))
     with pytest.raises(UserError):
-        fit(progress, FiniteLoss(), Poison(1))
+        fit(progress, Poison(1))
     assert progress.bar is None
     assert file.getvalue().count("\x1b[?25l") == file.getvalue().count("\x1b[?25h") == 1
 
 
 def test_ctrl_c_ends_training_after_the_step_with_validation(before, capfd):
     stop, press = StopOnCtrlC(), Press(7)
-    assert fit(stop, press, FiniteLoss()).global_step == 8
+    assert fit(stop, press).global_step == 8
     assert stop.pressed
     assert press.validated_at == [NUM_BATCHES, 8]
     assert signal.getsignal(signal.SIGINT) is before
@@ -237,7 +237,7 @@ def test_the_signal_is_given_back_after_training_and_after_a_failure(before):
     assert (fit(stop).global_step, stop.pressed) == (3 * NUM_BATCHES, False)
     assert signal.getsignal(signal.SIGINT) is before
     with pytest.raises(UserError):
-        fit(StopOnCtrlC(), FiniteLoss(), Poison(0))
+        fit(StopOnCtrlC(), Poison(0))
     assert signal.getsignal(signal.SIGINT) is before
 
 

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
+from lightning.pytorch.profilers import PassThroughProfiler, SimpleProfiler
 from omegaconf import DictConfig
 
+from rosenblatt.callbacks import NoProfiler
 from rosenblatt.commands.build import build
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -27,7 +29,7 @@ def test_every_choice_can_be_composed_and_built(group: str, choice: str, tmp_pat
     config = composed(f"{group}={choice}")
     if "train" in config.data.keys():  # noqa: SIM118 - `in` denies a key that is still "???"
         config.data.train = "x.csv"
-    assert build("data", config.data).batch_size >= 1
+    assert build("data", config.data).given_batch_size == config.data.batch_size
     model = build("model", config.model, **SIZES)
     optimizer = build("optimizer", config.optimizer)(model.parameters())
     assert optimizer.param_groups[0]["lr"] == config.lr
@@ -64,3 +66,16 @@ def test_lr_wins_wherever_it_stands(overrides: tuple[str, str]) -> None:
 def test_the_command_line_wins_over_an_experiment(experiment: str) -> None:
     config = composed(f"experiment={experiment}", "lr=0.5", "optimizer=sgd", "trainer.max_epochs=3")
     assert (config.lr, config.optimizer._target_, config.trainer.max_epochs) == (0.5, "torch.optim.SGD", 3)
+
+
+@pytest.mark.parametrize(
+    ("override", "profiler"),
+    [
+        ("lr=1", NoProfiler),
+        ("++trainer.profiler=simple", SimpleProfiler),
+        ("++trainer.profiler=null", PassThroughProfiler),
+    ],
+)
+def test_times_are_taken_by_the_profiler_that_was_chosen(override: str, profiler: type, tmp_path: Path) -> None:
+    trainer = build("trainer", composed(override).trainer, logger=False, default_root_dir=str(tmp_path))
+    assert type(trainer.profiler) is profiler

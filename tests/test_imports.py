@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -66,13 +67,25 @@ def test_no_file_is_longer_than_250_lines(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 250
 
 
-def test_the_entry_point_imports_neither_torch_nor_lightning_for_help() -> None:
+ANSWERS = {
+    "--help": "optimizer: adagrad, adam, adamw, sgd",
+    "data=xor --help": "rosenblatt.data.toy.ToyData",
+    "--cfg job": "_target_: rosenblatt.models.Perceptron",
+    "--shell-completion query=bash": "model=mlp",
+}
+
+
+@pytest.mark.parametrize("words", ANSWERS)
+def test_the_entry_point_answers_without_torch_and_lightning(words: str) -> None:
     code = (
-        "import runpy, sys; sys.argv = ['train.py', '--help']\n"
+        f"import runpy, sys; sys.argv = ['train.py', *{words.split()}]\n"
         "try: runpy.run_path('train.py', run_name='__main__')\n"
         "except SystemExit: pass\n"
-        "print('LOADED', [name for name in ('torch', 'lightning', 'polars', 'numpy') if name in sys.modules])"
+        "print('LOADED', [name for name in ('torch', 'lightning', 'polars', 'numpy', 'rich') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert "optimizer: adagrad, adam, adamw, sgd" in done.stdout
+    typed = {"COMP_LINE": "python train.py model=", "COMP_POINT": "22"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, env=os.environ | typed
+    )
+    assert ANSWERS[words] in done.stdout
     assert "LOADED []" in done.stdout

@@ -134,7 +134,6 @@ def test_many_batches_do_not_blur_the_mean_loss(monkeypatch):
     logits, target = torch.zeros(3, 1), torch.zeros(3, dtype=torch.int64)
     for _ in range(30_000):
         metrics.update(logits, target, loss)
-    assert metrics.mean_loss() == pytest.approx(0.1, abs=1e-6)
     assert metrics.compute().values["loss"] == pytest.approx(0.1, abs=1e-6)
 
 
@@ -144,9 +143,7 @@ def test_compute_forgets_all_rows(task):
     metrics = EpochMetrics(spec, per_class=True)
     metrics.update(logits, target, torch.tensor(123.0))
     metrics.compute()
-    assert math.isnan(metrics.mean_loss())
     metrics.update(logits[:20], target[:20], ClassificationLoss(spec)(logits[:20], target[:20]))
-    assert metrics.num_rows == 20
     assert_same(metrics.compute(), expected(spec, logits[:20], target[:20]))
 
 

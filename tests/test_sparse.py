@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from rosenblatt.sparse import BagLinear
+from rosenblatt.sparse import MAX_SCATTERED, BagLinear
 from rosenblatt.spec import Bags
 
 NUM_FEATURES = 50
@@ -30,7 +30,8 @@ def dense(bags: Bags) -> Tensor:
 
 
 LENGTHS = {"usual": [3, 7, 1, 12], "with empty": [0, 4, 0, 0, 9, 0], "all empty": [0, 0], "one full": [NUM_FEATURES]}
-every_shape = pytest.mark.parametrize("num_outputs", [1, 2, 5])
+# One output, some, and on a CPU the last number with a gradient of our own and the first with that of torch.
+every_shape = pytest.mark.parametrize("num_outputs", [1, 3, MAX_SCATTERED, MAX_SCATTERED + 1])
 every_length = pytest.mark.parametrize("lengths", LENGTHS.values(), ids=LENGTHS.keys())
 
 
@@ -68,7 +69,7 @@ def test_logits_and_gradients_are_those_of_the_dense_matrix(num_outputs, lengths
     torch.testing.assert_close(layer.weight.grad, weight.grad)
 
 
-@pytest.mark.parametrize("num_outputs", [1, 2])
+@every_shape
 @every_length
 def test_the_gradient_is_the_slope_in_float64(num_outputs, lengths):
     bags = bags_of(lengths, seed=3, dtype=torch.float64)
@@ -117,6 +118,39 @@ def test_gradients_of_repeated_use_add_up(num_outputs):
     expected = 4 * dense(first).sum(dim=0) + 2 * dense(second).sum(dim=0)
     torch.testing.assert_close(layer.weight.grad, expected.unsqueeze(1).expand(-1, num_outputs))
     assert torch.equal(layer(first), layer(first))
+
+
+@every_shape
+def test_steps_are_those_of_embedding_bag(num_outputs):
+    layer = BagLinear(NUM_FEATURES, num_outputs)
+    plain = torch.nn.EmbeddingBag.from_pretrained(
+        layer.weight.detach().clone(), freeze=False, mode="sum", include_last_offset=True
+    )
+    optimizers = [torch.optim.Adam([one.weight], lr=0.1) for one in (layer, plain)]
+    for step in range(5):
+        bags = bags_of([4, 0, 9, 2], seed=step)
+        outputs = [layer(bags), plain(bags.ids.long(), bags.offsets, per_sample_weights=bags.weights)]
+        for output, optimizer in zip(outputs, optimizers, strict=True):
+            optimizer.zero_grad()
+            (output - 1).square().sum().backward()
+            optimizer.step()
+    torch.testing.assert_close(layer.weight, plain.weight)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device; here is none")
+@every_shape
+@every_length
+def test_logits_and_gradients_on_a_gpu_are_those_on_the_cpu(num_outputs, lengths):
+    bags = bags_of(lengths)
+    here = BagLinear(NUM_FEATURES, num_outputs)
+    there = BagLinear(NUM_FEATURES, num_outputs).cuda()
+    there.load_state_dict(here.state_dict())
+    logits = [here(bags), there(Bags(*(part.cuda() for part in bags))).cpu()]
+    torch.testing.assert_close(*logits)
+    for one in logits:
+        one.square().sum().backward()
+    torch.testing.assert_close(here.weight.grad, there.weight.grad.cpu())
+    torch.testing.assert_close(here.bias.grad, there.bias.grad.cpu())
 
 
 def test_rows_do_not_depend_on_their_neighbours():

@@ -6,6 +6,7 @@ does the first and the last two around `Classifier.training_step`, which is step
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from rosenblatt.errors import UserError
 from rosenblatt.losses import ClassificationLoss
 from rosenblatt.metrics import EpochMetrics, Result
 from rosenblatt.spec import Batch, DataSpec
@@ -63,6 +65,13 @@ class Classifier(pl.LightningModule):
         self.test_metrics = EpochMetrics(spec, threshold, per_class=True)
         self.test_result = Result({}, {})
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Keep a string without a look at what else it may be: Lightning notes the name of each hook of each step."""
+        if isinstance(value, str):
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
     def forward(self, features: Any) -> Tensor:
         """Return logits (N, num_outputs)."""
         logits: Tensor = self.model(features)
@@ -102,7 +111,20 @@ class Classifier(pl.LightningModule):
 
     def _log(self, split: str, metrics: EpochMetrics) -> None:
         values = {f"{split}/{name}": value for name, value in metrics.compute().values.items()}
+        self._check(f"{split}/loss", values[f"{split}/loss"])
         self.log_dict(values, sync_dist=self.trainer.world_size > 1)
+
+    def _check(self, name: str, loss: float) -> None:
+        """End a run whose loss is no number any more, with the reason, before an epoch of it is called the best.
+
+        `lightning.pytorch.callbacks.EarlyStopping(check_finite=True)` ends it too, but as if all were well.
+        """
+        if not math.isfinite(loss) and not self.trainer.sanity_checking:
+            lr = self.trainer.optimizers[0].param_groups[0]["lr"]
+            raise UserError(
+                f"Training ended without a result: {name} became {loss} in epoch {self.current_epoch + 1} at "
+                f"lr={lr:g}. Try a smaller lr, such as lr={lr / 10:g}, or trainer.gradient_clip_val=1."
+            )
 
     def on_fit_start(self) -> None:
         """Forget what an earlier pass that was cut off had counted."""

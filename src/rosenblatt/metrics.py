@@ -161,13 +161,10 @@ class EpochMetrics(nn.Module):
     def reset(self) -> None:
         """Forget all rows."""
         self.metrics.reset()
-        self._logits: list[Tensor] = []
-        self._targets: list[Tensor] = []
-        self._waiting = 0
-        self._losses: list[Tensor] = []
+        self._waiting: list[tuple[Tensor, Tensor, Tensor]] = []  # logits, target and loss of a batch each
         self._loss = 0.0
         self._class_counts: Tensor | None = None
-        self.num_rows = 0
+        self._num_rows = 0
 
     def update(self, logits: Tensor, target: Tensor, loss: Tensor) -> None:
         """Count one batch.
@@ -177,34 +174,28 @@ class EpochMetrics(nn.Module):
             target: (N,) or (N, num_labels).
             loss: mean loss of the batch, a scalar.
         """
-        self.num_rows += logits.shape[0]
-        self._losses.append(loss.detach())
-        self._logits.append(logits.detach())
-        self._targets.append(target)
-        self._waiting += logits.numel()
-        if self._waiting >= FLUSH_AT:
+        self._waiting.append((logits.detach(), target, loss.detach()))
+        if len(self._waiting) * logits.numel() >= FLUSH_AT:
             self._flush()
 
     def _flush(self) -> None:
-        if not self._logits:
+        if not self._waiting:
             return
+        logits, targets, losses = zip(*self._waiting, strict=True)
+        self._waiting = []
+        sizes = [target.shape[0] for target in targets]
+        self._num_rows += sum(sizes)
         # In Python's floats: a float32 sum of many thousand batches is wrong in the fourth digit.
-        losses = zip(torch.stack(self._losses).tolist(), self._logits, strict=True)
-        self._loss += sum(loss * logits.shape[0] for loss, logits in losses)
-        probs, target = to_probs(torch.cat(self._logits), self.spec.task), torch.cat(self._targets)
-        self.metrics.update(probs, target)
+        self._loss += sum(loss * size for loss, size in zip(torch.stack(losses).tolist(), sizes, strict=True))
+        target = torch.cat(targets)
+        self.metrics.update(to_probs(torch.cat(logits), self.spec.task), target)
         counts = class_counts(target, len(self.spec.classes))
         self._class_counts = counts if self._class_counts is None else self._class_counts + counts
-        self._losses, self._logits, self._targets, self._waiting = [], [], [], 0
-
-    def mean_loss(self) -> float:
-        """Return the mean loss of the rows so far."""
-        self._flush()
-        return self._loss / self.num_rows if self.num_rows else math.nan
 
     def compute(self) -> Result:
         """Return loss and metrics of the rows so far, and forget them."""
-        values, per_class = {"loss": self.mean_loss()}, {}
+        self._flush()
+        values, per_class = {"loss": self._loss / self._num_rows if self._num_rows else math.nan}, {}
         for name, value in self.metrics.compute().items():
             if name.startswith("class_"):
                 per_class[name.removeprefix("class_")] = value
@@ -213,7 +204,7 @@ class EpochMetrics(nn.Module):
         counts = self._class_counts
         if counts is not None:
             # For the other classes torchmetrics gives 0 or 1, as if they were ranked badly or well.
-            decided = (counts > 0) & (counts < self.num_rows)
+            decided = (counts > 0) & (counts < self._num_rows)
             for name in ("auroc", "ap"):
                 if name in per_class:
                     values[name] = float(per_class[name][decided].mean())

@@ -39,7 +39,7 @@ OPTIONS = [
     ("seed=-1", "seed: expected a whole number"),
     ("seed=x", "got 'x'"),
     ("task=foo", "'multilabel'"),
-    ("data.batch_size=0", "data.batch_size: expected a whole number of at least 1; got 0"),
+    ("data.batch_size=0", "data.batch_size: expected auto or a whole number of at least 1; got 0"),
     ("data.batch_size=a", "data.batch_size: expected a whole number; got 'a'"),
     ("data.batch_size=1.5", "got 1.5"),
     ("data.labels=[0,0]", "at least two classes"),
@@ -68,7 +68,7 @@ OPTIONS = [
     ("trainer.accelerator=tpu", "trainer.accelerator=auto"),
     ("data=text", "data.train is not set"),
     ("data=text data.train=x.csv data.weighting=tfdf", "Did you mean 'tfidf'?"),
-    ("data=text data.train=x.csv data.ngrams=0", "nothing to learn from"),
+    ("data=text data.train=x.csv data.ngrams=0 data.char_ngrams=0", "nothing to learn from"),
     ("data=text data.train=x.csv data.min_count=0", "at least 1"),
     ("data=text data.train=x.csv data.fractions=[0.5,0.1,0.1]", "which sum to 0.7"),
     ("data=text data.train=x.csv data.fractions=[1,0,0]", "data.fractions: expected"),
@@ -147,7 +147,7 @@ def test_a_folder_of_a_run_that_never_began_can_be_used(train: Train) -> None:
 
 
 def test_a_loss_that_is_no_number_ends_the_run_with_the_reason(train: Train) -> None:
-    done = train("optimizer=sgd", "lr=1e38", *SMALL, "trainer.max_epochs=20")
+    done = train("optimizer=sgd", "lr=3e38", *SMALL, "trainer.max_epochs=20")
     assert_refused(done, "Try a smaller lr")
 
 

@@ -13,7 +13,7 @@ import yaml
 from conftest import SMALL, Outcome
 
 Train = Callable[..., Outcome]
-TIMES = ("seconds", "seconds_training")
+TIMES = ("seconds", "seconds_training", "seconds_encoding")
 
 
 @pytest.mark.parametrize(

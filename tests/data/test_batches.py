@@ -142,3 +142,64 @@ def test_batches_of_bags_hold_the_rows_of_their_targets(shuffle):
     matrix = random_matrix()
     for bags, target in Batches(bags_of(matrix), torch.arange(12), batch_size=5, shuffle=shuffle):
         assert torch.equal(dense_of(bags, 7), matrix[target])
+
+
+NUM_BAGS = 61  # with 16 a batch, stretches of two, and one row that is a stretch of its own
+
+
+def batches_of_bags(**options):
+    """Batches in which row i is a bag of i alone."""
+    ids = torch.arange(NUM_BAGS, dtype=torch.int32)
+    bags = Bags(ids, torch.ones(NUM_BAGS), torch.arange(NUM_BAGS + 1))
+    return Batches(bags, torch.arange(NUM_BAGS), **{"batch_size": 16, "shuffle": True, **options})
+
+
+@pytest.mark.parametrize(("batch_size", "size"), [(1, 1), (7, 1), (15, 1), (16, 2), (20, 2), (32, 4), (100, 12)])
+def test_rows_of_bags_are_drawn_in_stretches_eight_to_a_batch(batch_size, size):
+    loader = batches_of_bags(batch_size=batch_size)
+    for _ in range(3):
+        order = flat(loader)
+        assert sorted(order) == list(range(NUM_BAGS))
+        stretches = [list(range(first, min(first + size, NUM_BAGS))) for first in range(0, NUM_BAGS, size)]
+        first_rows = [row for row in order if row % size == 0]
+        assert order == [row for first in first_rows for row in stretches[first // size]]
+        assert first_rows != sorted(first_rows)
+
+
+def test_each_epoch_draws_stretches_in_an_order_of_its_own_which_the_seed_decides():
+    first, same, other = (batches_of_bags(seed=seed) for seed in (1, 1, 2))
+    epochs = [[tuple(flat(loader)) for _ in range(4)] for loader in (first, same, other)]
+    assert len(set(epochs[0])) == 4
+    assert epochs[0] == epochs[1]
+    assert not set(epochs[0]) & set(epochs[2])
+
+
+def test_batches_of_stretches_hold_the_bags_of_their_targets():
+    for bags, target in batches_of_bags():
+        assert bags.ids.tolist() == target.tolist()
+        assert bags.offsets.tolist() == list(range(len(target) + 1))
+
+
+@pytest.mark.parametrize("taken", [1, 3, 4, 6])
+def test_a_resumed_pass_over_bags_goes_on_with_the_batches_that_remain(taken):
+    undisturbed = batches_of_bags(seed=5)
+    expected = [rows for _ in range(2) for rows in rows_of(undisturbed)]
+    cut_off = batches_of_bags(seed=5)
+    endless = (target.tolist() for _ in range(2) for _, target in cut_off)
+    seen = [next(endless) for _ in range(taken)]
+    resumed = batches_of_bags(seed=5)
+    resumed.load_state_dict(cut_off.state_dict())
+    while len(seen) < len(expected):
+        seen += rows_of(resumed)
+    assert seen == expected
+
+
+@pytest.mark.parametrize("world_size", [2, 3, 7])
+def test_the_shares_of_all_processes_are_all_bags(world_size):
+    loaders = [batches_of_bags(rank=rank, world_size=world_size) for rank in range(world_size)]
+    for _ in range(2):
+        shares = [flat(loader) for loader in loaders]
+        assert {len(share) for share in shares} == {-(-NUM_BAGS // world_size)}
+        counts = np.bincount(np.concatenate(shares), minlength=NUM_BAGS)
+        assert counts.min() == 1
+        assert counts.sum() == world_size * len(shares[0])

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rosenblatt.data.labels import LabelEncoder, one_hot, to_lists
+from rosenblatt.data.labels import LabelEncoder, rows_of_class, to_lists
 from rosenblatt.errors import UserError
 
 
@@ -121,9 +121,16 @@ def test_labels_that_are_objects_are_told():
         to_lists(pl.Series("label", [{"a": 1}]), None, "f")
 
 
-def test_one_hot_is_the_same_for_either_kind_of_target():
-    assert one_hot(torch.tensor([1, 0, 2]), 3).tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 1]]
-    assert one_hot(torch.tensor([[1, 1], [0, 1]], dtype=torch.uint8), 2).tolist() == [[1, 1], [0, 1]]
+@pytest.mark.parametrize(
+    ("target", "rows"),
+    [
+        (torch.tensor([1, 0, 2, 1]), [[1], [0, 3], [2], []]),
+        (torch.tensor([[1, 1, 0], [0, 1, 0]], dtype=torch.uint8), [[0], [0, 1], []]),
+    ],
+    ids=["one label", "several"],
+)
+def test_the_rows_of_each_class_are_found_in_either_kind_of_target(target, rows):
+    assert [row.tolist() for row in rows_of_class(target, len(rows))] == rows
 
 
 @settings(deadline=None, max_examples=50)

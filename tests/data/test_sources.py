@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from rosenblatt.data.sources import TableData, TextData
+from rosenblatt.data.table import SCALE
 from rosenblatt.spec import Bags
 
 
@@ -45,9 +46,9 @@ def test_a_file_for_each_split_is_used_as_it_is(tmp_path):
         split: write(tmp_path / f"{split}.csv", rows_of(count))
         for split, count in {"train": 9, "val": 4, "test": 3}.items()
     }
-    data = set_up(TextData, **paths, ngrams=1, min_count=1, weighting="count")
+    data = set_up(TextData, **paths, ngrams=1, char_ngrams=0, min_count=1, weighting="count")
     assert {split: target.tolist() for split, (_, target) in data.splits.items()} == {
-        "train": [0, 1] * 4 + [0],
+        "train": [int(bool(words & {"row1", "row3", "row5", "row7"})) for words in words_of(data, "train")],
         "val": [0, 1, 0, 1],
         "test": [0, 1, 0],
     }
@@ -55,6 +56,19 @@ def test_a_file_for_each_split_is_used_as_it_is(tmp_path):
     spec = data.spec
     assert (spec.bags, spec.task, spec.classes, spec.class_counts) == (True, "binary", ("neg", "pos"), (5, 4))
     assert (spec.num_rows, spec.num_features) == (9, 3 + 1 + 9)
+
+
+def test_training_texts_are_shuffled_once_with_their_labels(tmp_path):
+    paths = dict.fromkeys(
+        ("train", "val", "test"), write(tmp_path / "a.csv", sorted(rows_of(60), key=lambda row: row[1]))
+    )
+    first, other = (set_up(TextData, **paths, ngrams=1, char_ngrams=0, min_count=1, seed=seed) for seed in (1, 2))
+    in_file, shuffled = words_of(first, "val"), words_of(first, "train")
+    assert shuffled == words_of(other, "train") != in_file  # of the seed it is free, so that a cache can keep it
+    assert sorted(map(sorted, shuffled)) == sorted(map(sorted, in_file))
+    label_of = {frozenset(words): label for words, label in zip(in_file, first.splits["val"][1].tolist(), strict=True)}
+    assert first.splits["train"][1].tolist() == [label_of[frozenset(words)] for words in shuffled]
+    assert 5 < first.splits["train"][1][:30].sum() < 25  # the classes, which the file keeps apart, are mixed
 
 
 def test_a_split_column_is_used_where_there_is_one(tmp_path):
@@ -191,7 +205,7 @@ def test_a_table_is_encoded_without_its_label_split_and_ignored_columns(tmp_path
     assert data.encoder.names() == ["x", "x is missing", "kind = a", "kind = b", "kind = c", "kind is missing"]
     features = data.splits["train"][0]
     assert features[:, 0].mean() == pytest.approx(0, abs=1e-5)
-    assert features[:, 0].std(correction=0) == pytest.approx(1, abs=1e-5)
+    assert features[:, 0].std(correction=0) == pytest.approx(SCALE, abs=1e-5)
     assert (data.spec.bags, data.spec.num_features, data.spec.task) == (False, 6, "binary")
 
 

@@ -8,7 +8,8 @@ import pytest
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 from sklearn.preprocessing import normalize
 
-from rosenblatt.data.text import ROW_NORM, TextEncoder, log_count_ratio
+from rosenblatt.data.text import TextEncoder
+from rosenblatt.data.weighting import ROW_NORM
 from rosenblatt.errors import UserError
 
 RNG = np.random.default_rng(0)
@@ -45,9 +46,10 @@ def dense_of(bags, num_features):
 
 
 def encoded(train, test, membership=None, **options):
-    encoder = TextEncoder(**{"min_count": 1, **options})
-    membership = np.ones((len(train), 1), dtype=np.float32) if membership is None else membership
-    bags = encoder.fit_transform(pl.Series(train), membership), encoder.transform(pl.Series(test))
+    encoder = TextEncoder(**{"min_count": 1, "char_ngrams": 0, "max_features": None, **options})
+    membership = np.ones((len(train), 1)) if membership is None else membership
+    rows_of_class = [np.flatnonzero(inside) for inside in membership.T]
+    bags = encoder.fit_transform(pl.Series(train), rows_of_class), encoder.transform(pl.Series(test))
     assert len(encoder.names()) == encoder.num_features
     return encoder, *(dense_of(part, encoder.num_features) for part in bags)
 
@@ -113,6 +115,15 @@ def test_every_row_has_the_same_length_and_empty_texts_are_empty_bags():
         assert (np.linalg.norm(test, axis=1)[empty] == 0).all()
 
 
+def test_new_rows_are_as_long_as_the_many_that_were_trained_on():
+    encoder = TextEncoder(ngrams=1, char_ngrams=0, weighting="tfidf")
+    train = encoder.fit_transform(pl.Series(["a b", "b c"] * 10_000), [])
+    test = encoder.transform(pl.Series(["a", "a b c"]))
+    for bags in (train, test):
+        squares = bags.weights[bags.offsets[0] : bags.offsets[1]].square().sum()
+        assert squares.sqrt().item() == pytest.approx(2 * ROW_NORM, rel=1e-5)
+
+
 def test_words_that_training_never_had_are_left_out():
     encoder, _, test = encoded(["a b c", "b c"], ["x y", "a x c", "b c z"], ngrams=2, weighting="count")
     assert [{encoder.names()[i] for i in row.nonzero()[0]} for row in test] == [set(), {"a", "c"}, {"b", "c", "b c"}]
@@ -136,17 +147,6 @@ def ratios(present, membership):
             values.append(abs(np.log((p / p_all) / (q / q_all))))
         result.append(max(values))
     return np.array(result)
-
-
-@pytest.mark.parametrize("kind", ["two classes", "three classes", "two labels", "three labels"])
-def test_log_count_ratios_are_those_of_a_plain_loop(kind):
-    present = (RNG.random((30, 9)) < 0.3).astype(float)
-    num_classes = 2 if kind.startswith("two") else 3
-    membership = np.eye(num_classes, dtype=np.float32)[RNG.integers(0, num_classes, 30)]
-    if kind.endswith("labels"):
-        membership = (RNG.random((30, num_classes)) < 0.5).astype(np.float32)
-    rows, ids = present.nonzero()
-    np.testing.assert_allclose(log_count_ratio(rows, ids, membership, 9), ratios(present, membership), rtol=1e-5)
 
 
 def test_log_count_ratio_weights_are_the_ratio_of_each_word_that_is_there():

@@ -1,19 +1,18 @@
-import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rosenblatt.data.ngrams import NGrams, Sequences, numbered, position
-from rosenblatt.data.text import ROW_NORM, TextEncoder
+from rosenblatt.data.text import TextEncoder
 from rosenblatt.data.tokens import Characters, Words
+from rosenblatt.data.weighting import ROW_NORM
 from rosenblatt.errors import UserError
 
 TEXTS = st.lists(st.text() | st.text("ab <>/'.\n", max_size=20) | st.none(), min_size=1, max_size=10)
 
 
 def split(text):
-    words = Words(min_count=1)
+    words = Words(min_count=1, lowercase=False)
     symbols, offsets = words.fit(pl.Series([text]))
     assert offsets.tolist() == [0, len(symbols)]
     return [words.names[symbol] for symbol in symbols]
@@ -54,64 +53,25 @@ def test_characters_have_a_space_at_either_end_and_one_between_words():
     assert (symbols[2], offsets.tolist()) == (-1, [0, 4])
 
 
-def plain_ngrams(rows, max_n, min_count):
-    """The n-grams of each row, by slicing lists; those that are frequent enough in all rows together."""
-    grams = [
-        [
-            tuple(row[i : i + n])
-            for n in range(1, max_n + 1)
-            for i in range(len(row) - n + 1)
-            if -1 not in row[i : i + n]
-        ]
-        for row in rows
-    ]
-    every = [gram for row in grams for gram in row]
-    return [[gram for gram in row if len(gram) == 1 or every.count(gram) >= min_count] for row in grams]
+def test_the_share_of_unseen_words_is_that_of_words_that_occur_once():
+    words = Words(min_count=2)
+    words.fit(pl.Series(["the cat sat", "the dog sat on the mat", ""]))
+    assert words.unseen == pytest.approx(4 / 9)  # cat, dog, on and mat, of nine words
+    words.fit(pl.Series(["a b", "b a"]))
+    assert words.unseen == 0
+    words.fit(pl.Series(["", None], dtype=pl.String).fill_null(""))
+    assert words.unseen == 0
 
 
-@settings(deadline=None, max_examples=50)
-@given(
-    rows=st.lists(st.lists(st.integers(-1, 3), max_size=8), min_size=1, max_size=6),
-    max_n=st.integers(1, 4),
-    min_count=st.integers(1, 3),
+@pytest.mark.parametrize(
+    "options", [{"ngrams": 2, "char_ngrams": 0}, {"ngrams": 0, "char_ngrams": 3}, {"ngrams": 1, "char_ngrams": 2}]
 )
-def test_ngrams_are_those_of_a_plain_loop(rows, max_n, min_count):
-    symbols = np.array([symbol for row in rows for symbol in row], dtype=np.int32)
-    sequences = Sequences(symbols, np.cumsum([0, *map(len, rows)]))
-    ngrams = NGrams(max_n, min_count)
-    levels = ngrams.fit(sequences, num_symbols=4)
-    found = [[] for _ in rows]
-    row_of = [row for row, length in enumerate(map(len, rows)) for _ in range(length)]
-    for n, level in enumerate(levels, start=1):
-        for row, number in zip(row_of, level.tolist(), strict=True):
-            if number >= 0:
-                found[row].append(tuple(ngrams.symbols_of(n, number)))
-    assert list(map(sorted, found)) == list(map(sorted, plain_ngrams(rows, max_n, min_count)))
-    for fitted, again in zip(levels, ngrams.transform(sequences), strict=True):
-        assert fitted.tolist() == again.tolist()
-    assert ngrams.num_ngrams == sum(ngrams.sizes)
-
-
-def test_keys_are_counted_and_found():
-    keys = np.array([5, 2, 5, 9, 2, 5], dtype=np.int64)
-    for large in (0, 2**61):  # with a key that leaves no room for a place beside it
-        kept, place = numbered(keys + large, 1)
-        assert (kept - large).tolist() == [2, 5, 9]
-        assert place.tolist() == [1, 0, 1, 2, 0, 1]
-        kept, place = numbered(keys + large, 2)
-        assert (kept - large).tolist() == [2, 5]
-        assert place.tolist() == [1, 0, 1, -1, 0, 1]
-    assert [part.tolist() for part in numbered(keys[:0], 1)] == [[], []]
-    assert position(np.array([9, 3, 2]), np.array([2, 5, 9])).tolist() == [2, -1, 0]
-
-
-@pytest.mark.parametrize("options", [{"ngrams": 2}, {"ngrams": 0, "char_ngrams": 3}, {"ngrams": 1, "char_ngrams": 2}])
 @settings(deadline=None, max_examples=50)
 @given(train=TEXTS, test=TEXTS, max_features=st.none() | st.integers(1, 5))
 def test_any_texts_give_bags_of_ascending_ids(options, train, test, max_features):
     encoder = TextEncoder(min_count=1, max_features=max_features, weighting="tfidf", **options)
     try:
-        fitted = encoder.fit_transform(pl.Series(train, dtype=pl.String), np.ones((len(train), 1), dtype=np.float32))
+        fitted = encoder.fit_transform(pl.Series(train, dtype=pl.String), [])
     except UserError as error:
         assert "The vocabulary is empty" in str(error)  # noqa: PT017
         assert not "".join(text or "" for text in train).strip()

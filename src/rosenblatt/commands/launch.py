@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import os
 import re
@@ -11,6 +12,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from string import Template
 from typing import Any
 
 from hydra import compose, initialize_config_dir
@@ -42,7 +44,43 @@ def launch(main: Callable[[], Any], config_name: str) -> None:
     with told(config_name):
         if any(word.startswith("=") for word in sys.argv[1:]):
             raise UserError("expected KEY=VALUE or GROUP=CHOICE; there is nothing before the =.")
-        main()
+        flags = {word for word in sys.argv[1:] if word.startswith("-")}
+        if flags and flags <= {"-h", "--help"}:
+            print(help_text(config_name, [word for word in sys.argv[1:] if word not in flags]))
+        else:
+            main()
+
+
+def help_text(config_name: str, overrides: list[str]) -> str:
+    """Return what Hydra prints for ``--help``, in half the time: it reads its own groups of settings besides, twice.
+
+    Args:
+        config_name: of the primary configuration; its ``hydra.help.template`` is the text.
+        overrides: of the settings that are shown.
+    """
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        config = compose(config_name, overrides, return_hydra_config=True)
+    groups = "".join(f"{group}: {', '.join(_choices(group))}\n" for group in _groups())
+    settings = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    return Template(config.hydra.help.template).substitute(APP_CONFIG_GROUPS=groups, CONFIG=OmegaConf.to_yaml(settings))
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """Import torch and Lightning in two thirds of the time: without a search for garbage among what is there to stay.
+
+    Python would look through their million objects again and again while they are made, and once more as it ends;
+    `gc.freeze` sets them aside.
+    """
+    if "torch" in sys.modules:  # a second job of the same process, and what is left of the first can be garbage
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @contextmanager
@@ -124,7 +162,7 @@ def _hydra_message(error: BaseException, config_name: str) -> str:
         return f"{key}: no such setting.{nearest(key, keys)} `--cfg job` shows them all."
     if found := re.search(r"Could not find '([\w/]+)/([^/']+)'", text):
         group, option = found[1], found[2]
-        options = sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))
+        options = _choices(group)
         known = f" There are {', '.join(options)}." if options else ""
         return f"{group}={option}: no such choice.{nearest(option, options)}{known}"
     if found := re.search(r"Could not override '?([^'\s]+)'?\.?\s*No match in the defaults list", text):
@@ -136,6 +174,10 @@ def _hydra_message(error: BaseException, config_name: str) -> str:
 
 def _groups() -> list[str]:
     return sorted(path.name for path in CONFIGS.iterdir() if path.is_dir())
+
+
+def _choices(group: str) -> list[str]:
+    return sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))
 
 
 def _keys(config_name: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from rosenblatt.callbacks import FiniteLoss, StopOnCtrlC, TrainingProgress
+from rosenblatt.callbacks import StopOnCtrlC, TrainingProgress
 from rosenblatt.classifier import Classifier
 from rosenblatt.commands.build import build, called
 from rosenblatt.commands.settings import check, flat, plain
@@ -54,7 +54,9 @@ def train(config: DictConfig) -> dict[str, Any]:
     pl.seed_everything(config.seed, verbose=False)
 
     data: DataModule = build("data", config.data)
+    start_of_setup = time.perf_counter()
     data.setup()
+    seconds_encoding = time.perf_counter() - start_of_setup
     classifier = make_classifier(config, data.spec)
     log.info(_described(data, classifier))
 
@@ -84,6 +86,7 @@ def train(config: DictConfig) -> dict[str, Any]:
         logger.finalize("success")
     metrics |= {"epochs": epochs, "best_epoch": best_epoch, "steps": steps, "interrupted": signal_number is not None}
     metrics |= {"seconds": time.perf_counter() - start, "seconds_training": seconds_training}
+    metrics["seconds_encoding"] = seconds_encoding  # reading included
     if trainer.is_global_zero:
         if results[last].per_class:
             run.write("per_class.csv", per_class_table(data.spec, last_target, results[last]))
@@ -130,8 +133,7 @@ def make_callbacks(config: DictConfig, run: RunFolder) -> list[pl.Callback]:
     )
     # Not strict: an epoch without validation is no mistake.
     early = [] if stopping["patience"] is None else [EarlyStopping(**stopping, strict=False, check_finite=False)]
-    # FiniteLoss is first: a loss that is no number must not reach the two that compare it.
-    return [FiniteLoss(), *early, best, StopOnCtrlC(), TrainingProgress()]
+    return [*early, best, StopOnCtrlC(), TrainingProgress()]
 
 
 def load_best(trainer: pl.Trainer, classifier: Classifier, run: RunFolder) -> int:

@@ -5,20 +5,43 @@ from __future__ import annotations
 import logging
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol
 
 import polars as pl
 from torch import Tensor
 
+from rosenblatt.data.cache import Cache, Entry, key_of, recorded
 from rosenblatt.data.files import column, read_frame
 from rosenblatt.data.labels import LabelEncoder, to_lists
 from rosenblatt.data.module import DataModule
+from rosenblatt.data.recipe import Auto
 from rosenblatt.data.splits import SPLITS, by_column, by_fractions, check_fractions
 from rosenblatt.errors import UserError
-from rosenblatt.spec import DataSpec, Features, Task, class_counts
+from rosenblatt.spec import Bags, DataSpec, Splits, Task, class_counts
 
 log = logging.getLogger(__name__)
 
 TABULAR = (".csv", ".tsv", ".tab", ".txt")  # files that may have a first row of names, or may not
+
+
+class Encoder(Protocol):
+    """Turns rows into features, with what the training rows have taught it."""
+
+    @property
+    def num_features(self) -> int:
+        """Number of features, once fitted."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments that this was made with, as JSON takes them."""
+
+    def state(self) -> dict[str, Tensor]:
+        """Return what was learnt."""
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Take back what `state` returned."""
 
 
 class FileData(DataModule):
@@ -36,9 +59,15 @@ class FileData(DataModule):
         header: whether CSV and TSV files begin with column names; ``None``: they do unless columns are given by number.
         encoding: of text files.
         task: ``binary``, ``multiclass`` or ``multilabel``; ``None``: what the labels are.
-        batch_size: rows per training batch.
+        batch_size: rows per training batch, or ``"auto"``.
         seed: of the random split and the order of the training rows.
+        cache: folder for encoded data, so that the next run on them need not encode them, or ``None``.
+
+    Attributes:
+        encoder: turns the rows into features.
     """
+
+    encoder: Encoder
 
     def __init__(
         self,
@@ -52,8 +81,9 @@ class FileData(DataModule):
         header: bool | None,
         encoding: str,
         task: Task | None,
-        batch_size: int,
+        batch_size: int | Auto,
         seed: int,
+        cache: str | None,
     ) -> None:
         super().__init__(batch_size, seed)
         check_fractions(fractions)
@@ -65,11 +95,63 @@ class FileData(DataModule):
         self.header = header
         self.encoding = encoding
         self.label_encoder = LabelEncoder(task)
+        self.task = task
+        self.cache = cache
 
-    def load(self) -> tuple[DataSpec, dict[str, tuple[Features, Tensor]]]:
-        """Read, split, and encode with what the training rows teach."""
+    def load(self) -> tuple[DataSpec, Splits]:
+        """Read, split, and encode with what the training rows teach; or take what an earlier run has encoded."""
+        local = all(Path(path).expanduser().exists() for path in self.paths.values())  # of others, no digest is known
+        if self.cache is None or not local:
+            return self._load()
+        cache = Cache(Path(self.cache).expanduser())
+        key = key_of(self.paths, self._decisive)
+        if entry := cache.read(key):
+            try:
+                found = self._restore(entry)
+            except (KeyError, TypeError, ValueError) as error:  # of another program
+                log.warning("%s: not a whole cache entry (%r); the data are encoded again.", cache.path(key), error)
+            else:
+                log.info("The encoded data are read from %s.", cache.path(key))
+                for level, message in entry.facts["messages"]:
+                    log.log(level, message)
+                return found
+        with recorded("rosenblatt.data") as messages:
+            spec, splits = self._load()
+        tensors = {f"encoder/{name}": tensor for name, tensor in self.encoder.state().items()}
+        for split, (features, target) in splits.items():
+            tensors[f"{split}/target"] = target
+            parts = features._asdict() if isinstance(features, Bags) else {"dense": features}
+            tensors |= {f"{split}/{name}": tensor for name, tensor in parts.items()}
+        cache.write(key, Entry(tensors, {"spec": asdict(spec), "splits": list(splits), "messages": messages}))
+        return spec, splits
+
+    @property
+    def _decisive(self) -> dict[str, Any]:
+        """All settings that decide what becomes of the files."""
+        names = ("label_column", "split_column", "fractions", "label_separator", "header", "encoding", "task")
+        settings = {name: getattr(self, name) for name in names} | self.choice_of_columns | self.encoder.settings
+        drawn = set(self.paths) != set(SPLITS)  # at random, unless a column says
+        return settings | {"source": type(self).__name__, "seed": self.seed if drawn else None}
+
+    def _restore(self, entry: Entry) -> tuple[DataSpec, Splits]:
+        tensors, facts = entry
+        known = facts["spec"]
+        spec = DataSpec(**known | {name: tuple(known[name]) for name in ("classes", "class_counts")})
+        self.label_encoder.classes, self.label_encoder.task = spec.classes, spec.task
+        prefix = "encoder/"
+        self.encoder.restore({name[len(prefix) :]: one for name, one in tensors.items() if name.startswith(prefix)})
+        splits: Splits = {}
+        for split in facts["splits"]:
+            features = (
+                Bags(*(tensors[f"{split}/{name}"] for name in Bags._fields)) if spec.bags else tensors[f"{split}/dense"]
+            )
+            splits[split] = features, tensors[f"{split}/target"]
+        return spec, splits
+
+    def _load(self) -> tuple[DataSpec, Splits]:
         frames = {split: self.read(path) for split, path in self.paths.items()}
         whole = frames["train"]
+        num_rows = whole.height
         if self._splits_are_named(whole):
             assert self.split_column is not None
             self.labels_of(whole, "train")  # a label that is missing is told with its row in the file, not in a split
@@ -89,23 +171,24 @@ class FileData(DataModule):
             if frames[split].height == 0:
                 raise UserError(
                     f"No row is left for {split}: data.fractions={list(self.fractions.values())} of "
-                    f"{whole.height:,} rows. Give more rows, a larger share, or a file: data.{split}=..."
+                    f"{num_rows:,} rows. Give more rows, a larger share, or a file: data.{split}=..."
                 )
         targets = {split: self.label_encoder.transform(labels[split], split) for split in frames}
-        features = self.encode(frames, targets)
+        del labels, whole  # `encode` frees the frames when it can: beside the features they need twice the memory
+        found = self.encode(frames, targets)
         for split, count in self.label_encoder.num_unknown.items():
             if count:
                 log.warning("%s: %s labels that no training row has are left out.", split, f"{count:,}")
         assert self.label_encoder.task is not None
         spec = DataSpec(
-            num_features=self.num_features,
-            bags=not isinstance(features["train"], Tensor),
+            num_features=self.encoder.num_features,
+            bags=isinstance(found["train"][0], Bags),
             task=self.label_encoder.task,
             classes=self.label_encoder.classes,
             class_counts=tuple(class_counts(targets["train"], len(self.label_encoder.classes)).tolist()),
             num_rows=targets["train"].shape[0],
         )
-        return spec, {split: (features[split], targets[split]) for split in SPLITS if split in frames}
+        return spec, {split: found[split] for split in SPLITS if split in found}
 
     def _splits_are_named(self, frame: pl.DataFrame) -> bool:
         """Return whether the file has the column; only the default name may be one that is not there."""
@@ -149,9 +232,14 @@ class FileData(DataModule):
 
     @property
     @abstractmethod
-    def num_features(self) -> int:
-        """Number of features, once encoded."""
+    def choice_of_columns(self) -> dict[str, Any]:
+        """Settings of the source that decide which columns are encoded, as JSON takes them."""
 
     @abstractmethod
-    def encode(self, frames: dict[str, pl.DataFrame], targets: dict[str, Tensor]) -> dict[str, Features]:
-        """Fit on ``train`` and return the features of each split."""
+    def encode(self, frames: dict[str, pl.DataFrame], targets: dict[str, Tensor]) -> Splits:
+        """Fit on ``train`` and return the features and target of each split.
+
+        Args:
+            frames: the rows of each split; may be emptied.
+            targets: of the same rows. Where features come in another order, the target returned with them does too.
+        """

@@ -103,12 +103,13 @@ class LabelEncoder:
         return torch.from_numpy(target)
 
 
-def one_hot(target: Tensor, num_classes: int) -> NDArray[np.float32]:
-    """Return (N, num_classes) of 0 and 1 from either kind of target."""
+def rows_of_class(target: Tensor, num_classes: int) -> list[NDArray[np.int64]]:
+    """Return the numbers of the rows that have each class, ascending, from either kind of target."""
     if target.ndim == 2:
-        return target.numpy().astype(np.float32)
-    rows: NDArray[np.float32] = np.eye(num_classes, dtype=np.float32)[target.numpy()]
-    return rows
+        return [np.flatnonzero(target[:, k].numpy()) for k in range(num_classes)]
+    order = np.argsort(target.numpy(), kind="stable")
+    ends = np.cumsum(np.bincount(target.numpy(), minlength=num_classes))
+    return np.split(order, ends[:-1])
 
 
 def to_lists(labels: pl.Series, separator: str | None, where: str) -> pl.Series:

@@ -8,6 +8,7 @@ import lightning.pytorch as pl
 from torch import Tensor
 
 from rosenblatt.data.batches import Batches
+from rosenblatt.data.recipe import Auto, batch_size_for
 from rosenblatt.errors import UserError
 from rosenblatt.spec import DataSpec, Features
 
@@ -20,7 +21,8 @@ class DataModule(pl.LightningDataModule):
     To add a source of data, derive from this and write `load` (README, "Add a data set").
 
     Args:
-        batch_size: rows per training batch.
+        batch_size: rows per training batch; ``"auto"``: about a hundredth of the training rows
+            (`rosenblatt.data.recipe.batch_size_for`).
         seed: of the order of the training rows, and of any random split.
 
     Attributes:
@@ -31,11 +33,11 @@ class DataModule(pl.LightningDataModule):
     spec: DataSpec
     splits: dict[str, tuple[Features, Tensor]]
 
-    def __init__(self, batch_size: int, seed: int) -> None:
+    def __init__(self, batch_size: int | Auto, seed: int) -> None:
         super().__init__()
-        if batch_size < 1:
-            raise UserError(f"data.batch_size: expected a whole number of at least 1; got {batch_size}.")
-        self.batch_size = batch_size
+        if batch_size != "auto" and batch_size < 1:
+            raise UserError(f"data.batch_size: expected auto or a whole number of at least 1; got {batch_size}.")
+        self.given_batch_size = batch_size
         self.seed = seed
         self.splits = {}
 
@@ -47,6 +49,11 @@ class DataModule(pl.LightningDataModule):
         """Load once; Lightning calls this before each stage."""
         if not self.splits:
             self.spec, self.splits = self.load()
+
+    @property
+    def batch_size(self) -> int:
+        """Rows per training batch."""
+        return batch_size_for(self.spec.num_rows) if self.given_batch_size == "auto" else self.given_batch_size
 
     def train_dataloader(self) -> Batches:
         """Training batches, in a new order each epoch."""

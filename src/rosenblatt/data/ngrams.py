@@ -6,7 +6,9 @@ hash it has no collisions, and each feature can be shown as text again.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +16,8 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 Ids = NDArray[np.int32]
+
+CHUNK = 2_000_000  # n-grams that a thread sorts at a time
 
 
 class Sequences(NamedTuple):
@@ -74,31 +78,61 @@ class NGrams:
     def _walk(self, sequences: Sequences, fit: bool) -> list[Ids]:
         symbols, offsets = sequences
         levels = [symbols]
-        if self.max_n == 1:
-            return levels
         # Whether a token and the next one stand in one row and are both known.
-        known = symbols >= 0
         joined = np.zeros(len(symbols), dtype=bool)
-        np.logical_and(known[:-1], known[1:], out=joined[:-1])
+        np.logical_and(symbols[:-1] >= 0, symbols[1:] >= 0, out=joined[:-1])
         joined[offsets[1:-1][offsets[1:-1] > 0] - 1] = False
-        at = np.flatnonzero(joined)  # where the n-grams begin
         for n in range(2, self.max_n + 1):
-            # An n-gram is an (n-1)-gram of the vocabulary whose last token is joined to the next one.
-            keys = levels[-1][at].astype(np.int64)
+            known, level = self._level(symbols, levels[-1], joined[n - 2 :], n, None if fit else self.keys[n - 2])
+            if fit:
+                self.keys.append(known)
+            levels.append(level)
+        return levels
+
+    def _level(
+        self, symbols: Ids, shorter: Ids, joined: NDArray[np.bool_], n: int, known: Ints | None
+    ) -> tuple[Ints, Ids]:
+        """Number the n-grams, which are (n-1)-grams of the vocabulary whose last token is joined to the next one.
+
+        It goes by stretches of prefixes with some `CHUNK` n-grams each: they fit into the cache, all cores sort at
+        once, and no array is as long as the text but the result.
+
+        Args:
+            symbols: (num_tokens,) the tokens.
+            shorter: (num_tokens,) the numbers of the (n-1)-grams.
+            joined: whether the last token of the (n-1)-gram that begins at each token is joined to the next one.
+            n: length of the n-grams.
+            known: the vocabulary, or ``None`` to choose it.
+
+        Returns:
+            The vocabulary, and what `transform` gives for this n.
+        """
+        begins = shorter[: len(joined)]
+
+        def number(first: int, last: int) -> tuple[Ints, Ints, Ids]:
+            at = np.flatnonzero((begins >= first) & (begins < last) & joined)
+            keys = begins[at].astype(np.int64)
+            keys -= first
             keys *= self.num_symbols
             keys += symbols[at + (n - 1)]
-            if fit:
-                kept, number = numbered(keys, self.min_count)
-                self.keys.append(kept)
+            if known is None:
+                kept, place = numbered(keys, self.min_count)
             else:
-                number = position(keys, self.keys[n - 2])
-            level = np.full(len(symbols), -1, dtype=np.int32)
-            level[at] = number
-            levels.append(level)
-            if n < self.max_n:
-                at = at[number >= 0]
-                at = at[joined[at + (n - 1)]]
-        return levels
+                start, stop = np.searchsorted(known, [first * self.num_symbols, last * self.num_symbols])
+                kept = known[start:stop] - first * self.num_symbols
+                place = position(keys, kept)
+            kept += first * self.num_symbols
+            return at, kept, place
+
+        edges = _stretches(begins, joined)
+        kept, level, base = [], np.full(len(symbols), -1, dtype=np.int32), 0
+        with ThreadPoolExecutor(os.cpu_count()) as threads:  # NumPy gives the interpreter free while it sorts
+            for at, keys, place in threads.map(number, edges[:-1], edges[1:]):
+                place[place >= 0] += base
+                level[at] = place
+                kept.append(keys)
+                base += len(keys)
+        return np.concatenate(kept), level
 
     def symbols_of(self, n: int, number: int) -> list[int]:
         """Return the symbols of the n-gram with that number among the n-grams of that length."""
@@ -107,6 +141,19 @@ class NGrams:
             number, last = divmod(int(keys[number]), self.num_symbols)
             symbols.insert(0, last)
         return [number, *symbols]
+
+
+def _stretches(prefixes: Ids, joined: NDArray[np.bool_]) -> list[int]:
+    """Divide the numbers of prefixes into stretches with about `CHUNK` n-grams each; return where each begins."""
+    counts = np.zeros(1, dtype=np.int64)
+    for start in range(0, len(prefixes), CHUNK):  # bincount makes a copy in 64 bits of what it counts
+        part = prefixes[start : start + CHUNK][joined[start : start + CHUNK]]
+        found = np.bincount(part[part >= 0])
+        counts.resize(max(len(counts), len(found)))
+        counts[: len(found)] += found
+    total = np.cumsum(counts)
+    bounds = np.searchsorted(total, np.arange(CHUNK, int(total[-1]), CHUNK)) + 1
+    return sorted({0, *bounds.tolist(), len(counts)})
 
 
 def numbered(keys: Ints, min_count: int) -> tuple[Ints, Ids]:

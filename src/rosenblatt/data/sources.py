@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import polars as pl
+import torch
 from torch import Tensor
 
 from rosenblatt.data.files import as_strings, column
 from rosenblatt.data.labelled_files import FileData
-from rosenblatt.data.labels import one_hot
+from rosenblatt.data.labels import rows_of_class
+from rosenblatt.data.recipe import Auto
 from rosenblatt.data.table import TableEncoder
-from rosenblatt.data.text import TextEncoder, Weighting
+from rosenblatt.data.text import TextEncoder
+from rosenblatt.data.weighting import Weighting
 from rosenblatt.errors import UserError
-from rosenblatt.spec import Features, Task
+from rosenblatt.spec import Splits, Task
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +32,8 @@ class TextData(FileData):
         text_column: name or number of the column with the text, or a list of columns that are joined with a space.
         ngrams: see `rosenblatt.data.text.TextEncoder`, as for the five after it.
     """
+
+    encoder: TextEncoder
 
     def __init__(
         self,
@@ -42,36 +49,37 @@ class TextData(FileData):
         encoding: str = "utf-8",
         task: Task | None = None,
         ngrams: int = 2,
-        char_ngrams: int = 0,
+        char_ngrams: int | Auto = "auto",
         min_count: int = 2,
-        max_features: int | None = None,
+        max_features: int | Auto | None = "auto",
         weighting: Weighting = "log_count_ratio",
         lowercase: bool = True,
-        batch_size: int = 128,
+        batch_size: int | Auto = "auto",
         seed: int = 0,
+        cache: str | None = None,
     ) -> None:
-        super().__init__(
-            train, val, test, label_column, split_column, fractions, label_separator, header, encoding, task,
-            batch_size, seed,
-        )  # fmt: skip
         single = isinstance(text_column, str | int)
         self.text_columns: list[str | int] = [text_column] if single else list(text_column)  # type: ignore[arg-type, list-item]
         self.encoder = TextEncoder(ngrams, char_ngrams, min_count, max_features, weighting, lowercase)
-
-    @property
-    def num_features(self) -> int:
-        """Size of the vocabulary."""
-        return self.encoder.num_features
+        super().__init__(
+            train, val, test, label_column, split_column, fractions, label_separator, header, encoding, task,
+            batch_size, seed, cache,
+        )  # fmt: skip
 
     @property
     def named_columns(self) -> list[str | int]:
         """The columns that the settings name."""
         return [*super().named_columns, *self.text_columns]
 
-    def encode(self, frames: dict[str, pl.DataFrame], targets: dict[str, Tensor]) -> dict[str, Features]:
-        """Fit the vocabulary on ``train`` and return the bags of each split."""
+    @property
+    def choice_of_columns(self) -> dict[str, Any]:
+        """What decides which columns are encoded."""
+        return {"text_columns": self.text_columns}
+
+    def encode(self, frames: dict[str, pl.DataFrame], targets: dict[str, Tensor]) -> Splits:
+        """Fit the vocabulary on ``train`` and return the bags of each split; training rows are shuffled, once."""
         texts = {split: self.texts_of(frame, split) for split, frame in frames.items()}
-        train = texts.pop("train")
+        train = texts["train"]
         label = self._label_name(frames["train"])
         if label in [column(frames["train"], name, "data.text_column", "").name for name in self.text_columns]:
             raise UserError(f"data.text_column and data.label_column are the same column, {self.label_column!r}.")
@@ -80,15 +88,26 @@ class TextData(FileData):
             raise UserError(f"All {len(train):,} training texts are empty. Is data.text_column the right column?")
         if num_empty:
             log.warning("%s of %s training texts are empty.", f"{num_empty:,}", f"{len(train):,}")
-        membership = one_hot(targets["train"], len(self.label_encoder.classes))
-        features: dict[str, Features] = {"train": self.encoder.fit_transform(train, membership)}
-        return features | {split: self.encoder.transform(text) for split, text in texts.items()}
+        frames.clear()  # the texts alone are needed from here on
+        # Batches are stretches of rows that lie side by side, and files are often sorted by class.
+        order = np.random.default_rng(0).permutation(len(train))
+        target = targets["train"][torch.from_numpy(order)]
+        num_classes = len(self.label_encoder.classes)
+        bags = self.encoder.fit_transform(
+            texts.pop("train")[order],
+            rows_of_class(target, num_classes),
+            num_outputs=1 if self.label_encoder.task == "binary" else num_classes,
+        )
+        splits: Splits = {"train": (bags, target)}
+        return splits | {split: (self.encoder.transform(text), targets[split]) for split, text in texts.items()}
 
     def texts_of(self, frame: pl.DataFrame, split: str) -> pl.Series:
         """Return the text of each row; an empty cell is an empty text."""
         where = self.paths.get(split, self.paths["train"])
         parts = [column(frame, name, "data.text_column", where) for name in self.text_columns]
         parts = [as_strings(part, where).fill_null("").alias(str(i)) for i, part in enumerate(parts)]
+        if len(parts) == 1:
+            return parts[0]
         return pl.DataFrame(parts).select(pl.concat_str(pl.all(), separator=" ")).to_series().rename("text")
 
 
@@ -98,8 +117,10 @@ class TableData(FileData):
     Args:
         train: see `FileData`, as for all that are not here.
         ignore: columns that are not to be learnt from, such as row numbers.
-        categorical: see `rosenblatt.data.table.TableEncoder`, as for ``min_count``.
+        categorical: see `rosenblatt.data.table.TableEncoder`, as for ``min_count`` and ``bins``.
     """
+
+    encoder: TableEncoder
 
     def __init__(
         self,
@@ -111,27 +132,29 @@ class TableData(FileData):
         ignore: Sequence[str | int] = (),
         categorical: Sequence[str | int] = (),
         min_count: int = 1,
+        bins: int = 32,
         fractions: Sequence[float] = (0.8, 0.1, 0.1),
         label_separator: str | None = None,
         header: bool | None = None,
         encoding: str = "utf-8",
         task: Task | None = None,
-        batch_size: int = 128,
+        batch_size: int | Auto = "auto",
         seed: int = 0,
+        cache: str | None = None,
     ) -> None:
         super().__init__(
             train, val, test, label_column, split_column, fractions, label_separator, header, encoding, task,
-            batch_size, seed,
+            batch_size, seed, cache,
         )  # fmt: skip
         self.ignore = tuple(ignore)
-        self.encoder = TableEncoder(categorical, min_count)
+        self.encoder = TableEncoder(categorical, min_count, bins)
 
     @property
-    def num_features(self) -> int:
-        """Number of features."""
-        return self.encoder.num_features
+    def choice_of_columns(self) -> dict[str, Any]:
+        """What decides which columns are encoded."""
+        return {"ignore": list(self.ignore)}
 
-    def encode(self, frames: dict[str, pl.DataFrame], targets: dict[str, Tensor]) -> dict[str, Features]:
+    def encode(self, frames: dict[str, pl.DataFrame], targets: dict[str, Tensor]) -> Splits:
         """Fit scales and categories on ``train`` and return the features of each split."""
         label = self._label_name(frames["train"])
         ignored = [column(frames["train"], name, "data.ignore", self.paths["train"]).name for name in self.ignore]
@@ -141,5 +164,7 @@ class TableData(FileData):
         train = frames.pop("train")
         if train.width == 0:
             raise UserError(f"{self.paths['train']}: there is no column beside the label.")
-        features = {"train": self.encoder.fit_transform(train)}
-        return features | {split: self.encoder.transform(frame, split) for split, frame in frames.items()}
+        splits: Splits = {"train": (self.encoder.fit_transform(train), targets["train"])}
+        return splits | {
+            split: (self.encoder.transform(frame, split), targets[split]) for split, frame in frames.items()
+        }

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import polars as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from rosenblatt.data.ngrams import Ids, Ints, Sequences
 
@@ -16,34 +21,43 @@ WORD = r"</?[\pL][^<>]{0,80}>|[\w']+|[^\w\s]"
 CHUNK = 4_000  # texts that a thread splits at a time: the strings of a chunk are gone before the next one comes
 
 
-def map_chunks(split: Callable[[pl.Series], tuple[Ids, Ints]], texts: pl.Series) -> tuple[Ids, Ints]:
+def map_chunks(split: Callable[[pl.Series], tuple[Any, Ints]], texts: pl.Series) -> tuple[Any, Ints]:
     """Apply ``split`` to stretches of the texts, on all cores, and join what it returns, in order.
 
     Polars works on one column with one core; it gives the interpreter free while it does, so threads are enough.
     """
-    chunks: Iterator[pl.Series] = (texts[start : start + CHUNK] for start in range(0, len(texts), CHUNK))
+    chunks: Iterator[pl.Series] = (texts[start : start + CHUNK] for start in range(0, max(len(texts), 1), CHUNK))
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         parts = list(threads.map(split, chunks))
-    if not parts:
-        return np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int64)
     return np.concatenate([symbols for symbols, _ in parts]), np.concatenate([counts for _, counts in parts])
 
 
 class Words:
-    """Words and punctuation marks that occur at least ``min_count`` times in the texts that are fitted."""
+    """Words and punctuation marks that occur at least ``min_count`` times in the texts that are fitted.
 
-    def __init__(self, min_count: int) -> None:
+    Attributes:
+        names: the words, most frequent first.
+        unseen: the share of words of a new text that the fitted texts do not have, as Good & Turing estimate it (Good
+            1953): the share of words that occur once.
+    """
+
+    def __init__(self, min_count: int, lowercase: bool = True) -> None:
         self.min_count = min_count
+        self.lowercase = lowercase
         self.names: list[str] = []
+        self.unseen = 0.0
 
     def fit(self, texts: pl.Series) -> Sequences:
-        """Choose the words, most frequent first, and return what `transform` would."""
+        """Choose the words and return what `transform` would."""
         kind = pl.Categorical(pl.Categories.random())  # one numbering, from 0 on, for all chunks
         keeper = pl.Series([""], dtype=kind)  # polars forgets the numbering when no column has it any more
-        codes, counts = map_chunks(lambda chunk: _words(chunk, kind), texts)
+        codes, counts = map_chunks(lambda chunk: self._split(chunk, kind), texts)
         words = kind.categories.to_series().cast(pl.String)
         del keeper
-        total = np.bincount(codes, minlength=len(words))
+        total = np.zeros(len(words), dtype=np.int64)
+        for start in range(0, len(codes), 10_000_000):  # bincount makes a copy in 64 bits of what it counts
+            total += np.bincount(codes[start : start + 10_000_000], minlength=len(words))
+        self.unseen = float((total == 1).sum() / max(len(codes), 1))
         table = pl.DataFrame({"word": words, "count": total, "code": np.arange(len(words), dtype=np.int32)})
         # The second key makes the order, and so a seeded run, the same whatever the threads did.
         kept = table.filter(pl.col("count") >= self.min_count).sort(["count", "word"], descending=[True, False])
@@ -55,8 +69,16 @@ class Words:
     def transform(self, texts: pl.Series) -> Sequences:
         """Number the words of N texts; -1 for one that is not among ``names``."""
         kind = pl.Enum(self.names)
-        symbols, counts = map_chunks(lambda chunk: _words(chunk, kind), texts)
+        symbols, counts = map_chunks(lambda chunk: self._split(chunk, kind), texts)
         return Sequences(symbols, offsets_of(counts))
+
+    def state(self) -> Tensor:
+        """Return the words as bytes of JSON."""
+        return torch.frombuffer(bytearray(json.dumps(self.names), "ascii"), dtype=torch.uint8)
+
+    def restore(self, state: Tensor) -> None:
+        """Take back what `state` returned."""
+        self.names = json.loads(state.numpy().tobytes())
 
     @property
     def num_symbols(self) -> int:
@@ -67,14 +89,13 @@ class Words:
         """Return an n-gram as text."""
         return " ".join(self.names[symbol] for symbol in symbols)
 
-
-def _words(texts: pl.Series, kind: pl.Categorical | pl.Enum) -> tuple[Ids, Ints]:
-    """Return the numbers of all words of the texts in a row, and how many words each text has."""
-    tokens = texts.str.extract_all(WORD)
-    counts = tokens.list.len().to_numpy().astype(np.int64)
-    flat = tokens.explode().drop_nulls()  # an empty list explodes to a null
-    numbers = flat.cast(kind, strict=False).to_physical().cast(pl.Int32).fill_null(-1)
-    return numbers.to_numpy(), counts
+    def _split(self, texts: pl.Series, kind: pl.Categorical | pl.Enum) -> tuple[Ids, Ints]:
+        """Return the numbers of all words of the texts in a row, and how many words each text has."""
+        tokens = (texts.str.to_lowercase() if self.lowercase else texts).str.extract_all(WORD)
+        counts = tokens.list.len().to_numpy().astype(np.int64)
+        flat = tokens.explode().drop_nulls()  # an empty list explodes to a null
+        numbers = flat.cast(kind, strict=False).to_physical().cast(pl.Int32).fill_null(-1)
+        return numbers.to_numpy(), counts
 
 
 def offsets_of(counts: Ints) -> Ints:
@@ -85,20 +106,35 @@ def offsets_of(counts: Ints) -> Ints:
 
 
 class Characters:
-    """Characters of a text with a space at either end, so that n-grams know where words begin and end."""
+    """Characters of a text with a space at either end, so that n-grams know where words begin and end.
 
-    def __init__(self) -> None:
-        self.codes = np.zeros(0, dtype=np.uint32)
+    Attributes:
+        codes: their numbers in Unicode, ascending.
+    """
+
+    def __init__(self, lowercase: bool = True) -> None:
+        self.lowercase = lowercase
+        self.codes: NDArray[np.uint32] = np.zeros(0, dtype=np.uint32)
 
     def fit(self, texts: pl.Series) -> Sequences:
         """Choose the characters and return what `transform` would."""
-        codes, offsets = self._split(texts)
-        self.codes = np.unique(codes)
-        return self._number(codes, offsets)
+        codes, counts = map_chunks(self._split, texts)
+        present = np.zeros(0x110000, dtype=bool)  # one place for each character of Unicode
+        present[codes] = True
+        self.codes = np.flatnonzero(present).astype(np.uint32)
+        return self._number(codes, counts)
 
     def transform(self, texts: pl.Series) -> Sequences:
         """Number the characters of N texts; -1 for one that was not seen."""
-        return self._number(*self._split(texts))
+        return self._number(*map_chunks(self._split, texts))
+
+    def state(self) -> Tensor:
+        """Return the characters."""
+        return torch.from_numpy(self.codes.astype(np.int64))
+
+    def restore(self, state: Tensor) -> None:
+        """Take back what `state` returned."""
+        self.codes = state.numpy().astype(np.uint32)
 
     @property
     def num_symbols(self) -> int:
@@ -109,13 +145,14 @@ class Characters:
         """Return an n-gram as text."""
         return "".join(chr(self.codes[symbol]) for symbol in symbols)
 
-    def _split(self, texts: pl.Series) -> tuple[np.ndarray, Ints]:
+    def _split(self, texts: pl.Series) -> tuple[NDArray[np.uint32], Ints]:
+        texts = texts.str.to_lowercase() if self.lowercase else texts
         texts = texts.str.replace_all(r"\s+", " ").str.strip_chars()
         texts = (" " + texts + " ").str.replace("  ", "", literal=True)  # an empty text stays empty
         codes = np.frombuffer((texts.str.join().item() or "").encode("utf-32-le"), dtype=np.uint32)
-        return codes, offsets_of(texts.str.len_chars().to_numpy())
+        return codes, texts.str.len_chars().to_numpy().astype(np.int64)
 
-    def _number(self, codes: np.ndarray, offsets: Ints) -> Sequences:
-        number = np.full(0x110000, -1, dtype=np.int32)  # one place for each character of Unicode
+    def _number(self, codes: NDArray[np.uint32], counts: Ints) -> Sequences:
+        number = np.full(0x110000, -1, dtype=np.int32)
         number[self.codes] = np.arange(len(self.codes))
-        return Sequences(number[codes], offsets)
+        return Sequences(number[codes], offsets_of(counts))

@@ -1,0 +1,154 @@
+"""Encoded data on disk: what a run, or a job of a sweep, has encoded, the next one reads back.
+
+An entry is one safetensors file, named by a digest of the content of the data files and of all settings that decide
+what becomes of it, and read as the operating system reads a memory-mapped file: at once, and only what is used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1  # of an entry
+MAX_BYTES = 4 * 2**30  # of all entries; the ones that were longest not used go first
+
+
+class Entry(NamedTuple):
+    """Encoded data, as they are kept.
+
+    Attributes:
+        tensors: by name.
+        facts: all else, as JSON takes it.
+    """
+
+    tensors: dict[str, Tensor]
+    facts: dict[str, Any]
+
+
+class Cache:
+    """Entries in a folder, each written whole or not at all.
+
+    Args:
+        folder: made when the first entry is written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, key: str) -> Path:
+        """Return where an entry is kept."""
+        return self.folder / f"{key}.safetensors"
+
+    def read(self, key: str) -> Entry | None:
+        """Return an entry, or ``None`` where there is none, or none that can be read."""
+        path = self.path(key)
+        if not path.exists():
+            return None
+        try:
+            with safe_open(path, framework="pt") as file:
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
+                entry = Entry(tensors, json.loads(file.metadata()["facts"]))
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+            log.warning("%s: not a whole cache entry (%s); the data are encoded again.", path, error)
+            return None
+        with contextlib.suppress(OSError):  # a cache that may only be read is a cache too
+            os.utime(path)  # in use: not the next one to go
+        return entry
+
+    def write(self, key: str, entry: Entry) -> None:
+        """Keep an entry; a disk that is full, or may not be written, costs a warning, not the run."""
+        temporary = None
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            descriptor, temporary = tempfile.mkstemp(dir=self.folder, suffix=".part")
+            os.close(descriptor)
+            os.chmod(temporary, 0o666 & ~_umask())  # as any file: mkstemp lets nobody else read it
+            save_file(entry.tensors, temporary, {"facts": json.dumps(entry.facts)})
+            os.replace(temporary, self.path(key))
+            self._forget(key)
+        except (OSError, SafetensorError) as error:
+            log.warning("%s: the encoded data can't be kept (%s); data.cache=null does not try.", self.folder, error)
+        finally:
+            if temporary is not None:
+                Path(temporary).unlink(missing_ok=True)
+
+    def _forget(self, key: str) -> None:
+        """Remove the entries that were longest not used, down to `MAX_BYTES`; never the one of ``key``."""
+        found = []
+        for path in self.folder.glob("*.safetensors"):
+            with contextlib.suppress(FileNotFoundError):  # another job has just removed it
+                found.append((path.stat().st_mtime, path.stat().st_size, path))
+        total = 0
+        for _, size, path in sorted(found, reverse=True):
+            total += size
+            if total > MAX_BYTES and path != self.path(key):
+                path.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    """Return the mask of rights of new files; the system tells it only when it is set."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def key_of(paths: dict[str, str], settings: dict[str, Any]) -> str:
+    """Return the digest that names an entry.
+
+    Args:
+        paths: local files or folders, by split.
+        settings: all that decides what becomes of them, as JSON takes it.
+    """
+    with ThreadPoolExecutor(os.cpu_count()) as threads:  # hashing gives the interpreter free
+        contents = dict(zip(paths, threads.map(_digest, paths.values()), strict=True))
+    # Whoever changes how data are read or encoded changes what the same settings mean.
+    code = [_digest(str(file)) for file in sorted(Path(__file__).parent.glob("*.py"))]
+    text = json.dumps([FORMAT, pl.__version__, code, contents, settings], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _digest(path: str) -> str:
+    """Return the digest of a file, or of all files in the folders of a folder, with their names."""
+    root = Path(os.path.expanduser(path))
+    files = sorted(file for file in root.glob("*/*") if file.is_file()) if root.is_dir() else [root]
+    digest = hashlib.sha256("".join(root.suffixes[-2:]).encode())  # the name decides the format: .tsv.gz
+    for file in files:
+        if file != root:
+            digest.update(f"{file.relative_to(root)}\0{file.stat().st_size}\0".encode())
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def recorded(name: str) -> Iterator[list[tuple[int, str]]]:
+    """Collect what is logged under a name, as (level, message), to tell it again when an entry is read.
+
+    Args:
+        name: of a logger; those below it count too.
+    """
+    messages: list[tuple[int, str]] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: messages.append((record.levelno, record.getMessage()))  # type: ignore[method-assign]
+    logger = logging.getLogger(name)
+    logger.addHandler(handler)
+    try:
+        yield messages
+    finally:
+        logger.removeHandler(handler)
