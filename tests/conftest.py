@@ -41,6 +41,7 @@ class Outcome:
 def _restore_globals() -> Iterator[None]:
     """Undo what a command changes in its process."""
     environment, argv, random_state = dict(os.environ), list(sys.argv), torch.get_rng_state()
+    threads = torch.get_num_threads()
     for name in ("FORCE_COLOR", "NO_COLOR", "HYDRA_FULL_ERROR"):
         os.environ.pop(name, None)
     os.environ |= {"COLUMNS": "100", "TERM": "xterm"}  # the same on every terminal
@@ -50,6 +51,7 @@ def _restore_globals() -> Iterator[None]:
     sys.argv[:] = argv
     logging.raiseExceptions = True
     torch.set_rng_state(random_state)
+    torch.set_num_threads(threads)
     for name in ("", "rosenblatt_file"):
         logger = logging.getLogger(name)
         for handler in list(logger.handlers):

@@ -2,12 +2,11 @@ from __future__ import annotations
 
 import io
 import logging
-import math
 import re
 import signal
 import sys
 import threading
-from functools import partial
+from types import SimpleNamespace
 
 import lightning.pytorch as pl
 import pytest
@@ -16,23 +15,12 @@ from rich.console import Console
 from torch import Tensor
 from torch.nn import functional as F
 
+from fitting import NUM_BATCHES, QUIET, Poison, batches, fit
 from rosenblatt import callbacks as under_test
-from rosenblatt.callbacks import StopOnCtrlC, TrainingProgress
-from rosenblatt.classifier import Classifier
-from rosenblatt.data.batches import Batches
+from rosenblatt.callbacks import NoProfiler, StopOnCtrlC, TrainingProgress
 from rosenblatt.errors import UserError
-from rosenblatt.losses import ClassificationLoss
-from rosenblatt.models import Perceptron
-from rosenblatt.spec import DataSpec
 
-pytestmark = [
-    # torchmetrics, of a validation split with one class or of NaN
-    pytest.mark.filterwarnings("ignore:No (positive|negative) samples (in targets|found in target):UserWarning"),
-    # Lightning, where a test does without validation, and where the tests run beside a GPU
-    pytest.mark.filterwarnings("ignore:You defined a `validation_step` but have no `val_dataloader`"),
-    pytest.mark.filterwarnings("ignore:GPU available but not used"),
-]
-NUM_BATCHES = 5
+pytestmark = QUIET
 
 
 @pytest.fixture
@@ -43,43 +31,6 @@ def lines(monkeypatch):
         logger = logging.getLogger(name)
         monkeypatch.setattr(logger, "info", lambda message, name=name: found.append((name, message)))
     return found
-
-
-def batches(seed: int, num_batches: int = NUM_BATCHES, scale: float = 1.0) -> Batches:
-    """Batches of 8 rows, the last of 3."""
-    generator = torch.Generator().manual_seed(seed)
-    features = torch.randn(8 * num_batches - 5, 2, generator=generator)
-    return Batches(features * scale, (features.sum(dim=1) > 0).long(), batch_size=8)
-
-
-def fit(*callbacks: pl.Callback, lr: float = 0.5, scale: float = 1.0, validate: bool = True, **kwargs) -> pl.Trainer:
-    settings = {"max_epochs": 3, "num_sanity_val_steps": 0, "enable_checkpointing": False} | kwargs
-    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
-    trainer = pl.Trainer(accelerator="cpu", callbacks=list(callbacks), **quiet, **settings)
-    torch.manual_seed(0)
-    spec = DataSpec(2, False, "binary", ("no", "yes"), (20, 15), 35)
-    classifier = Classifier(Perceptron(2, 1), spec, ClassificationLoss(spec), partial(torch.optim.SGD, lr=lr))
-    try:
-        trainer.fit(classifier, batches(1, scale=scale), batches(2, num_batches=2) if validate else None)
-    except BaseException as error:
-        error.trainer = trainer
-        raise
-    return trainer
-
-
-class Poison(pl.Callback):
-    """Makes the model's bias NaN before an epoch or the sanity check."""
-
-    def __init__(self, when: int | str) -> None:
-        self.when = when
-
-    def on_sanity_check_start(self, trainer, pl_module):
-        if self.when == "sanity check":
-            torch.nn.init.constant_(pl_module.model.linear.bias, math.nan)
-
-    def on_train_epoch_start(self, trainer, pl_module):
-        if self.when == trainer.current_epoch:
-            torch.nn.init.constant_(pl_module.model.linear.bias, math.nan)
 
 
 class Figures(pl.Callback):
@@ -137,30 +88,6 @@ def before():
     signal.signal(signal.SIGINT, original)
 
 
-def test_a_training_loss_that_is_no_number_ends_the_run_with_the_reason():
-    with pytest.raises(UserError, match=r"train/loss became nan in epoch 1 at lr=0\.25\. .*lr=0\.025") as caught:
-        fit(lr=0.25, scale=math.nan, validate=False)
-    assert caught.value.trainer.global_step == NUM_BATCHES
-
-
-def test_a_learning_rate_that_is_far_too_high_is_named():
-    with pytest.raises(UserError, match=r"val/loss became (nan|inf) in epoch 1 at lr=1e\+30\. .*lr=1e\+29,"):
-        fit(lr=1e30, scale=1e10)
-
-
-def test_the_epoch_in_which_the_loss_broke_is_named_and_none_of_it_is_the_best(tmp_path):
-    best = pl.callbacks.ModelCheckpoint(tmp_path, filename="{epoch}", monitor="val/loss")
-    with pytest.raises(UserError, match=r"val/loss became nan in epoch 3 at lr=0\.01"):
-        fit(Poison(2), best, lr=0.01, max_epochs=5, enable_checkpointing=True)
-    assert [path.name for path in tmp_path.iterdir()] == ["epoch=1.ckpt"]
-
-
-def test_the_sanity_check_before_training_ends_nothing():
-    with pytest.raises(UserError, match="epoch 1 ") as caught:
-        fit(Poison("sanity check"), num_sanity_val_steps=1)
-    assert caught.value.trainer.global_step == NUM_BATCHES
-
-
 def test_without_a_terminal_each_epoch_is_a_line_with_its_figures(lines):
     figures, file = Figures(), io.StringIO()
     fit(figures, TrainingProgress(Console(file=file)), max_epochs=11)
@@ -191,6 +118,32 @@ def test_on_a_terminal_a_bar_is_drawn_and_the_lines_go_to_the_file_alone(lines, 
     assert drawn.count("\x1b[?25l") == drawn.count("\x1b[?25h") == 1  # the cursor is back
     assert sys.stdout is stdout
     assert [name for name, _ in lines] == ["rosenblatt_file"] * 3
+
+
+class Clock(pl.Callback):
+    """Time as the bar sees it: a sixteenth of a second a step, which floats add up without error."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        self.now += 1 / 16
+
+
+def test_the_bar_moves_when_a_quarter_of_a_second_has_gone_by(monkeypatch):
+    clock, progress, looks = Clock(), TrainingProgress(Console(force_terminal=True, file=io.StringIO())), []
+
+    def look(bar):
+        if bar.tasks and bar.tasks[0].fields["rate"]:
+            looks.append((bar.tasks[0].completed, bar.tasks[0].fields["rate"]))
+
+    monkeypatch.setattr(under_test, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(under_test.Progress, "refresh", look)
+    monkeypatch.setattr(under_test.Progress, "stop", lambda bar: None)  # it refreshes once more
+    monkeypatch.setattr(under_test.Progress, "start", lambda bar: None)
+    fit(clock, progress)
+    # Four steps are a quarter of a second, and no more than that.
+    assert looks == [(5, "16 steps/s"), (10, "16 steps/s"), (15, "16 steps/s")]
 
 
 def test_an_exception_takes_the_bar_away():
@@ -248,3 +201,25 @@ def test_training_in_another_thread_leaves_the_signal_alone(before):
     thread.join()
     assert trainers[0].global_step == NUM_BATCHES
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_no_profiler_takes_no_times_and_lets_errors_through(monkeypatch):
+    def unexpected(profiler, action_name):
+        raise AssertionError("a time was taken")
+
+    monkeypatch.setattr(under_test.PassThroughProfiler, "start", unexpected)
+    monkeypatch.setattr(under_test.PassThroughProfiler, "stop", unexpected)
+    profiler = NoProfiler()
+    done = []
+    with profiler.profile("outer"), profiler.profile("inner"), profiler.profile("inner"):
+        done.append("body")
+    with pytest.raises(ZeroDivisionError), profiler.profile("outer"):
+        done.append(1 / 0)
+    assert done == ["body"]
+
+
+def test_training_is_the_same_with_and_without_a_profiler_of_our_own():
+    figures = [Figures(), Figures()]
+    for figure, profiler in zip(figures, (NoProfiler(), None), strict=True):
+        assert fit(figure, profiler=profiler).global_step == 3 * NUM_BATCHES
+    assert figures[0].epochs == figures[1].epochs

@@ -5,6 +5,7 @@ import pytest
 import torch
 from sklearn.utils.class_weight import compute_class_weight
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from rosenblatt.errors import UserError
 from rosenblatt.losses import ClassificationLoss
@@ -42,6 +43,22 @@ def test_the_binary_loss_is_torchs():
     torch.testing.assert_close(
         expected.double(), binary_cross_entropy(logits[:, 0], target.double()).mean(), atol=1e-6, rtol=0
     )
+
+
+@pytest.mark.parametrize("task", ["multiclass", "multilabel"])
+def test_the_gradient_of_weighted_and_smoothed_rows_is_that_of_the_formula(task):
+    spec, logits, target = case(task)
+    logits, weights, smoothing = logits.double().requires_grad_(), torch.tensor([0.5, 3.0, 1.0, 0.0]).double(), 0.2
+    if task == "multiclass":
+        smooth = F.one_hot(target, 4) * (1 - smoothing) + smoothing / 4
+        # The derivative of each row's cross-entropy is softmax minus target.
+        expected = (logits.softmax(dim=1) - smooth) * weights[target][:, None] / NUM_ROWS
+    else:
+        smooth = target * (1 - smoothing) + smoothing / 2
+        probs = logits.sigmoid()
+        expected = ((1 - smooth) * probs - weights * smooth * (1 - probs)) / (NUM_ROWS * 4)
+    loss = ClassificationLoss(spec, weights.tolist(), smoothing).double()(logits, target)
+    torch.testing.assert_close(torch.autograd.grad(loss, logits)[0], expected.detach(), rtol=1e-6, atol=1e-9)
 
 
 def test_the_multiclass_loss_is_torchs():

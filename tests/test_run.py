@@ -151,7 +151,7 @@ def test_the_environment_names_versions_machine_and_command(monkeypatch):
     assert found["command"] == ["train.py", "lr=0.1"]
     assert found["packages"] == {name: importlib.metadata.version(name) for name in PACKAGES}
     assert found["python"] == ".".join(map(str, sys.version_info[:3]))
-    assert found["threads"] == torch.get_num_threads()
+    assert found["cores"] == os.cpu_count()
     assert len(found["gpus"]) == torch.cuda.device_count()
     age = datetime.now(timezone.utc) - datetime.fromisoformat(found["started"])
     assert timedelta(0) <= age < timedelta(minutes=10)

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from rosenblatt.summary import SPLITS, TITLES, as_text, summary
+from rosenblatt.spec import SPLITS
+from rosenblatt.summary import TITLES, as_text, summary
 
 NUM_ROWS = {"train": 123_456_789, "val": 8_400, "test": 1}
 
@@ -60,6 +61,13 @@ def test_a_loss_however_large_stays_readable(value):
 def test_a_metric_that_is_undefined_is_shown_as_such():
     rows = rows_of(as_text(summary(metrics_of() | {"val/auroc": float("nan")}, NUM_ROWS, []), width=80))
     assert rows["AUROC"][1] == "nan"
+
+
+def test_a_metric_that_was_left_out_of_a_split_leaves_its_place_empty():
+    metrics = metrics_of()
+    del metrics["train/auroc"], metrics["test/baseline_auroc"]
+    row = rows_of(as_text(summary(metrics, NUM_ROWS, []), width=80))["AUROC"]
+    assert row == ["-", f"{metrics['val/auroc']:.4f}", f"{metrics['test/auroc']:.4f}", "-"]
 
 
 def test_a_long_note_is_folded_and_not_cut():

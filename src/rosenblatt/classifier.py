@@ -6,6 +6,7 @@ does the first and the last two around `Classifier.training_step`, which is step
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -18,10 +19,8 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from rosenblatt.errors import UserError
 from rosenblatt.losses import ClassificationLoss
-from rosenblatt.metrics import EpochMetrics, Result
+from rosenblatt.metrics import MAX_RANKED, EpochMetrics, Result
 from rosenblatt.spec import Batch, DataSpec
-
-MAX_RANKED = 50  # classes up to which AUROC and average precision are computed each epoch
 
 
 class Classifier(pl.LightningModule):
@@ -62,12 +61,13 @@ class Classifier(pl.LightningModule):
         self.train_metrics = EpochMetrics(spec, threshold, ranking=False)
         # With hundreds of classes they take longer than the epoch, and wait for the evaluation at the end.
         self.val_metrics = EpochMetrics(spec, threshold, ranking=len(spec.classes) <= MAX_RANKED)
-        self.test_metrics = EpochMetrics(spec, threshold, per_class=True)
+        self.threshold = threshold
+        self.start_test()
         self.test_result = Result({}, {})
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Keep a string without a look at what else it may be: Lightning notes the name of each hook of each step."""
-        if isinstance(value, str):
+        """Keep the name of the hook that runs, which Lightning notes thirty times a step, without torch's look at it."""
+        if name == "_current_fx_name":
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
@@ -87,6 +87,15 @@ class Classifier(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Steps two and three of the book's loop: forward and loss. The Trainer does the other three."""
         return self._step(batch, self.train_metrics)
+
+    # Lightning asks for it before each step, and Python would work it out anew each time.
+    training_step.__signature__ = inspect.signature(training_step)  # type: ignore[attr-defined]
+
+    def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: Optimizer) -> None:
+        """Step one of the book's loop, without the look for a compiler that torch's own `zero_grad` takes."""
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = None
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Count a validation batch; the Trainer has switched to eval mode and switched gradients off."""
@@ -120,16 +129,29 @@ class Classifier(pl.LightningModule):
         `lightning.pytorch.callbacks.EarlyStopping(check_finite=True)` ends it too, but as if all were well.
         """
         if not math.isfinite(loss) and not self.trainer.sanity_checking:
-            lr = self.trainer.optimizers[0].param_groups[0]["lr"]
+            lr = self.lr_of_epoch
             raise UserError(
                 f"Training ended without a result: {name} became {loss} in epoch {self.current_epoch + 1} at "
                 f"lr={lr:g}. Try a smaller lr, such as lr={lr / 10:g}, or trainer.gradient_clip_val=1."
             )
 
+    def on_train_epoch_start(self) -> None:
+        """Note the learning rate, since the schedule has set the next one before the epoch's loss is known."""
+        self.lr_of_epoch = self.trainer.optimizers[0].param_groups[0]["lr"]
+
     def on_fit_start(self) -> None:
         """Forget what an earlier pass that was cut off had counted."""
         self.train_metrics.reset()
         self.val_metrics.reset()
+
+    def start_test(self, ranking: bool = True) -> None:
+        """Make ready for the evaluation of a split.
+
+        Args:
+            ranking: also AUROC and average precision, however many classes there are.
+        """
+        ranking = ranking or len(self.spec.classes) <= MAX_RANKED
+        self.test_metrics = EpochMetrics(self.spec, self.threshold, ranking, per_class=True)
 
     def on_test_epoch_start(self) -> None:
         """Start the evaluation from zero rows."""

@@ -58,7 +58,7 @@ class ClassificationLoss(nn.Module):
         smooth = self.label_smoothing
         if self.task == "binary":
             # How far each logit is on the wrong side of 0. The same loss as F.binary_cross_entropy_with_logits, whose
-            # log-sigmoid splits even a hundred rows among the threads, and waits for them longer than the step takes.
+            # gradient, a probability less the target, is rounded to 0 for rows that are right by a logit of 17.
             wrong = logits.squeeze(1) * (1 - 2 * target)  # (N, 1) -> (N,)
             rows = F.softplus(wrong)
             if smooth > 0:

@@ -14,6 +14,7 @@ from torchmetrics import classification as tm
 
 from rosenblatt.spec import DataSpec, class_counts
 
+MAX_RANKED = 50  # classes up to which AUROC and average precision cost little: they sort all rows for each class
 FLUSH_AT = 1 << 18  # numbers of logits that wait before the metrics see them: 1 MiB of float32
 
 
@@ -229,6 +230,6 @@ def majority_baseline(spec: DataSpec, target: Tensor, loss: nn.Module, threshold
     if spec.task == "binary":
         logits = logits[1:]
     logits = logits.expand(target.shape[0], -1)  # (num_outputs,) -> (N, num_outputs)
-    metrics = EpochMetrics(spec, threshold)
+    metrics = EpochMetrics(spec, threshold, ranking=len(spec.classes) <= MAX_RANKED)
     metrics.update(logits, target, loss(logits, target))
     return metrics.compute().values

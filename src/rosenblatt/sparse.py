@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from rosenblatt.spec import Bags
 
-MAX_SCATTERED = 16  # outputs up to which our own gradient is the faster one on a CPU
+MAX_SCATTERED = 16  # outputs up to which our own gradient, whose parts are (num_pairs, outputs), is the faster one
 
 
 class _BagProduct(torch.autograd.Function):
@@ -27,7 +27,10 @@ class _BagProduct(torch.autograd.Function):
         ctx.save_for_backward(ids, weights, offsets)
         ctx.shape = weight.shape
         weights = weights.to(weight.dtype)
-        if weight.shape[1] == 1:  # a gather and a sum of each stretch: no row numbers, no scattered writes
+        if weight.shape[1] == 1 and weight.device.type in (
+            "cpu",
+            "cuda",
+        ):  # a gather and a sum of each stretch: no row numbers, no scattered writes
             terms = weight.view(-1).index_select(0, ids) * weights
             return torch.segment_reduce(terms, "sum", offsets=offsets, axis=0, initial=0).view(-1, 1)
         return F.embedding_bag(
@@ -80,7 +83,7 @@ class BagLinear(nn.Module):
 
     def forward(self, bags: Bags) -> Tensor:
         """Map N bags to (N, num_outputs)."""
-        if self.weight.device.type == "cpu" and self.weight.shape[1] > MAX_SCATTERED:
+        if self.weight.shape[1] > MAX_SCATTERED:
             ids, weights, offsets = bags
             return self.bias + F.embedding_bag(
                 ids, self.weight, offsets.to(ids.dtype), mode="sum", per_sample_weights=weights.to(self.weight.dtype),

@@ -34,6 +34,7 @@ class Bags(NamedTuple):
 
 Features: TypeAlias = Tensor | Bags
 Batch: TypeAlias = tuple[Features, Tensor]
+SPLITS = ("train", "val", "test")
 Splits: TypeAlias = dict[str, Batch]  # all rows of train, val and, where there is one, test
 
 

@@ -13,9 +13,8 @@ from rich.text import Text
 from torch import Tensor
 
 from rosenblatt.metrics import Result
-from rosenblatt.spec import DataSpec, class_counts
+from rosenblatt.spec import SPLITS, DataSpec, class_counts
 
-SPLITS = ("train", "val", "test")
 TITLES = {
     "loss": "loss",
     "acc": "accuracy",
@@ -48,13 +47,18 @@ def summary(metrics: Mapping[str, float], num_rows: Mapping[str, int], notes: li
     table.add_row("rows", *(f"{num_rows[split]:,}" for split in splits), f"on {last}")
     for name, title in TITLES.items():
         if f"{last}/{name}" in metrics:
-            values = [metrics[f"{split}/{name}"] for split in splits] + [metrics[f"{last}/baseline_{name}"]]
-            # A loss of a million and more would not fit into 80 columns.
-            table.add_row(title, *(f"{value:.3e}" if value >= 1e6 else f"{value:.4f}" for value in values))
+            keys = [f"{split}/{name}" for split in splits] + [f"{last}/baseline_{name}"]
+            table.add_row(title, *(_shown(metrics.get(key)) for key in keys))
     below = Table.grid(padding=(0, 2))
     for word, note in notes:
         below.add_row(Text(word, style="bold"), Text(note, overflow="fold"))
     return Group(table, below)
+
+
+def _shown(value: float | None) -> str:
+    if value is None:  # what ranks rows is left out for some splits where there are many classes
+        return "-"
+    return f"{value:.3e}" if value >= 1e6 else f"{value:.4f}"  # a loss of a million would not fit into 80 columns
 
 
 def as_text(renderable: RenderableType, width: int = 100) -> str:

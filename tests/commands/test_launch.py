@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import torch  # noqa: F401 - there, as in a second job of one process
@@ -16,15 +20,6 @@ from rosenblatt.commands import launch as under_test
 from rosenblatt.commands.launch import help_text, importing
 
 Train = Callable[..., Outcome]
-
-
-@pytest.fixture
-def _as_before() -> Iterator[None]:
-    frozen = gc.get_freeze_count()
-    yield
-    gc.enable()
-    if frozen == 0:
-        gc.unfreeze()
 
 
 def test_the_help_is_that_of_hydra(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -56,14 +51,75 @@ def test_a_mistake_is_told_for_help_as_for_a_run(train: Train) -> None:
     assert done.err.startswith("error: modle: no such setting. Did you mean 'model'?")
 
 
-@pytest.mark.usefixtures("_as_before")
-def test_what_is_imported_first_is_set_aside_from_the_search_for_garbage(monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patched:
-        patched.delitem(sys.modules, "torch")
-        with importing():
-            assert not gc.isenabled()
+def test_help_with_another_flag_is_left_to_hydra(train: Train, tmp_path: Path) -> None:
+    (tmp_path / "own" / "data").mkdir(parents=True)
+    (tmp_path / "own" / "data" / "mine.yaml").write_text("_target_: my.own.Data\n")
+    done = train("data=mine", "--help", "--config-dir=own")
+    assert done.status == 0, done.err
+    assert "my.own.Data" in done.out
+
+
+@pytest.mark.skipif(os.name == "nt", reason="closes a POSIX pipe")
+def test_help_into_a_pipe_that_nobody_reads_any_more_ends_quietly() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, str(ROOT / "train.py"), "--help"]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.fixture
+def first(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """As before the first import of torch; and a list of the full searches for garbage from here on."""
+    frozen, searches = gc.get_freeze_count(), []
+
+    def note(phase: str, info: dict[str, int]) -> None:
+        if phase == "start" and info["generation"] == 2:
+            searches.append(info["generation"])
+
+    monkeypatch.delitem(sys.modules, "torch")
+    gc.callbacks.append(note)
+    yield searches
+    gc.callbacks.remove(note)
+    gc.enable()
+    if frozen == 0:
+        gc.unfreeze()
+
+
+def test_what_is_imported_first_is_set_aside_from_the_search_for_garbage(first: list[int]) -> None:
+    frozen = gc.get_freeze_count()
+    with importing():
+        assert not gc.isenabled()
+        made = [[] for _ in range(1000)]
     assert gc.isenabled()
-    assert gc.get_freeze_count() > 0
+    assert gc.get_freeze_count() >= frozen + len(made)
+    assert first == []
+
+
+@pytest.mark.parametrize("error", [ImportError, KeyboardInterrupt, SystemExit])
+@pytest.mark.usefixtures("first")
+def test_an_import_that_fails_is_told_and_the_search_for_garbage_goes_on(error: type[BaseException]) -> None:
+    with pytest.raises(error, match="half way"), importing():
+        raise error("half way")
+    assert gc.isenabled()
+
+
+def test_the_training_command_is_imported_so(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    missed: list[str | None] = []
+
+    @contextmanager
+    def importing() -> Iterator[None]:
+        try:
+            yield
+        except ImportError as error:
+            missed.append(error.name)
+            raise
+
+    monkeypatch.setattr(under_test, "importing", importing)
+    monkeypatch.setitem(sys.modules, "rosenblatt.commands.train", None)  # Python's way to forbid an import
+    assert train().status == 1
+    assert missed == ["rosenblatt.commands.train"]
 
 
 def test_a_second_job_leaves_the_search_for_garbage_alone(monkeypatch: pytest.MonkeyPatch) -> None:

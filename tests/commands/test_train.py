@@ -32,6 +32,16 @@ def test_only_a_hidden_layer_learns_xor(train: Train) -> None:
     assert train("data=xor", "model=mlp", run="bent").metrics["test/acc"] >= 0.97
 
 
+def test_a_small_model_is_computed_with_one_thread_unless_told(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    import rosenblatt.commands.train as command
+
+    monkeypatch.setattr(command, "ALL_THREADS", 3)
+    for i, (settings, small_model, threads) in enumerate([("", 1e6, 1), ("threads=2", 1e6, 2), ("", 3, 3)]):
+        monkeypatch.setattr(command, "SMALL_MODEL", small_model)
+        assert train(*SMALL, settings, run=f"run{i}").status == 0
+        assert torch.get_num_threads() == threads
+
+
 def test_a_run_folder_holds_all_that_is_kept(train: Train) -> None:
     done = train("lr=0.02", "seed=3", *SMALL)
     names = {path.relative_to(done.run).as_posix() for path in done.run.rglob("*") if path.is_file()}
@@ -45,6 +55,7 @@ def test_a_run_folder_holds_all_that_is_kept(train: Train) -> None:
         "checkpoints/last.ckpt",
     } <= names
     assert not any("=" in name or name.endswith(".tmp") for name in names)
+    assert set(TIMES) <= done.metrics.keys()
     config = yaml.safe_load((done.run / "config.yaml").read_text())
     assert (config["optimizer"]["lr"], config["data"]["seed"]) == (0.02, 3)  # resolved
     assert "lr=0.02" in yaml.safe_load((done.run / "overrides.yaml").read_text())

@@ -1,6 +1,7 @@
 import gzip
 import logging
 import os
+import time
 
 import pytest
 import torch
@@ -107,28 +108,53 @@ def test_a_file_in_place_of_the_folder_is_a_warning(tmp_path, caplog):
     assert (tmp_path / "cache").read_text() == "a file"
 
 
+def key(letter):
+    """A name as `key_of` gives it."""
+    return letter * 32
+
+
 def aged(cache, **hours):
-    for key, age in hours.items():
-        os.utime(cache.path(key), (0, 1_700_000_000 - 3600 * age))
+    for letter, age in hours.items():
+        os.utime(cache.path(key(letter)), (0, 1_700_000_000 - 3600 * age))
 
 
 def test_entries_that_were_longest_not_used_go_first(cache, monkeypatch):
-    for key in "abcd":
-        cache.write(key, entry_of(1, size=1000))
+    for letter in "abcd":
+        cache.write(key(letter), entry_of(1, size=1000))
     aged(cache, a=1, b=4, c=3, d=2)
-    size = cache.path("a").stat().st_size
+    size = cache.path(key("a")).stat().st_size
     monkeypatch.setattr(module, "MAX_BYTES", 3 * size)
-    cache.read("b")  # in use again, and so the newest of the four
-    cache.write("e", entry_of(1, size=1000))
-    assert files(cache) == ["a.safetensors", "b.safetensors", "e.safetensors"]
+    cache.read(key("b"))  # in use again, and so the newest of the four
+    cache.write(key("e"), entry_of(1, size=1000))
+    assert files(cache) == [f"{key(letter)}.safetensors" for letter in "abe"]
 
 
 def test_the_current_entry_stays_however_large_it_is(cache, monkeypatch):
-    cache.write("a", entry_of(1))
-    (cache.folder / "notes.txt").write_text("of somebody else")
+    cache.write(key("a"), entry_of(1))
     monkeypatch.setattr(module, "MAX_BYTES", 10)
-    cache.write("b", entry_of(1, size=1000))
-    assert files(cache) == ["b.safetensors", "notes.txt"]
+    cache.write(key("b"), entry_of(1, size=1000))
+    assert files(cache) == [f"{key('b')}.safetensors"]
+
+
+def test_files_that_are_none_of_ours_stay_whatever_their_size_and_age(cache, monkeypatch):
+    others = ["MODEL.safetensors", "bert-base.safetensors", f"{key('a')}0.safetensors", "model.part", "notes.txt"]
+    cache.folder.mkdir(parents=True)
+    for name in others:
+        (cache.folder / name).write_bytes(bytes(1000))
+        os.utime(cache.folder / name, (0, 0))
+    monkeypatch.setattr(module, "MAX_BYTES", 10)
+    cache.write(key("b"), entry_of(1))
+    assert files(cache) == sorted([*others, f"{key('b')}.safetensors"])
+
+
+def test_a_part_of_a_process_that_was_killed_goes_after_a_day(cache):
+    cache.folder.mkdir(parents=True)
+    now = time.time()
+    for name, age in (("encoded-old.part", module.DAY + 60), ("encoded-being-written.part", module.DAY - 60)):
+        (cache.folder / name).write_bytes(b"half")
+        os.utime(cache.folder / name, (now - age, now - age))
+    cache.write(key("a"), entry_of(1))
+    assert files(cache) == [f"{key('a')}.safetensors", "encoded-being-written.part"]
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rosenblatt.data import counting, ngrams
-from rosenblatt.data.counting import Channel, count, counted, in_stretches
+from rosenblatt.data.counting import Channel, count, counted, in_stretches, only
 from rosenblatt.data.text import TextEncoder
 
 LEVEL = st.integers(-1, 4)  # five n-grams of each length
@@ -51,6 +51,19 @@ def test_features_of_rows_are_those_of_a_plain_loop(chunk, channels, with_counts
         assert ids[stretch].tolist() == [i for i, _ in pairs]
         if counts is not None:
             assert counts[stretch].tolist() == [times for _, times in pairs]
+
+
+@every_chunk
+@settings(deadline=None, max_examples=60)
+@given(channel=CHANNEL, with_counts=st.booleans(), keep=st.lists(st.booleans(), min_size=10, max_size=10))
+def test_to_leave_features_out_is_as_if_they_had_not_been_counted(chunk, channel, with_counts, keep):
+    kept = np.where(keep, np.cumsum(keep) - 1, -1).astype(np.int32)
+    with mock.patch.object(counting, "CHUNK", chunk):
+        expected = count([channel_of(channel)], kept, with_counts)
+        found = only(count([channel_of(channel)], None, with_counts), kept)
+    assert found.ids.dtype == np.int32
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @every_chunk

@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from rosenblatt.data import files
 from rosenblatt.data.files import as_strings, column, read_frame
 from rosenblatt.errors import UserError
 
@@ -161,3 +162,17 @@ def test_numbers_dates_and_truths_have_a_text():
 def test_what_has_no_text_is_told_with_its_column_and_type(value):
     with pytest.raises(UserError, match=r"f\.parquet: expected words or numbers in column 'c'; it holds [LSB]"):
         as_strings(pl.Series("c", [value]), "f.parquet")
+
+
+@pytest.mark.parametrize("block", [4, 5, 7, 1 << 24])
+def test_a_byte_that_is_no_utf8_is_found_in_its_line_whatever_the_blocks(tmp_path, monkeypatch, block):
+    monkeypatch.setattr(files, "BLOCK", block)
+    path = tmp_path / "a.csv"
+    path.write_bytes("text,label\nпьеса 😀,a\n好 film,b\n".encode())
+    assert read_frame(str(path))["text"].to_list() == ["пьеса 😀", "好 film"]
+    path.write_bytes("text,label\nпьеса 😀,a\n".encode() + b"b\xf6se,b\n")
+    with pytest.raises(UserError, match="line 3 has the byte 0xf6 at position 2"):
+        read_frame(str(path))
+    path.write_bytes("text,label\nпьеса,".encode() + "😀".encode()[:2])
+    with pytest.raises(UserError, match="line 2 has the byte 0xf0"):
+        read_frame(str(path))

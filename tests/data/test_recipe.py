@@ -11,6 +11,7 @@ from rosenblatt.data.module import DataModule
 from rosenblatt.data.recipe import (
     MAX_CHARACTERS,
     MAX_WEIGHTS,
+    MIN_FEATURES,
     UNSEEN,
     UNSEEN_NAMES,
     batch_size_for,
@@ -42,10 +43,14 @@ def test_characters_are_read_where_many_words_will_be_unknown_and_time_allows(un
     assert char_ngrams_for(unseen, num_characters) == longest
 
 
-@pytest.mark.parametrize("num_outputs", [1, 3, 20, 1000])
+@pytest.mark.parametrize("num_outputs", [1, 3, 20, 800])
 def test_features_are_as_many_as_keep_the_weights_at_their_bound(num_outputs):
     kept = max_features_for(num_outputs)
     assert kept * num_outputs <= MAX_WEIGHTS < (kept + 1) * num_outputs
+
+
+def test_with_thousands_of_classes_some_features_are_kept_all_the_same():
+    assert max_features_for(801) == max_features_for(100_000) == MIN_FEATURES
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.preprocessing import KBinsDiscretizer
 
+from rosenblatt.data import bins as bins_module
 from rosenblatt.data import table
-from rosenblatt.data.table import TableEncoder, edges_of
+from rosenblatt.data.bins import edges_of
+from rosenblatt.data.table import TableEncoder
 from rosenblatt.errors import UserError
 
 RNG = np.random.default_rng(0)
@@ -67,10 +69,26 @@ def test_bins_below_zero_are_told():
 @given(st.lists(st.floats(-1e6, 1e6) | st.sampled_from([0.0, 1.0]), min_size=1, max_size=40), st.integers(0, 8))
 def test_every_value_is_in_one_bin_and_a_larger_one_in_no_lower_bin(values, bins):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(table, "ROWS_PER_BIN", 2)
+        patch.setattr(bins_module, "ROWS_PER_BIN", 2)
         _, train, _ = encoded(values, [1.0], bins=bins)
     if train.shape[1] > 2:
         member = train[:, 2:] > 0
         assert (member.sum(dim=1) == 1).all()
         order = np.argsort(values, kind="stable")
         assert (np.diff(member.int().argmax(dim=1).numpy()[order]) >= 0).all()
+
+
+def test_one_wild_value_in_training_or_later_has_a_bounded_weight_and_the_last_bin():
+    values = np.append(RNG.normal(size=3200), 1e9)
+    _, train, test = encoded(values, [1e300, -1e300, 0.0])
+    for rows in (train, test):
+        assert rows.abs().max() <= table.SCALE * table.FARTHEST
+    assert test[0, -1] > 0
+    assert test[1, 2] > 0
+
+
+def test_values_near_the_largest_number_there_is_stay_finite():
+    _, train, test = encoded([1.7e308, -1.7e308, 1e308, 0.0] * 5, [1.7e308])
+    assert torch.isfinite(train).all()
+    assert torch.isfinite(test).all()
+    assert len(train[:, 0].unique()) > 1

@@ -8,8 +8,8 @@ import pytest
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 from sklearn.preprocessing import normalize
 
+from rosenblatt.data.recipe import ROW_NORM
 from rosenblatt.data.text import TextEncoder
-from rosenblatt.data.weighting import ROW_NORM
 from rosenblatt.errors import UserError
 
 RNG = np.random.default_rng(0)
@@ -177,3 +177,9 @@ def test_settings_that_leave_nothing_to_learn_from_are_told(options, parts):
         encoded(["a b", "b c"], ["a"], **options)
     for part in parts:
         assert part in str(error.value)
+
+
+def test_nothing_is_said_of_words_where_none_are_read(caplog):
+    caplog.set_level("INFO")
+    TextEncoder(ngrams=0).fit_transform(pl.Series(TRAIN), rows_of_class=[])
+    assert "Texts are read as characters and their n-grams up to 5." in caplog.messages

@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rosenblatt.data.recipe import ROW_NORM
 from rosenblatt.data.text import TextEncoder
 from rosenblatt.data.tokens import Characters, Words
-from rosenblatt.data.weighting import ROW_NORM
 from rosenblatt.errors import UserError
 
 TEXTS = st.lists(st.text() | st.text("ab <>/'.\n", max_size=20) | st.none(), min_size=1, max_size=10)
@@ -53,12 +53,14 @@ def test_characters_have_a_space_at_either_end_and_one_between_words():
     assert (symbols[2], offsets.tolist()) == (-1, [0, 4])
 
 
-def test_the_share_of_unseen_words_is_that_of_words_that_occur_once():
+def test_the_share_of_unseen_words_is_that_of_words_that_one_text_alone_has():
     words = Words(min_count=2)
     words.fit(pl.Series(["the cat sat", "the dog sat on the mat", ""]))
     assert words.unseen == pytest.approx(4 / 9)  # cat, dog, on and mat, of nine words
     words.fit(pl.Series(["a b", "b a"]))
     assert words.unseen == 0
+    words.fit(pl.Series(["w w w", "a", "a b a"]))  # a word again and again in one text says nothing of the next one
+    assert words.unseen == pytest.approx(4 / 7)
     words.fit(pl.Series(["", None], dtype=pl.String).fill_null(""))
     assert words.unseen == 0
 

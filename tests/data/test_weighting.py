@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from rosenblatt.data.labels import rows_of_class
-from rosenblatt.data.weighting import ROW_NORM, inverse_document_frequency, log_count_ratio, row_norm_for, scale
+from rosenblatt.data.recipe import ROW_NORM, row_norm_for
+from rosenblatt.data.weighting import inverse_document_frequency, log_count_ratio, scale
 
 RNG = np.random.default_rng(0)
 

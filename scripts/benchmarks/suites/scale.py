@@ -63,7 +63,7 @@ def slope(found: Summaries, name: str, of: str) -> str:
     if len(points) < 2:
         return BLANK
     sizes, values = np.log(points).T
-    return f"{np.polyfit(sizes, values, 1)[0]:.2f}"
+    return f"{round(np.polyfit(sizes, values, 1)[0], 2) + 0.0:.2f}"  # never -0.00
 
 
 def _size(case: str) -> int:

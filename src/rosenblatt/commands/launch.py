@@ -46,7 +46,7 @@ def launch(main: Callable[[], Any], config_name: str) -> None:
             raise UserError("expected KEY=VALUE or GROUP=CHOICE; there is nothing before the =.")
         flags = {word for word in sys.argv[1:] if word.startswith("-")}
         if flags and flags <= {"-h", "--help"}:
-            print(help_text(config_name, [word for word in sys.argv[1:] if word not in flags]))
+            print(help_text(config_name, [word for word in sys.argv[1:] if word not in flags]), flush=True)
         else:
             main()
 
@@ -100,6 +100,9 @@ def told(config_name: str) -> Iterator[None]:
         # Lightning turns a KeyboardInterrupt in the middle of fit or test into an exit with status 1.
         sys.stderr.write("\nCtrl-C: stopped before there was a result.\n")
         sys.exit(130)
+    except BrokenPipeError:  # `python train.py --help | head`: nobody reads what is printed any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains as it ends
+        sys.exit(141)  # as a shell reports a process that SIGPIPE ended
     except Exception as error:
         message = explained(error, config_name)
         if message is None or wants_traceback:

@@ -17,7 +17,7 @@ from rosenblatt.spec import Task
 log = logging.getLogger(__name__)
 
 SETTINGS = (
-    "data", "model", "optimizer", "lr", "scheduler", "trainer", "loss", "early_stopping", "seed", "task",
+    "data", "model", "optimizer", "lr", "scheduler", "trainer", "loss", "early_stopping", "seed", "task", "threads",
 )  # fmt: skip
 
 
@@ -34,6 +34,9 @@ def check(config: DictConfig) -> None:
         raise UserError(f"lr: expected a number above 0, such as lr=0.001; got {config.lr!r}.")
     if not isinstance(config.seed, int) or isinstance(config.seed, bool) or not 0 <= config.seed < 2**32:
         raise UserError(f"seed: expected a whole number from 0 to 4294967295; got {config.seed!r}.")
+    threads = config.threads
+    if threads is not None and (not isinstance(threads, int) or isinstance(threads, bool) or threads < 1):
+        raise UserError(f"threads: expected null or a whole number of at least 1; got {threads!r}.")
     if config.task is not None:
         check_choice("task", config.task, get_args(Task))
         if "task" not in config.data:

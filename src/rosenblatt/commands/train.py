@@ -11,6 +11,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
+import torch.utils.tensorboard  # Lightning would in the middle of fit
 from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -18,7 +19,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from rosenblatt.callbacks import StopOnCtrlC, TrainingProgress
+from rosenblatt.callbacks import StopOnCtrlC, TrainingProgress, without_idle_hooks
 from rosenblatt.classifier import Classifier
 from rosenblatt.commands.build import build, called
 from rosenblatt.commands.settings import check, flat, plain
@@ -32,6 +33,8 @@ from rosenblatt.spec import DataSpec
 from rosenblatt.summary import as_text, per_class_table, summary
 
 log = logging.getLogger(__name__)
+ALL_THREADS = torch.get_num_threads()  # one for each core, or as OMP_NUM_THREADS says
+SMALL_MODEL = 1_000_000  # weights; below, threads bring nothing, and wait for each other as soon as a core is busy
 
 
 def train(config: DictConfig) -> dict[str, Any]:
@@ -58,6 +61,7 @@ def train(config: DictConfig) -> dict[str, Any]:
     data.setup()
     seconds_encoding = time.perf_counter() - start_of_setup
     classifier = make_classifier(config, data.spec)
+    torch.set_num_threads(config.threads or (1 if num_parameters(classifier.model) < SMALL_MODEL else ALL_THREADS))
     log.info(_described(data, classifier))
 
     callbacks = make_callbacks(config, run)
@@ -65,6 +69,7 @@ def train(config: DictConfig) -> dict[str, Any]:
     shared = {"logger": logger, "callbacks": callbacks, "default_root_dir": str(run.path)}
     trainer: pl.Trainer = build("trainer", config.trainer, **shared)
     start_of_fit = time.perf_counter()
+    without_idle_hooks(classifier)
     trainer.fit(classifier, datamodule=data)
     seconds_training = time.perf_counter() - start_of_fit
     signal_number = next((one.signal_number for one in callbacks if isinstance(one, StopOnCtrlC)), None)
@@ -133,7 +138,7 @@ def make_callbacks(config: DictConfig, run: RunFolder) -> list[pl.Callback]:
     )
     # Not strict: an epoch without validation is no mistake.
     early = [] if stopping["patience"] is None else [EarlyStopping(**stopping, strict=False, check_finite=False)]
-    return [*early, best, StopOnCtrlC(), TrainingProgress()]
+    return without_idle_hooks(*early, best, StopOnCtrlC(), TrainingProgress())
 
 
 def load_best(trainer: pl.Trainer, classifier: Classifier, run: RunFolder) -> int:
@@ -151,6 +156,7 @@ def load_best(trainer: pl.Trainer, classifier: Classifier, run: RunFolder) -> in
 def evaluate(trainer: pl.Trainer, classifier: Classifier, data: DataModule, split: str) -> Result:
     """Return loss and metrics of a whole split; the Trainer sees to the device, eval mode and no gradients."""
     trainer.limit_test_batches = 1.0
+    classifier.start_test(ranking=split == list(data.splits)[-1])  # the others are for a look at the most
     trainer.test(classifier, dataloaders=data.batches(split), verbose=False)
     return classifier.test_result
 

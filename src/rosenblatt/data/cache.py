@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,7 +26,10 @@ from torch import Tensor
 log = logging.getLogger(__name__)
 
 FORMAT = 1  # of an entry
-MAX_BYTES = 4 * 2**30  # of all entries; the ones that were longest not used go first
+MAX_BYTES = 4 * 2**30  # of all entries but the newest; the ones that were longest not used go first
+ENTRIES = "[0-9a-f]" * 32 + ".safetensors"  # no other file in the folder is ours to remove
+PARTS = "encoded-*.part"
+DAY = 24 * 60 * 60  # seconds after which a part belongs to a process that was killed
 
 
 class Entry(NamedTuple):
@@ -75,7 +79,7 @@ class Cache:
         temporary = None
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            descriptor, temporary = tempfile.mkstemp(dir=self.folder, suffix=".part")
+            descriptor, temporary = tempfile.mkstemp(dir=self.folder, prefix="encoded-", suffix=".part")
             os.close(descriptor)
             os.chmod(temporary, 0o666 & ~_umask())  # as any file: mkstemp lets nobody else read it
             save_file(entry.tensors, temporary, {"facts": json.dumps(entry.facts)})
@@ -88,16 +92,18 @@ class Cache:
                 Path(temporary).unlink(missing_ok=True)
 
     def _forget(self, key: str) -> None:
-        """Remove the entries that were longest not used, down to `MAX_BYTES`; never the one of ``key``."""
+        """Remove the entries that were longest not used, down to `MAX_BYTES`, and old parts; never that of ``key``."""
         found = []
-        for path in self.folder.glob("*.safetensors"):
+        for path in (*self.folder.glob(ENTRIES), *self.folder.glob(PARTS)):
             with contextlib.suppress(FileNotFoundError):  # another job has just removed it
                 found.append((path.stat().st_mtime, path.stat().st_size, path))
-        total = 0
-        for _, size, path in sorted(found, reverse=True):
-            total += size
-            if total > MAX_BYTES and path != self.path(key):
-                path.unlink(missing_ok=True)
+        total, now = 0, time.time()
+        for written, size, path in sorted(found, reverse=True):
+            is_part = path.suffix == ".part"
+            total += 0 if is_part else size
+            if now - written > DAY if is_part else total > MAX_BYTES and path != self.path(key):
+                with contextlib.suppress(OSError):  # on Windows, one that another job reads stays
+                    path.unlink()
 
 
 def _umask() -> int:
@@ -113,6 +119,9 @@ def key_of(paths: dict[str, str], settings: dict[str, Any]) -> str:
     Args:
         paths: local files or folders, by split.
         settings: all that decides what becomes of them, as JSON takes it.
+
+    Raises:
+        OSError: a path that is no file or folder on a disk (a pipe could be read only once), or can't be read.
     """
     with ThreadPoolExecutor(os.cpu_count()) as threads:  # hashing gives the interpreter free
         contents = dict(zip(paths, threads.map(_digest, paths.values()), strict=True))
@@ -125,6 +134,8 @@ def key_of(paths: dict[str, str], settings: dict[str, Any]) -> str:
 def _digest(path: str) -> str:
     """Return the digest of a file, or of all files in the folders of a folder, with their names."""
     root = Path(os.path.expanduser(path))
+    if not root.is_dir() and not root.is_file():
+        raise FileNotFoundError(path)
     files = sorted(file for file in root.glob("*/*") if file.is_file()) if root.is_dir() else [root]
     digest = hashlib.sha256("".join(root.suffixes[-2:]).encode())  # the name decides the format: .tsv.gz
     for file in files:
@@ -152,3 +163,16 @@ def recorded(name: str) -> Iterator[list[tuple[int, str]]]:
         yield messages
     finally:
         logger.removeHandler(handler)
+
+
+def tell_again(messages: list[tuple[int, str]], moved: dict[str, str]) -> None:
+    """Log what `recorded` has collected.
+
+    Args:
+        messages: (level, message).
+        moved: where the files that they may name are now, by where they were.
+    """
+    for level, message in messages:
+        for before, now in moved.items():
+            message = message.replace(before, now)
+        log.log(level, message)

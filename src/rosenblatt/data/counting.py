@@ -1,7 +1,6 @@
 """Which features each row has, and in how many rows each feature is: sorting and counting, in stretches of rows.
 
-No array is as long as the texts but the results; a stretch fits into the cache, and all cores work at once, since
-NumPy gives the interpreter free while it sorts.
+A stretch fits into the cache, and all cores work at once, since NumPy gives the interpreter free while it sorts.
 """
 
 from __future__ import annotations
@@ -14,8 +13,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from rosenblatt.data.ngrams import Ids, Ints
-from rosenblatt.data.tokens import offsets_of
+from rosenblatt.data.ngrams import Ids, Ints, offsets_of
 
 CHUNK = 500_000  # tokens, or pairs, that a thread takes at a time
 Result = TypeVar("Result")
@@ -94,6 +92,28 @@ def count(channels: list[Channel], kept: Ids | None, with_counts: bool) -> Count
         lengths.append(length)
         end += len(some)
     return Counts(ids[:end], counts[:end] if with_counts else None, offsets_of(np.concatenate(lengths)))
+
+
+def only(found: Counts, kept: Ids) -> Counts:
+    """Return what is left with those features alone that ``kept`` gives a number; see `count`.
+
+    The numbers have to ascend, so that those of a row still do.
+    """
+
+    def keep(first: int, last: int) -> tuple[Ids, Ids | None, Ints]:
+        pairs = slice(found.offsets[first], found.offsets[last])
+        ids = kept[found.ids[pairs]]
+        there = ids >= 0
+        left = offsets_of(there.astype(np.int64))  # before each pair
+        before = left[found.offsets[first : last + 1] - pairs.start]  # ... and before each row
+        return ids[there], None if found.counts is None else found.counts[pairs][there], np.diff(before)
+
+    ids, counts, lengths = zip(*in_stretches(keep, found.offsets), strict=True)
+    return Counts(
+        np.concatenate(ids),
+        None if found.counts is None else np.concatenate(counts),
+        offsets_of(np.concatenate(lengths)),
+    )
 
 
 def counted(ids: Ids, offsets: Ints, num_features: int, rows: Ints | None = None) -> Ints:

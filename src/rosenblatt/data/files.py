@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import logging
 import os
@@ -16,6 +17,7 @@ from rosenblatt.errors import UserError, listed, nearest
 
 log = logging.getLogger(__name__)
 
+BLOCK = 1 << 24  # bytes
 FORMATS = {
     ".csv": "csv",
     ".tsv": "tsv",
@@ -61,7 +63,7 @@ def read_frame(path: str, encoding: str = "utf-8", header: bool = True) -> pl.Da
         content = _to_utf8(path, content, encoding)
         if b"\r" in content and b"\n" not in content:
             content = content.replace(b"\r", b"\n")  # line ends of old Macs, and of Excel's "CSV (Macintosh)"
-    if not content.strip():
+    if not content or content.isspace():
         raise UserError(f"{path}: the file is empty.")
     if kind == "parquet":
         frame = parse_parquet(content, path)
@@ -155,7 +157,7 @@ def _to_utf8(path: str, content: bytes, encoding: str) -> bytes:
     try:
         if encoding.lower().replace("_", "-") not in ("utf-8", "utf8"):
             return content.decode(encoding).encode()
-        content.decode()  # a check alone: ten times as fast as any parser after it
+        _check_utf8(content)
         return content.removeprefix(b"\xef\xbb\xbf")
     except LookupError:
         raise UserError(f"data.encoding={encoding}: no such encoding. Try utf-8, latin-1, cp1251 or utf-16.") from None
@@ -167,6 +169,19 @@ def _to_utf8(path: str, content: bytes, encoding: str) -> bytes:
             f"{content[error.start]:#04x} at position {error.start - before.rfind(10)}, which is none. "
             f"If the file has another encoding, say so: data.encoding={guess}"
         ) from None
+
+
+def _check_utf8(content: bytes) -> None:
+    """Raise UnicodeDecodeError where bytes are no UTF-8; ten times as fast as any parser after it.
+
+    By blocks: as a whole, a text with one emoji would take four bytes a character.
+    """
+    start = 0
+    try:
+        while start < len(content):
+            start += codecs.utf_8_decode(content[start : start + BLOCK], "strict", start + BLOCK >= len(content))[1]
+    except UnicodeDecodeError:
+        content.decode()  # raises it again, with its place in the whole
 
 
 def _read_folder(folder: Path, encoding: str) -> pl.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -12,14 +13,14 @@ from typing import Any, Protocol
 import polars as pl
 from torch import Tensor
 
-from rosenblatt.data.cache import Cache, Entry, key_of, recorded
+from rosenblatt.data.cache import Cache, Entry, key_of, recorded, tell_again
 from rosenblatt.data.files import column, read_frame
 from rosenblatt.data.labels import LabelEncoder, to_lists
 from rosenblatt.data.module import DataModule
 from rosenblatt.data.recipe import Auto
-from rosenblatt.data.splits import SPLITS, by_column, by_fractions, check_fractions
+from rosenblatt.data.splits import by_column, by_fractions, check_fractions
 from rosenblatt.errors import UserError
-from rosenblatt.spec import Bags, DataSpec, Splits, Task, class_counts
+from rosenblatt.spec import SPLITS, Bags, DataSpec, Splits, Task, class_counts
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +88,8 @@ class FileData(DataModule):
     ) -> None:
         super().__init__(batch_size, seed)
         check_fractions(fractions)
+        if not train:
+            raise UserError("data.train is empty. Give a file or folder: data.train=reviews.csv")
         self.paths = {split: path for split, path in (("train", train), ("val", val), ("test", test)) if path}
         self.label_column = label_column
         self.split_column = None if split_column is None else str(split_column)  # a number where there is no header
@@ -100,11 +103,13 @@ class FileData(DataModule):
 
     def load(self) -> tuple[DataSpec, Splits]:
         """Read, split, and encode with what the training rows teach; or take what an earlier run has encoded."""
-        local = all(Path(path).expanduser().exists() for path in self.paths.values())  # of others, no digest is known
-        if self.cache is None or not local:
+        if self.cache is None:
             return self._load()
-        cache = Cache(Path(self.cache).expanduser())
-        key = key_of(self.paths, self._decisive)
+        cache = Cache(Path(os.path.expanduser(self.cache)))
+        try:
+            key = key_of(self.paths, self._decisive)
+        except OSError:  # no file that can be read twice; whether it can be read once is told there
+            return self._load()
         if entry := cache.read(key):
             try:
                 found = self._restore(entry)
@@ -112,8 +117,7 @@ class FileData(DataModule):
                 log.warning("%s: not a whole cache entry (%r); the data are encoded again.", cache.path(key), error)
             else:
                 log.info("The encoded data are read from %s.", cache.path(key))
-                for level, message in entry.facts["messages"]:
-                    log.log(level, message)
+                tell_again(entry.facts["messages"], dict(zip(entry.facts["paths"], self.paths.values(), strict=True)))
                 return found
         with recorded("rosenblatt.data") as messages:
             spec, splits = self._load()
@@ -122,7 +126,9 @@ class FileData(DataModule):
             tensors[f"{split}/target"] = target
             parts = features._asdict() if isinstance(features, Bags) else {"dense": features}
             tensors |= {f"{split}/{name}": tensor for name, tensor in parts.items()}
-        cache.write(key, Entry(tensors, {"spec": asdict(spec), "splits": list(splits), "messages": messages}))
+        paths = list(self.paths.values())
+        facts = {"spec": asdict(spec), "splits": list(splits), "paths": paths, "messages": messages}
+        cache.write(key, Entry(tensors, facts))
         return spec, splits
 
     @property

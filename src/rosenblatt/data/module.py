@@ -5,12 +5,11 @@ from __future__ import annotations
 from abc import abstractmethod
 
 import lightning.pytorch as pl
-from torch import Tensor
 
 from rosenblatt.data.batches import Batches
 from rosenblatt.data.recipe import Auto, batch_size_for
 from rosenblatt.errors import UserError
-from rosenblatt.spec import DataSpec, Features
+from rosenblatt.spec import DataSpec, Splits
 
 EVAL_ROWS = 4096  # rows per batch where nothing is learnt: the fewer batches, the faster
 
@@ -31,7 +30,7 @@ class DataModule(pl.LightningDataModule):
     """
 
     spec: DataSpec
-    splits: dict[str, tuple[Features, Tensor]]
+    splits: Splits
 
     def __init__(self, batch_size: int | Auto, seed: int) -> None:
         super().__init__()
@@ -42,7 +41,7 @@ class DataModule(pl.LightningDataModule):
         self.splits = {}
 
     @abstractmethod
-    def load(self) -> tuple[DataSpec, dict[str, tuple[Features, Tensor]]]:
+    def load(self) -> tuple[DataSpec, Splits]:
         """Read or make the data, and encode it with what the training split alone has taught."""
 
     def setup(self, stage: str | None = None) -> None:

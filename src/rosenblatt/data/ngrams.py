@@ -32,6 +32,13 @@ class Sequences(NamedTuple):
     offsets: Ints
 
 
+def offsets_of(counts: Ints) -> Ints:
+    """Return (N + 1,) where each of N stretches begins, and the last one ends."""
+    offsets = np.zeros(len(counts) + 1, dtype=np.int64)
+    np.cumsum(counts, out=offsets[1:])
+    return offsets
+
+
 class NGrams:
     """The n-grams, for n from 1 to ``max_n``, that occur at least ``min_count`` times.
 
@@ -94,8 +101,8 @@ class NGrams:
     ) -> tuple[Ints, Ids]:
         """Number the n-grams, which are (n-1)-grams of the vocabulary whose last token is joined to the next one.
 
-        It goes by stretches of prefixes with some `CHUNK` n-grams each: they fit into the cache, all cores sort at
-        once, and no array is as long as the text but the result.
+        It goes by stretches of prefixes with some `CHUNK` n-grams each: they fit into the cache, and all cores sort at
+        once.
 
         Args:
             symbols: (num_tokens,) the tokens.
@@ -108,26 +115,26 @@ class NGrams:
             The vocabulary, and what `transform` gives for this n.
         """
         begins = shorter[: len(joined)]
+        edges = _stretches(begins, joined, self.sizes[n - 2])
+        blocks = _by_stretch(begins, joined, edges)
 
-        def number(first: int, last: int) -> tuple[Ints, Ints, Ids]:
-            at = np.flatnonzero((begins >= first) & (begins < last) & joined)
-            keys = begins[at].astype(np.int64)
-            keys -= first
-            keys *= self.num_symbols
+        def number(stretch: int) -> tuple[Ints, Ints, Ids]:
+            first, last = edges[stretch] * self.num_symbols, edges[stretch + 1] * self.num_symbols
+            at = np.concatenate([start + places[ends[stretch] : ends[stretch + 1]] for start, places, ends in blocks])
+            keys = begins[at] * np.int64(self.num_symbols)
             keys += symbols[at + (n - 1)]
+            keys -= first
             if known is None:
                 kept, place = numbered(keys, self.min_count)
             else:
-                start, stop = np.searchsorted(known, [first * self.num_symbols, last * self.num_symbols])
-                kept = known[start:stop] - first * self.num_symbols
+                kept = known[slice(*np.searchsorted(known, [first, last]))] - first
                 place = position(keys, kept)
-            kept += first * self.num_symbols
+            kept += first
             return at, kept, place
 
-        edges = _stretches(begins, joined)
         kept, level, base = [], np.full(len(symbols), -1, dtype=np.int32), 0
         with ThreadPoolExecutor(os.cpu_count()) as threads:  # NumPy gives the interpreter free while it sorts
-            for at, keys, place in threads.map(number, edges[:-1], edges[1:]):
+            for at, keys, place in threads.map(number, range(len(edges) - 1)):
                 place[place >= 0] += base
                 level[at] = place
                 kept.append(keys)
@@ -143,17 +150,39 @@ class NGrams:
         return [number, *symbols]
 
 
-def _stretches(prefixes: Ids, joined: NDArray[np.bool_]) -> list[int]:
+def _stretches(prefixes: Ids, joined: NDArray[np.bool_], num_prefixes: int) -> list[int]:
     """Divide the numbers of prefixes into stretches with about `CHUNK` n-grams each; return where each begins."""
-    counts = np.zeros(1, dtype=np.int64)
+    counts = np.zeros(max(num_prefixes, 1), dtype=np.int64)
     for start in range(0, len(prefixes), CHUNK):  # bincount makes a copy in 64 bits of what it counts
         part = prefixes[start : start + CHUNK][joined[start : start + CHUNK]]
-        found = np.bincount(part[part >= 0])
-        counts.resize(max(len(counts), len(found)))
-        counts[: len(found)] += found
+        counts += np.bincount(part[part >= 0], minlength=len(counts))
     total = np.cumsum(counts)
     bounds = np.searchsorted(total, np.arange(CHUNK, int(total[-1]), CHUNK)) + 1
     return sorted({0, *bounds.tolist(), len(counts)})
+
+
+def _by_stretch(
+    prefixes: Ids, joined: NDArray[np.bool_], edges: list[int]
+) -> list[tuple[int, NDArray[np.uint32], Ints]]:
+    """Sort the tokens that begin an n-gram by the stretch of their prefix, in blocks: one look at each token.
+
+    Returns:
+        For each block of `CHUNK` tokens: where it begins; the places of its tokens, counted from there; and where
+        those of each stretch begin among them (num_stretches + 1,).
+    """
+    stretch_of = np.repeat(
+        np.arange(len(edges) - 1, dtype=np.uint16 if len(edges) <= 1 << 16 else np.int64), np.diff(edges)
+    )
+
+    def sort(start: int) -> tuple[int, NDArray[np.uint32], Ints]:
+        part = prefixes[start : start + CHUNK]
+        there = np.flatnonzero((part >= 0) & joined[start : start + CHUNK]).astype(np.uint32)
+        stretch = stretch_of[part[there]]
+        order = np.argsort(stretch, kind="stable")  # of 16 bits, so NumPy counts instead of comparing
+        return start, there[order], offsets_of(np.bincount(stretch, minlength=len(edges) - 1))
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        return list(threads.map(sort, range(0, max(len(prefixes), 1), CHUNK)))
 
 
 def numbered(keys: Ints, min_count: int) -> tuple[Ints, Ids]:

@@ -58,6 +58,8 @@ class TextData(FileData):
         seed: int = 0,
         cache: str | None = None,
     ) -> None:
+        if text_column in ("", []):
+            raise UserError("data.text_column is empty. Give the name of a column, or several: [title,body]")
         single = isinstance(text_column, str | int)
         self.text_columns: list[str | int] = [text_column] if single else list(text_column)  # type: ignore[arg-type, list-item]
         self.encoder = TextEncoder(ngrams, char_ngrams, min_count, max_features, weighting, lowercase)
@@ -83,7 +85,7 @@ class TextData(FileData):
         label = self._label_name(frames["train"])
         if label in [column(frames["train"], name, "data.text_column", "").name for name in self.text_columns]:
             raise UserError(f"data.text_column and data.label_column are the same column, {self.label_column!r}.")
-        num_empty = int((train.str.strip_chars() == "").sum())
+        num_empty = len(train) - int(train.str.contains(r"\S").sum())
         if num_empty == len(train):
             raise UserError(f"All {len(train):,} training texts are empty. Is data.text_column the right column?")
         if num_empty:

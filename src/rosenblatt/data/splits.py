@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 from rosenblatt.errors import UserError, listed
+from rosenblatt.spec import SPLITS
 
-SPLITS = ("train", "val", "test")
 SPLIT_NAMES = {
     "train": "train",
     "training": "train",
@@ -66,10 +66,10 @@ def by_fractions(labels: pl.Series, shares: dict[str, float], seed: int) -> dict
         Row numbers of each split, ascending. Each class has a row in train; but for that, sizes are right to a
         few rows.
     """
-    names = labels.list.first().fill_null("").to_numpy()
+    class_of = labels.list.first().fill_null("").rank("dense").to_numpy()  # (N,)
     rng = np.random.default_rng(seed)
     shuffled = rng.permutation(len(labels))
-    _, codes = np.unique(names[shuffled], return_inverse=True)
+    codes = class_of[shuffled]
     # Rows in random order within a class, class after class: every stretch of it is a stratified sample, so that
     # taking rows at even steps keeps both the classes and the sizes right.
     ordered = shuffled[np.argsort(codes, kind="stable")]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rosenblatt.data.bins import edges_of, names_of
 from rosenblatt.data.files import as_strings
+from rosenblatt.data.ngrams import offsets_of
 from rosenblatt.errors import UserError, listed
 from rosenblatt.spec import Bags, Features
 
@@ -22,12 +23,13 @@ log = logging.getLogger(__name__)
 
 MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None")
 MAX_DENSE = 1024  # columns up to which a row is kept dense
-ROWS_PER_BIN = 100  # at least; fewer say little of the next row
+FARTHEST = 10.0  # standard deviations; of a value that is farther off, in training or later, the bin says the rest
+MAX_NUMBER = 1e100  # a larger one has no square in 64 bits
 SCALE = 3.0  # of all features: with 1, Adam at its own lr of 0.001 takes three times as many epochs (docs/log.md)
 
 
 class NumberColumn(NamedTuple):
-    """A column of numbers: ``(x - mean) / std``, 0 where it is missing, and one feature a bin.
+    """A column of numbers: ``(x - mean) / std`` (at most `FARTHEST`), 0 where it is missing, and one feature a bin.
 
     Bin ``i`` holds the values above ``edges[i - 1]`` up to ``edges[i]``; with no edges there are no bins.
     """
@@ -42,12 +44,22 @@ class NumberColumn(NamedTuple):
         """The number of bins."""
         return len(self.edges) + 1 if self.edges else 0
 
+    @property
+    def size(self) -> int:
+        """The number of features: the value, whether it is missing, and the bins."""
+        return 2 + self.bins
+
 
 class CategoryColumn(NamedTuple):
     """A column of words: one feature a category; all 0 for a category that training never had."""
 
     name: str
     categories: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """The number of features: the categories, and whether it is missing."""
+        return len(self.categories) + 1
 
 
 class TableEncoder:
@@ -83,7 +95,7 @@ class TableEncoder:
     @property
     def num_features(self) -> int:
         """Number of features."""
-        return len(self.names())
+        return sum(column.size for column in self.columns)
 
     @property
     def _is_sparse(self) -> bool:
@@ -112,7 +124,7 @@ class TableEncoder:
         for column in self.columns:
             if isinstance(column, NumberColumn):
                 names += [column.name, f"{column.name} is missing"]
-                names += [f"{column.name} {bin}" for bin in _bin_names(column.edges)]
+                names += [f"{column.name} {bin}" for bin in names_of(column.edges)]
             else:
                 names += [f"{column.name} = {category}" for category in column.categories]
                 names.append(f"{column.name} is missing")
@@ -133,7 +145,7 @@ class TableEncoder:
             numbers = words.cast(pl.Float64, strict=False)
             if name not in self.categorical and words.count() and numbers.count() == words.count():
                 values = numbers.to_numpy()
-                values = values[np.isfinite(values)]
+                values = values[np.isfinite(values)].clip(-MAX_NUMBER, MAX_NUMBER)
                 if len(values) == 0:
                     continue
                 mean, std = float(values.mean()), float(values.std())
@@ -181,7 +193,6 @@ class TableEncoder:
                     edges = ((np.array(column.edges) - column.mean) / column.std).astype(np.float32)
                     ids.append(base + 2 + np.searchsorted(edges, value))
                     weights.append(1 - missing)
-                base += 2 + column.bins
             else:
                 size = len(column.categories)
                 code = words.cast(pl.Enum(column.categories), strict=False).to_physical().cast(pl.Int64)
@@ -190,7 +201,7 @@ class TableEncoder:
                 missing = words.is_null().to_numpy()
                 ids.append(base + np.where(missing, size, number))
                 weights.append(np.where(missing, 1.0, weight).astype(np.float32))
-                base += size + 1
+            base += column.size
         return self._features(np.stack(ids, axis=1), SCALE * np.stack(weights, axis=1))
 
     def _features(self, ids: NDArray[np.int64], weights: NDArray[np.float32]) -> Features:
@@ -200,30 +211,10 @@ class TableEncoder:
             np.put_along_axis(dense, ids, weights, axis=1)
             return torch.from_numpy(dense)
         used = weights != 0
-        offsets = np.concatenate([[0], np.cumsum(used.sum(axis=1))])
+        offsets = offsets_of(used.sum(axis=1))
         return Bags(
             torch.from_numpy(ids[used].astype(np.int32)), torch.from_numpy(weights[used]), torch.from_numpy(offsets)
         )
-
-
-def edges_of(values: NDArray[np.float64], bins: int) -> tuple[float, ...]:
-    """Return where the bins of a column of numbers end, ascending; the last one has no end.
-
-    Args:
-        values: (n,) all training values that are there.
-        bins: as many of equal numbers of rows, and as many of equal numbers of distinct values.
-    """
-    distinct = np.unique(values)
-    shares = np.linspace(0, 1, min(bins, len(values) // ROWS_PER_BIN) + 1)[1:-1]
-    edges = {float(edge) for part in (values, distinct) for edge in np.quantile(part, shares, method="lower")}
-    return tuple(sorted(edges - {float(distinct[-1])}))  # nothing is above the largest
-
-
-def _bin_names(edges: Sequence[float]) -> list[str]:
-    if not edges:
-        return []
-    between = [f"from above {low:g} to {high:g}" for low, high in pairwise(edges)]
-    return [f"up to {edges[0]:g}", *between, f"above {edges[-1]:g}"]
 
 
 def _words(values: pl.Series) -> pl.Series:
@@ -244,5 +235,5 @@ def _scaled(words: pl.Series, column: NumberColumn, where: str) -> tuple[NDArray
             where, f"{len(wrong):,}", column.name, words[int(wrong[0])], wrong[0] + 1,
         )  # fmt: skip
     missing = ~np.isfinite(numbers)
-    values = np.where(missing, 0.0, (numbers - column.mean) / column.std).clip(-1e6, 1e6)  # in float32, no infinity
-    return values.astype(np.float32), missing.astype(np.float32)
+    scaled = (numbers.clip(-MAX_NUMBER, MAX_NUMBER) - column.mean) / column.std
+    return np.where(missing, 0.0, scaled.clip(-FARTHEST, FARTHEST)).astype(np.float32), missing.astype(np.float32)

@@ -11,16 +11,15 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from rosenblatt.data.counting import Channel, Counts, count, counted, in_stretches
+from rosenblatt.data.counting import Channel, Counts, count, counted, in_stretches, only
 from rosenblatt.data.ngrams import Ids, Ints, NGrams, Sequences
-from rosenblatt.data.recipe import Auto, char_ngrams_for, max_features_for
+from rosenblatt.data.recipe import Auto, char_ngrams_for, max_features_for, row_norm_for
 from rosenblatt.data.tokens import Characters, Words
 from rosenblatt.data.weighting import (
     Floats,
     Weighting,
     inverse_document_frequency,
     log_count_ratio,
-    row_norm_for,
     scale,
 )
 from rosenblatt.errors import UserError, check_choice
@@ -42,7 +41,7 @@ class TextEncoder:
         weighting: ``count`` (how often), ``binary`` (1), ``tfidf`` (``(1 + ln count) * (1 + ln((1 + N) / (1 + df)))``,
             as scikit-learn's sublinear tf-idf), or ``log_count_ratio`` (how much more frequent in one class than in
             the others, Wang & Manning 2012; for more than two classes the largest over the classes). Rows of the
-            last two are scaled to one length, `rosenblatt.data.weighting.row_norm_for`.
+            last two are scaled to one length, `rosenblatt.data.recipe.row_norm_for`.
         lowercase: whether ``Good`` and ``good`` are one word.
 
     Attributes:
@@ -114,12 +113,15 @@ class TextEncoder:
             characters = Characters(self.lowercase)
             found.append(self._fit(characters, char_ngrams, characters.fit(texts)))
             read_as.append(f"characters and their n-grams up to {char_ngrams}")
-        rule = f" (about {unseen:.1%} of the words in new texts will be unknown)" if self.char_ngrams == "auto" else ""
+        estimated = self.ngrams and self.char_ngrams == "auto"
+        rule = f" (about {unseen:.1%} of the words in new texts will be unknown)" if estimated else ""
         log.info("Texts are read as %s%s.", " and as ".join(read_as), rule)
 
         self.kept = None
         found_counts = count(found, None, self._with_counts)
-        frequency = counted(found_counts.ids, found_counts.offsets, sum(sum(channel.sizes) for channel in found))
+        del found  # as large as the bags
+        num_ngrams = sum(ngrams.num_ngrams for _, ngrams in self.channels)
+        frequency = counted(found_counts.ids, found_counts.offsets, num_ngrams)
         most = max_features_for(num_outputs) if self.max_features == "auto" else self.max_features
         if most is not None and most < len(frequency):
             if self.max_features == "auto":
@@ -131,8 +133,7 @@ class TextEncoder:
             self.kept = np.full(len(frequency), -1, dtype=np.int32)
             self.kept[order] = np.arange(len(order))
             frequency = frequency[order]
-            found_counts = count(found, self.kept, self._with_counts)
-        del found  # as large as the bags
+            found_counts = only(found_counts, self.kept)
         if len(frequency) == 0:
             raise UserError(
                 f"The vocabulary is empty: no word or n-gram occurs {self.min_count} times in the "

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rosenblatt.data.ngrams import Ids, Ints, Sequences
+from rosenblatt.data.ngrams import Ids, Ints, Sequences, offsets_of
 
 # An HTML tag, a word with its apostrophes, or one other character that is no space.
 WORD = r"</?[\pL][^<>]{0,80}>|[\w']+|[^\w\s]"
@@ -37,8 +37,8 @@ class Words:
 
     Attributes:
         names: the words, most frequent first.
-        unseen: the share of words of a new text that the fitted texts do not have, as Good & Turing estimate it (Good
-            1953): the share of words that occur once.
+        unseen: the share of words of a new text that the fitted texts do not have: the share of words that each of the
+            fitted texts has and no other one has. (Good & Turing's estimate, Good 1953, for texts in place of words.)
     """
 
     def __init__(self, min_count: int, lowercase: bool = True) -> None:
@@ -57,7 +57,7 @@ class Words:
         total = np.zeros(len(words), dtype=np.int64)
         for start in range(0, len(codes), 10_000_000):  # bincount makes a copy in 64 bits of what it counts
             total += np.bincount(codes[start : start + 10_000_000], minlength=len(words))
-        self.unseen = float((total == 1).sum() / max(len(codes), 1))
+        self.unseen = _share_in_one_text(codes, counts, total)
         table = pl.DataFrame({"word": words, "count": total, "code": np.arange(len(words), dtype=np.int32)})
         # The second key makes the order, and so a seeded run, the same whatever the threads did.
         kept = table.filter(pl.col("count") >= self.min_count).sort(["count", "word"], descending=[True, False])
@@ -68,9 +68,13 @@ class Words:
 
     def transform(self, texts: pl.Series) -> Sequences:
         """Number the words of N texts; -1 for one that is not among ``names``."""
-        kind = pl.Enum(self.names)
+        # Not pl.Enum: to cast to that takes ten times as long. Words that are new get numbers after those of the names.
+        kind = pl.Categorical(pl.Categories.random())
+        keeper = pl.Series(self.names, dtype=pl.String).cast(kind)
         symbols, counts = map_chunks(lambda chunk: self._split(chunk, kind), texts)
-        return Sequences(symbols, offsets_of(counts))
+        number = np.full(len(kind.categories.to_series()), -1, dtype=np.int32)
+        number[keeper.to_physical().to_numpy()] = np.arange(len(keeper))
+        return Sequences(number[symbols], offsets_of(counts))
 
     def state(self) -> Tensor:
         """Return the words as bytes of JSON."""
@@ -89,20 +93,27 @@ class Words:
         """Return an n-gram as text."""
         return " ".join(self.names[symbol] for symbol in symbols)
 
-    def _split(self, texts: pl.Series, kind: pl.Categorical | pl.Enum) -> tuple[Ids, Ints]:
+    def _split(self, texts: pl.Series, kind: pl.Categorical) -> tuple[Ids, Ints]:
         """Return the numbers of all words of the texts in a row, and how many words each text has."""
         tokens = (texts.str.to_lowercase() if self.lowercase else texts).str.extract_all(WORD)
         counts = tokens.list.len().to_numpy().astype(np.int64)
         flat = tokens.explode().drop_nulls()  # an empty list explodes to a null
-        numbers = flat.cast(kind, strict=False).to_physical().cast(pl.Int32).fill_null(-1)
-        return numbers.to_numpy(), counts
+        return flat.cast(kind).to_physical().cast(pl.Int32).to_numpy(), counts
 
 
-def offsets_of(counts: Ints) -> Ints:
-    """Return (N + 1,) where each of N stretches begins, and the last one ends."""
-    offsets = np.zeros(len(counts) + 1, dtype=np.int64)
-    np.cumsum(counts, out=offsets[1:])
-    return offsets
+def _share_in_one_text(codes: Ids, counts: Ints, total: Ints) -> float:
+    """Return which share of all words stand in texts that alone have them.
+
+    Args:
+        codes: (num_tokens,) the words of all texts in a row.
+        counts: (N,) words a text.
+        total: (num_words,) how often each word occurs.
+    """
+    text_of = np.repeat(np.arange(len(counts), dtype=np.int32), counts)  # (num_tokens,)
+    first, last = np.zeros(len(total), dtype=np.int32), np.zeros(len(total), dtype=np.int32)
+    last[codes] = text_of  # where a word comes again and again, NumPy keeps the last
+    first[codes[::-1]] = text_of[::-1]
+    return float(total[first == last].sum() / max(len(codes), 1))
 
 
 class Characters:

@@ -11,7 +11,7 @@ from torch import Tensor
 from rosenblatt.data.batches import Batches
 from rosenblatt.data.module import DataModule
 from rosenblatt.errors import UserError
-from rosenblatt.spec import DataSpec, Features, class_counts
+from rosenblatt.spec import DataSpec, Features, Splits, class_counts
 
 
 class ToyData(DataModule):
@@ -63,7 +63,7 @@ class ToyData(DataModule):
         self.sizes = {"train": num_train, "val": num_val, "test": num_test}
         self.fresh = fresh
 
-    def load(self) -> tuple[DataSpec, dict[str, tuple[Features, Tensor]]]:
+    def load(self) -> tuple[DataSpec, Splits]:
         """Draw the three splits, each from a generator of its own."""
         splits = {split: self.draw(size, number) for number, (split, size) in enumerate(self.sizes.items())}
         num_classes = int(self.labels.max()) + 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
@@ -14,10 +13,6 @@ from rosenblatt.data.ngrams import Ids, Ints
 
 Weighting: TypeAlias = Literal["count", "binary", "tfidf", "log_count_ratio"]
 Floats = NDArray[np.float32]
-
-# Length of a row of up to 5,000 training rows. With 1, as is usual for tf-idf, weights must grow to tens, which takes
-# Adam at its own lr of 0.001 tens of epochs; at 20 the same lr is right for texts of any length (docs/log.md).
-ROW_NORM = 20.0
 
 
 def inverse_document_frequency(frequency: Ints, num_rows: int) -> Floats:
@@ -47,28 +42,15 @@ def log_count_ratio(ids: Ids, offsets: Ints, frequency: Ints, rows_of_class: Seq
     largest = np.zeros(len(frequency))
     # With two classes, one or the other, the ratio of one is minus that of the other.
     num_rows = len(offsets) - 1
-    opposite = (
-        len(rows_of_class) == 2
-        and sum(map(len, rows_of_class)) == num_rows
-        and len(np.union1d(rows_of_class[0], rows_of_class[1])) == num_rows
-    )
+    seen = np.zeros(num_rows, dtype=np.int8)
+    for rows in rows_of_class:
+        seen[rows] += 1
+    opposite = len(rows_of_class) == 2 and (seen == 1).all()
     for rows in rows_of_class[1:] if opposite else rows_of_class:
         inside = counted(ids, offsets, len(frequency), rows) + 1.0
         p, q = inside / inside.sum(), (total - inside) / (total - inside).sum()
         np.maximum(largest, np.abs(np.log(p / q)), out=largest)
     return largest.astype(np.float32)
-
-
-def row_norm_for(num_rows: int) -> float:
-    """Return how long to make each row.
-
-    An epoch is a hundred steps however many rows there are (`rosenblatt.data.recipe.batch_size_for`), while more rows
-    bear out larger weights; longer rows get there in as few epochs.
-
-    Args:
-        num_rows: of the training split.
-    """
-    return ROW_NORM * min(4.0, max(1.0, math.sqrt(num_rows / 5000)))
 
 
 def scale(weights: Floats, offsets: Ints, norm: float) -> None:
