@@ -16,6 +16,7 @@ import argparse
 import importlib.metadata
 import os
 import platform
+import subprocess
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -149,6 +150,9 @@ def machine() -> str:
             versions.append(f"{package} {importlib.metadata.version(package)}")
         except importlib.metadata.PackageNotFoundError:
             continue
+    revision = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
+    if revision.returncode == 0:
+        versions.insert(0, f"commit {revision.stdout.strip()}")
     system = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
     return ", ".join([system, *versions])
 

@@ -120,12 +120,13 @@ def test_every_link_leads_somewhere(path: str) -> None:
 
 def test_the_tree_names_what_there_is() -> None:
     tree = next(block for block in blocks("text") if "train.py  " in block)
-    top = ROOT
+    folders = {0: ROOT}  # by indentation of what is in them
+    named = set()
     for line in tree.splitlines():
         indent, names = re.match(r"( *)(.*?)(?:  |$)", line).groups()  # type: ignore[union-attr]
-        parent = ROOT if not indent else top
         for name in names.split():
             if name.endswith(("/", ".py")):
-                assert (parent / name).exists(), name
-        if not indent:
-            top = ROOT / names.split()[0]
+                assert (folders[len(indent)] / name).exists(), name
+                named.add(folders[len(indent)] / name)
+        folders[len(indent) + 2] = folders[len(indent)] / names.split()[0]
+    assert {path for path in (ROOT / "src").rglob("*.py") if path.name != "__init__.py"} <= named

@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 Part = TypeVar("Part", pl.Callback, pl.LightningModule)
 
 STEP_HOOKS = (
-    "on_train_batch_start", "on_before_zero_grad", "on_before_backward", "on_after_backward", "on_before_optimizer_step",
-    "on_train_batch_end",
+    "on_train_batch_start", "on_before_zero_grad", "on_before_backward", "on_after_backward",
+    "on_before_optimizer_step", "on_train_batch_end",
 )  # fmt: skip
 REFRESH = 0.25  # seconds between two looks of the bar, each of which takes as long as several steps
 

@@ -66,7 +66,7 @@ class Classifier(pl.LightningModule):
         self.test_result = Result({}, {})
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Keep the name of the hook that runs, which Lightning notes thirty times a step, without torch's look at it."""
+        """Keep the name of the current hook, which Lightning notes thirty times a step, without torch's look at it."""
         if name == "_current_fx_name":
             object.__setattr__(self, name, value)
         else:

@@ -3,8 +3,8 @@
 A `torch.utils.data.DataLoader` collates row by row, which takes longer than a step of a small model.
 
 Dense rows are drawn one by one. Bags are drawn in stretches of rows that lie side by side, eight to a batch: to copy a
-stretch is several times as fast as to collect its pairs row by row, and, since texts are shuffled once before they are
-encoded, as good.
+stretch is several times as fast as to collect its pairs row by row. Texts are shuffled once before they are encoded, so
+that it is as good, too.
 """
 
 from __future__ import annotations

