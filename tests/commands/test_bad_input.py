@@ -60,6 +60,7 @@ OPTIONS = [
     ("early_stopping.mode=foo", "early_stopping.mode: expected one of 'min', 'max'"),
     ("early_stopping=null", "early_stopping.patience=null"),
     ("=3", "nothing before the ="),
+    ("--hlep", "--hlep: no such flag. Did you mean '--help'?"),
     ("lr=inf", "got inf"),
     ("trainer.logger=false", "trainer.logger: the program sets it itself"),
     ("trainer.val_check_interval=100000", "trainer: `val_check_interval`"),
@@ -78,6 +79,9 @@ OPTIONS = [
     ("data=text data.train=x.csv data.fractions=[1,0,0]", "data.fractions: expected"),
     ("data=text data.train=revews.csv", "Did you mean 'reviews.csv'?"),
     ("data=text data.train=nowhere/x.csv", "There is no folder 'nowhere'"),
+    ("data=text data.train=review", "review: no such file"),
+    ("data=text data.train=~/reviews.csv", "~ in a value need quotes"),
+    ("data=text data.train=reviews.csv data.label_column=LABEL", "Did you mean 'label'?"),
     ("data=text data.train=hf://datasets/x/y.csv", "hf://"),
 ]
 

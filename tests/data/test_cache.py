@@ -45,6 +45,16 @@ def test_what_is_written_is_read_back_and_nothing_else_is_left_behind(cache):
     assert files(cache) == ["a.safetensors"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="has no such rights")
+def test_an_entry_has_the_rights_of_any_other_new_file(cache):
+    before = os.umask(0o027)
+    try:
+        cache.write("a", entry_of(1))
+    finally:
+        os.umask(before)
+    assert cache.path("a").stat().st_mode & 0o777 == 0o640
+
+
 def foreign(path):
     save_file({"x": torch.zeros(2)}, path)
 
@@ -53,7 +63,14 @@ def of_other_facts(path):
     save_file({"x": torch.zeros(2)}, path, {"facts": "no JSON"})
 
 
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1  # in the middle of a tensor
+    path.write_bytes(content)
+
+
 DAMAGES = {
+    "one bit": flip,
     "empty": lambda path: path.write_bytes(b""),
     "text": lambda path: path.write_text("text,label\n" * 9),
     "header cut off": lambda path: path.write_bytes(path.read_bytes()[:20]),

@@ -176,3 +176,11 @@ def test_a_byte_that_is_no_utf8_is_found_in_its_line_whatever_the_blocks(tmp_pat
     path.write_bytes("text,label\nпьеса,".encode() + "😀".encode()[:2])
     with pytest.raises(UserError, match="line 2 has the byte 0xf0"):
         read_frame(str(path))
+
+
+def test_rows_of_empty_cells_are_told(tmp_path, caplog):
+    caplog.set_level("INFO")
+    path = tmp_path / "a.csv"
+    path.write_text("text,label\n,\na,b\n\n,\nc,d\n")
+    assert read_frame(str(path)).rows() == [("a", "b"), ("c", "d")]
+    assert f"{path}: 3 empty rows are left out, and row numbers leave them out." in caplog.messages

@@ -141,3 +141,13 @@ def test_any_names_come_back_from_their_numbers(labels):
     encoder.fit(lists)
     names = [[encoder.classes[number]] for number in encoder.transform(lists, "train").tolist()]
     assert names == lists.to_list()
+
+
+def test_a_class_that_a_split_does_not_have_is_told(caplog):
+    encoder = LabelEncoder()
+    labels = pl.Series([["a"], ["b"], ["c"], ["d"], ["e"]] * 2)
+    encoder.fit(labels)
+    targets = {split: encoder.transform(labels[:num], split) for split, num in (("train", 10), ("val", 5), ("test", 1))}
+    encoder.warn(targets)
+    says = "what is measured there says nothing of it."
+    assert caplog.messages == [f"test: no row of 'b', 'c', 'd' and 1 more: {says}"]

@@ -98,7 +98,7 @@ def test_a_word_in_a_column_of_numbers_is_missing_and_logged(caplog):
         _, _, test = features_of({"x": [1.0, 3.0]}, {"x": ["3", None, "three", "inf"]})
     assert test.tolist() == [[1, 0], [0, 1], [0, 1], [0, 1]]
     (message,) = [record.getMessage() for record in caplog.records]
-    for part in ("test", "2 values", "column 'x'", "no numbers", "'three' in row 3", "count as missing"):
+    for part in ("test", "2 of 3 values", "column 'x'", "no numbers", "such as 'three'", "count as missing"):
         assert part in message
 
 

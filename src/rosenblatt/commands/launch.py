@@ -24,6 +24,10 @@ from omegaconf.errors import OmegaConfBaseException
 from rosenblatt.errors import FolderTaken, UserError, nearest
 
 CONFIGS = Path(__file__).parents[3] / "configs"
+FLAGS = (
+    "--help", "--hydra-help", "--version", "--cfg", "--resolve", "--package", "--run", "--multirun", "--info",
+    "--shell-completion", "--config-path", "--config-name", "--config-dir", "--experimental-rerun",
+)  # fmt: skip
 OPEN_GROUPS = ("trainer.", "optimizer.", "scheduler.")
 
 wants_traceback = False  # as HYDRA_FULL_ERROR=1 says
@@ -45,6 +49,9 @@ def launch(main: Callable[[], Any], config_name: str) -> None:
         if any(word.startswith("=") for word in sys.argv[1:]):
             raise UserError("expected KEY=VALUE or GROUP=CHOICE; there is nothing before the =.")
         flags = {word for word in sys.argv[1:] if word.startswith("-")}
+        unknown = [flag for flag in flags if flag.startswith("--") and flag.split("=")[0] not in FLAGS]
+        if unknown:
+            raise UserError(f"{unknown[0]}: no such flag.{nearest(unknown[0].split('=')[0], FLAGS)}")
         if flags and flags <= {"-h", "--help"}:
             print(help_text(config_name, [word for word in sys.argv[1:] if word not in flags]), flush=True)
         else:
@@ -155,7 +162,7 @@ def _hydra_message(error: BaseException, config_name: str) -> str:
     if isinstance(error, OverrideParseException):
         word = error.override.removeprefix("++")
         return (
-            f"{word}: expected KEY=VALUE or GROUP=CHOICE. Signs such as , ( [ {{ = in a value need quotes that reach "
+            f"{word}: expected KEY=VALUE or GROUP=CHOICE. Signs such as , ( [ {{ = ~ in a value need quotes that reach "
             f"the program: \"data.train='a,b.csv'\""
         )
     if found := re.search(r"Could not override '([^']+)'", text):

@@ -13,6 +13,7 @@ import logging
 import os
 import tempfile
 import time
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,7 +26,7 @@ from torch import Tensor
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1  # of an entry
+FORMAT = 2  # of an entry
 MAX_BYTES = 4 * 2**30  # of all entries but the newest; the ones that were longest not used go first
 ENTRIES = "[0-9a-f]" * 32 + ".safetensors"  # no other file in the folder is ours to remove
 PARTS = "encoded-*.part"
@@ -67,6 +68,8 @@ class Cache:
             with safe_open(path, framework="pt") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
                 entry = Entry(tensors, json.loads(file.metadata()["facts"]))
+                if file.metadata()["sum"] != _sum_of(tensors):
+                    raise ValueError("its checksum is wrong")
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             log.warning("%s: not a whole cache entry (%s); the data are encoded again.", path, error)
             return None
@@ -81,8 +84,8 @@ class Cache:
             self.folder.mkdir(parents=True, exist_ok=True)
             descriptor, temporary = tempfile.mkstemp(dir=self.folder, prefix="encoded-", suffix=".part")
             os.close(descriptor)
+            save_file(entry.tensors, temporary, {"facts": json.dumps(entry.facts), "sum": _sum_of(entry.tensors)})
             os.chmod(temporary, 0o666 & ~_umask())  # as any file: mkstemp lets nobody else read it
-            save_file(entry.tensors, temporary, {"facts": json.dumps(entry.facts)})
             os.replace(temporary, self.path(key))
             self._forget(key)
         except (OSError, SafetensorError) as error:
@@ -104,6 +107,14 @@ class Cache:
             if now - written > DAY if is_part else total > MAX_BYTES and path != self.path(key):
                 with contextlib.suppress(OSError):  # on Windows, one that another job reads stays
                     path.unlink()
+
+
+def _sum_of(tensors: dict[str, Tensor]) -> str:
+    """Return a checksum of what tensors hold."""
+    contents: list[Any] = [tensors[name].flatten().numpy() for name in sorted(tensors)]
+    with ThreadPoolExecutor(os.cpu_count()) as threads:  # zlib gives the interpreter free
+        sums = threads.map(zlib.crc32, contents)
+        return " ".join(f"{one:08x}" for one in sums)
 
 
 def _umask() -> int:

@@ -55,9 +55,9 @@ def read_frame(path: str, encoding: str = "utf-8", header: bool = True) -> pl.Da
     name = path.split("?")[0].lower()
     zipped = name.endswith(".gz")
     suffix = Path(name.removesuffix(".gz")).suffix
-    if suffix not in FORMATS:
+    if suffix not in FORMATS and ("://" in path or Path(path).exists() or suffix):
         raise UserError(f"{path}: expected a file named {', '.join(FORMATS)} (or with .gz after it), or a folder.")
-    content = _read_bytes(path, zipped)
+    content = _read_bytes(path, zipped)  # which tells that there is no such file
     kind = FORMATS[suffix]
     if kind != "parquet":
         content = _to_utf8(path, content, encoding)

@@ -180,11 +180,9 @@ class FileData(DataModule):
                     f"{num_rows:,} rows. Give more rows, a larger share, or a file: data.{split}=..."
                 )
         targets = {split: self.label_encoder.transform(labels[split], split) for split in frames}
+        self.label_encoder.warn(targets)
         del labels, whole  # `encode` frees the frames when it can: beside the features they need twice the memory
         found = self.encode(frames, targets)
-        for split, count in self.label_encoder.num_unknown.items():
-            if count:
-                log.warning("%s: %s labels that no training row has are left out.", split, f"{count:,}")
         assert self.label_encoder.task is not None
         spec = DataSpec(
             num_features=self.encoder.num_features,

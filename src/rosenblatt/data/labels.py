@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import get_args
 
@@ -13,7 +14,9 @@ from torch import Tensor
 
 from rosenblatt.data.files import as_strings
 from rosenblatt.errors import UserError, check_choice, listed
-from rosenblatt.spec import Task
+from rosenblatt.spec import Task, class_counts
+
+log = logging.getLogger(__name__)
 
 
 class LabelEncoder:
@@ -101,6 +104,17 @@ class LabelEncoder:
         known = numbers.is_not_null().to_numpy()
         target[rows[known], numbers.drop_nulls().to_numpy()] = 1
         return torch.from_numpy(target)
+
+    def warn(self, targets: dict[str, Tensor]) -> None:
+        """Warn of labels that were left out, and of classes that a split does not have."""
+        for split, num in self.num_unknown.items():
+            if num:
+                log.warning("%s: %s labels that no training row has are left out.", split, f"{num:,}")
+        for split, target in targets.items():
+            counts = class_counts(target, len(self.classes)).tolist()
+            absent = [name for name, count in zip(self.classes, counts, strict=True) if count == 0]
+            if absent and split != "train":
+                log.warning("%s: no row of %s: what is measured there says nothing of it.", split, listed(absent, 3))
 
 
 def rows_of_class(target: Tensor, num_classes: int) -> list[NDArray[np.int64]]:

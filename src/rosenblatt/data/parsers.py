@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 import re
 from typing import Literal
 
@@ -12,6 +13,8 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from rosenblatt.errors import UserError
+
+log = logging.getLogger(__name__)
 
 LABEL = "__label__"
 
@@ -126,7 +129,12 @@ def _read_csv(content: bytes, path: str, header: bool, separator: str, quote: st
         raise UserError(f"{path}: it can't be read: {_first_line(error)}") from None
     if frame.width > 1 and frame.to_series(-1).null_count():
         # Polars fills a blank line and a short row with nulls; only then is it worth a second, slow look.
+        whole = frame.height
         frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
+        if frame.height < whole:
+            log.info(
+                "%s: %s empty rows are left out, and row numbers leave them out.", path, f"{whole - frame.height:,}"
+            )
         if frame.to_series(-1).null_count():
             _check_widths(content, path, header, separator, quoting)
     twice = [name for name in frame.columns if re.search(r"_duplicated_\d+$", name)] if header else []

@@ -231,8 +231,8 @@ def _scaled(words: pl.Series, column: NumberColumn, where: str) -> tuple[NDArray
     wrong = np.flatnonzero(~np.isfinite(numbers) & words.is_not_null().to_numpy())
     if len(wrong):
         log.warning(
-            "%s: %s values in column %r are no numbers (the first is %r in row %d); they count as missing.",
-            where, f"{len(wrong):,}", column.name, words[int(wrong[0])], wrong[0] + 1,
+            "%s: %s of %s values in column %r are no numbers (such as %r); they count as missing.",
+            where, f"{len(wrong):,}", f"{words.count():,}", column.name, words[int(wrong[0])],
         )  # fmt: skip
     missing = ~np.isfinite(numbers)
     scaled = (numbers.clip(-MAX_NUMBER, MAX_NUMBER) - column.mean) / column.std
