@@ -63,6 +63,7 @@ def case(request, tmp_path):
 def set_up(kind, options):
     data = kind(**options)
     data.setup()
+    data.teardown("fit")
     return data
 
 

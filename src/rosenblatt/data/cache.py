@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import polars as pl
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -26,7 +27,7 @@ from torch import Tensor
 
 log = logging.getLogger(__name__)
 
-FORMAT = 2  # of an entry
+FORMAT = 3  # of an entry
 MAX_BYTES = 4 * 2**30  # of all entries but the newest; the ones that were longest not used go first
 ENTRIES = "[0-9a-f]" * 32 + ".safetensors"  # no other file in the folder is ours to remove
 PARTS = "encoded-*.part"
@@ -110,11 +111,13 @@ class Cache:
 
 
 def _sum_of(tensors: dict[str, Tensor]) -> str:
-    """Return a checksum of what tensors hold."""
-    contents: list[Any] = [tensors[name].flatten().numpy() for name in sorted(tensors)]
-    with ThreadPoolExecutor(os.cpu_count()) as threads:  # zlib gives the interpreter free
-        sums = threads.map(zlib.crc32, contents)
-        return " ".join(f"{one:08x}" for one in sums)
+    """Return a checksum of what tensors hold; against damage, not against malice."""
+    total = 0
+    for name in sorted(tensors):
+        content = tensors[name].flatten().numpy().view(np.uint8)
+        words = content[: len(content) // 8 * 8].view(np.uint64)  # added up at the speed of memory, modulo 2 ** 64
+        total = (31 * total + int(words.sum(dtype=np.uint64)) + zlib.crc32(content[8 * len(words) :].tobytes())) % 2**64
+    return f"{total:016x}"
 
 
 def _umask() -> int:

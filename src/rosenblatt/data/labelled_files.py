@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import polars as pl
 from torch import Tensor
 
 from rosenblatt.data.cache import Cache, Entry, key_of, recorded, tell_again
+from rosenblatt.data.encoder import Encoder
 from rosenblatt.data.files import column, read_frame
 from rosenblatt.data.labels import LabelEncoder, to_lists
 from rosenblatt.data.module import DataModule
@@ -25,24 +27,6 @@ from rosenblatt.spec import SPLITS, Bags, DataSpec, Splits, Task, class_counts
 log = logging.getLogger(__name__)
 
 TABULAR = (".csv", ".tsv", ".tab", ".txt")  # files that may have a first row of names, or may not
-
-
-class Encoder(Protocol):
-    """Turns rows into features, with what the training rows have taught it."""
-
-    @property
-    def num_features(self) -> int:
-        """Number of features, once fitted."""
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The arguments that this was made with, as JSON takes them."""
-
-    def state(self) -> dict[str, Tensor]:
-        """Return what was learnt."""
-
-    def restore(self, state: dict[str, Tensor]) -> None:
-        """Take back what `state` returned."""
 
 
 class FileData(DataModule):
@@ -100,6 +84,12 @@ class FileData(DataModule):
         self.label_encoder = LabelEncoder(task)
         self.task = task
         self.cache = cache
+        self._writing: threading.Thread | None = None
+
+    def teardown(self, stage: str) -> None:
+        """Wait until what was encoded is kept; Lightning calls this after each stage."""
+        if self._writing is not None:
+            self._writing.join()
 
     def load(self) -> tuple[DataSpec, Splits]:
         """Read, split, and encode with what the training rows teach; or take what an earlier run has encoded."""
@@ -128,7 +118,9 @@ class FileData(DataModule):
             tensors |= {f"{split}/{name}": tensor for name, tensor in parts.items()}
         paths = list(self.paths.values())
         facts = {"spec": asdict(spec), "splits": list(splits), "paths": paths, "messages": messages}
-        cache.write(key, Entry(tensors, facts))
+        # While the model trains; Python waits for it before it ends.
+        self._writing = threading.Thread(target=cache.write, args=(key, Entry(tensors, facts)))
+        self._writing.start()
         return spec, splits
 
     @property

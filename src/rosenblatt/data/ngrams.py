@@ -120,7 +120,8 @@ class NGrams:
 
         def number(stretch: int) -> tuple[Ints, Ints, Ids]:
             first, last = edges[stretch] * self.num_symbols, edges[stretch + 1] * self.num_symbols
-            at = np.concatenate([start + places[ends[stretch] : ends[stretch + 1]] for start, places, ends in blocks])
+            parts = [np.int64(start) + places[ends[stretch] : ends[stretch + 1]] for start, places, ends in blocks]
+            at = np.concatenate(parts)
             keys = begins[at] * np.int64(self.num_symbols)
             keys += symbols[at + (n - 1)]
             keys -= first
@@ -133,10 +134,13 @@ class NGrams:
             return at, kept, place
 
         kept, level, base = [], np.full(len(symbols), -1, dtype=np.int32), 0
+
+        def write(at: Ints, place: Ids, base: int) -> None:
+            level[at] = np.where(place >= 0, place + base, -1)
+
         with ThreadPoolExecutor(os.cpu_count()) as threads:  # NumPy gives the interpreter free while it sorts
             for at, keys, place in threads.map(number, range(len(edges) - 1)):
-                place[place >= 0] += base
-                level[at] = place
+                threads.submit(write, at, place, base)
                 kept.append(keys)
                 base += len(keys)
         return np.concatenate(kept), level

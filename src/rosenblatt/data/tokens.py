@@ -52,7 +52,7 @@ class Words:
         kind = pl.Categorical(pl.Categories.random())  # one numbering, from 0 on, for all chunks
         keeper = pl.Series([""], dtype=kind)  # polars forgets the numbering when no column has it any more
         codes, counts = map_chunks(lambda chunk: self._split(chunk, kind), texts)
-        words = kind.categories.to_series().cast(pl.String)
+        words = pl.Series(np.arange(codes.max(initial=0) + 1, dtype=np.uint32)).cat.to(kind).cast(pl.String)
         del keeper
         total = np.zeros(len(words), dtype=np.int64)
         for start in range(0, len(codes), 10_000_000):  # bincount makes a copy in 64 bits of what it counts
@@ -72,8 +72,9 @@ class Words:
         kind = pl.Categorical(pl.Categories.random())
         keeper = pl.Series(self.names, dtype=pl.String).cast(kind)
         symbols, counts = map_chunks(lambda chunk: self._split(chunk, kind), texts)
-        number = np.full(len(kind.categories.to_series()), -1, dtype=np.int32)
-        number[keeper.to_physical().to_numpy()] = np.arange(len(keeper))
+        known = keeper.to_physical().to_numpy()
+        number = np.full(max(symbols.max(initial=0), known.max(initial=0)) + 1, -1, dtype=np.int32)
+        number[known] = np.arange(len(keeper))
         return Sequences(number[symbols], offsets_of(counts))
 
     def state(self) -> Tensor:
