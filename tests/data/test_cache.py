@@ -1,14 +1,12 @@
-import gzip
-import logging
 import os
 import time
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from rosenblatt.data import cache as module
-from rosenblatt.data.cache import Cache, Entry, key_of, recorded
+from rosenblatt.data.cache import Cache, Entry
 
 FACTS = {"classes": ["no", "ja ✓"], "num": 2, "messages": [[30, "100% odd"]], "none": None}
 
@@ -95,12 +93,12 @@ def test_a_file_that_is_no_whole_entry_is_a_warning_and_can_be_mended(cache, dam
 def test_a_disk_that_is_full_is_a_warning_and_leaves_what_there_was(cache, monkeypatch, caplog):
     cache.write("a", entry_of(1))
 
-    def stop_halfway(tensors, path, *_):
+    def stop_halfway(tensors, metadata, path):
         with open(path, "wb") as file:
             file.write(b"half of it")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module, "save_file", stop_halfway)
+    monkeypatch.setattr(module, "_save", stop_halfway)
     for key in ("a", "b"):
         cache.write(key, entry_of(2))
     assert_same(cache.read("a"), entry_of(1))
@@ -174,83 +172,12 @@ def test_a_part_of_a_process_that_was_killed_goes_after_a_day(cache):
     assert files(cache) == [f"{key('a')}.safetensors", "encoded-being-written.part"]
 
 
-@pytest.fixture
-def paths(tmp_path):
-    for name in ("train.csv", "val.csv"):
-        (tmp_path / name).write_text(f"text,label\n{name},1\n")
-    return {split: str(tmp_path / f"{split}.csv") for split in ("train", "val")}
-
-
-def test_the_same_content_and_settings_have_one_key_wherever_they_lie(paths, tmp_path, monkeypatch):
-    settings = {"ngrams": 2, "seed": None}
-    key = key_of(paths, settings)
-    (tmp_path / "other.csv").write_bytes((tmp_path / "val.csv").read_bytes())
-    assert key_of({"val": str(tmp_path / "other.csv"), "train": paths["train"]}, settings) == key
-    assert key_of(paths, dict(reversed(settings.items()))) == key
-    os.utime(paths["train"], (0, 0))
-    assert key_of(paths, settings) == key
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert key_of({"train": "~/train.csv", "val": "~/val.csv"}, settings) == key
-
-
-def test_another_byte_split_or_setting_has_another_key(paths, tmp_path, monkeypatch):
-    settings = {"ngrams": 2, "seed": None}
-    keys = [key_of(paths, settings)]
-    keys += [key_of(paths, {**settings, **other}) for other in ({"ngrams": 1}, {"seed": 0}, {"lowercase": True})]
-    keys.append(key_of({"train": paths["train"]}, settings))
-    keys.append(key_of({"train": paths["train"], "test": paths["val"]}, settings))
-    keys.append(key_of({"train": paths["val"], "val": paths["train"]}, settings))
-    (tmp_path / "val.csv").write_text("text,label\nval.csv,2\n")
-    keys.append(key_of(paths, settings))
-    monkeypatch.setattr(module, "FORMAT", module.FORMAT + 1)
-    keys.append(key_of(paths, settings))
-    assert len(set(keys)) == len(keys)
-
-
-@pytest.mark.parametrize("names", [("a.csv", "a.tsv"), ("a.csv.gz", "a.tsv.gz")], ids=" ".join)
-def test_the_same_bytes_in_another_format_have_another_key(names, tmp_path):
-    for name in names:  # a comma or a tab divides the columns
-        (tmp_path / name).write_bytes(gzip.compress(b"text\tlabel,label\n", mtime=0))
-    one, other = (key_of({"train": str(tmp_path / name)}, {}) for name in names)
-    assert one != other
-
-
-def folder_of(root, **texts):
-    for name, text in texts.items():
-        kind, file = name.split("_")
-        (root / kind).mkdir(parents=True, exist_ok=True)
-        (root / kind / f"{file}.txt").write_text(text)
-    return root
-
-
-def test_a_folder_has_the_key_of_all_that_is_in_it(tmp_path):
-    contents = [
-        {"pos_1": "good", "neg_1": "bad"},
-        {"pos_1": "good", "neg_1": "bad", "neg_2": ""},
-        {"pos_1": "bad", "neg_1": "good"},
-        {"pos_1": "goodbad", "neg_1": ""},
-        {"pos_1": "good", "not_1": "bad"},
-    ]
-    keys = [key_of({"train": str(folder_of(tmp_path / f"{i}", **texts))}, {}) for i, texts in enumerate(contents)]
-    assert len(set(keys)) == len(contents)
-    assert keys[0] == key_of({"train": str(folder_of(tmp_path / "again", **contents[0]))}, {})
-
-
-def test_a_class_that_is_a_link_to_a_folder_counts_too(tmp_path):
-    elsewhere = folder_of(tmp_path / "elsewhere", pos_1="good")
-    folder = folder_of(tmp_path / "data", neg_1="bad")
-    (folder / "pos").symlink_to(elsewhere / "pos", target_is_directory=True)  # which read_frame follows
-    before = key_of({"train": str(folder)}, {})
-    (elsewhere / "pos" / "1.txt").write_text("great")
-    assert key_of({"train": str(folder)}, {}) != before
-
-
-def test_messages_are_collected_with_their_level_and_still_told(caplog):
-    caplog.set_level(logging.INFO)
-    with recorded("rosenblatt.data") as messages:
-        logging.getLogger("rosenblatt.data.files").warning("%s of %d", "100%", 3)
-        logging.getLogger("rosenblatt.data").info("read")
-        logging.getLogger("rosenblatt.run").warning("elsewhere")
-    logging.getLogger("rosenblatt.data").warning("afterwards")
-    assert messages == [(logging.WARNING, "100% of 3"), (logging.INFO, "read")]
-    assert caplog.messages == ["100% of 3", "read", "elsewhere", "afterwards"]
+def test_an_entry_is_a_file_that_safetensors_itself_can_read(cache):
+    tensors = {"floats": torch.randn(3, 5).T, "empty": torch.zeros(0, 2), "ids": torch.arange(7, dtype=torch.int32)}
+    tensors |= {"words": torch.tensor([1, 255], dtype=torch.uint8), "norm": torch.tensor(0.5, dtype=torch.float64)}
+    cache.write("a", Entry(tensors, FACTS))
+    found = load_file(cache.path("a"))
+    assert found.keys() == tensors.keys()
+    for name, tensor in tensors.items():
+        assert found[name].dtype == tensor.dtype
+        assert torch.equal(found[name], tensor)

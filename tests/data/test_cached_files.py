@@ -17,7 +17,6 @@ ROWS = "text,label\n" + "good film,a\nbad film,b\n" * 10
 def set_up(train, tmp_path, cache="cache"):
     data = TextData(str(train), cache=cache and str(tmp_path / cache))
     data.setup()
-    data.teardown("fit")
     return data
 
 

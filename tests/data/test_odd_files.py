@@ -51,7 +51,6 @@ def test_columns_by_number_are_those_of_the_whole_file_with_a_split_column_befor
     (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     data = TextData(str(tmp_path / "a.jsonl"), text_column=2, label_column=0, ngrams=1, min_count=1)
     data.setup()
-    data.teardown("fit")
     assert {"good", "bad"} <= set(data.encoder.names())
 
 
@@ -59,7 +58,6 @@ def test_a_column_named_like_a_number_is_found_by_it(tmp_path):
     (tmp_path / "a.csv").write_text("x,2020\n" + "".join(f"{i},{y}\n" for i, (_, y) in enumerate(ROWS)))
     data = TableData(str(tmp_path / "a.csv"), label_column=2020)
     data.setup()
-    data.teardown("fit")
     assert data.encoder.names() == ["x", "x is missing"]
     assert data.spec.num_rows == 32
 
@@ -70,7 +68,6 @@ def test_test_rows_of_a_split_column_never_train_even_beside_a_test_file(tmp_pat
     (tmp_path / "b.csv").write_text("x,label\n1000,0\n1001,1\n")
     data = TableData(str(tmp_path / "a.csv"), test=str(tmp_path / "b.csv"))
     data.setup()
-    data.teardown("fit")
     sizes = {split: len(target) for split, (_, target) in data.splits.items()}
     assert sizes["test"] == 2
     assert sizes["train"] + sizes["val"] == 30

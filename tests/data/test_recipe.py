@@ -84,7 +84,6 @@ class Given(DataModule):
 def test_a_batch_size_is_chosen_unless_it_is_given(given, batch_size):
     data = Given(given, seed=0)
     data.setup()
-    data.teardown("fit")
     assert (data.batch_size, len(next(iter(data.train_dataloader()))[1])) == (batch_size, batch_size)
 
 
@@ -170,6 +169,5 @@ def test_the_outputs_that_share_the_features_are_those_of_the_model(
     path = str(tmp_path / "a.csv")
     data = TextData(train=path, val=path, test=path, label_separator=label_separator)
     data.setup()
-    data.teardown("fit")
     assert asked == [data.spec.num_outputs] == [num_outputs]
     assert data.spec.num_features == 5

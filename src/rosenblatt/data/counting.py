@@ -16,6 +16,7 @@ import numpy as np
 from rosenblatt.data.ngrams import Ids, Ints, offsets_of
 
 CHUNK = 500_000  # tokens, or pairs, that a thread takes at a time
+NUM_COUNTERS = 2  # threads, each with a place for every feature
 Result = TypeVar("Result")
 
 
@@ -125,19 +126,31 @@ def counted(ids: Ids, offsets: Ints, num_features: int, rows: Ints | None = None
         num_features: size of the vocabulary.
         rows: numbers of those rows that count, or ``None`` for all.
     """
-    total = np.zeros(num_features, dtype=np.int64)
+    # By blocks, since bincount makes a copy in 64 bits of what it counts.
     if rows is None:
-        for start in range(0, len(ids), 10 * CHUNK):  # bincount makes a copy in 64 bits of what it counts
-            total += np.bincount(ids[start : start + 10 * CHUNK], minlength=num_features)
-        return total
-    size = max(1, int(10 * CHUNK * (len(offsets) - 1) / max(len(ids), 1)))  # rows with about as many pairs
-    for start in range(0, len(rows), size):
+        starts, size = range(0, len(ids), 10 * CHUNK), 10 * CHUNK
+    else:
+        size = max(1, int(10 * CHUNK * (len(offsets) - 1) / max(len(ids), 1)))  # rows with about as many pairs
+        starts = range(0, len(rows), size)
+
+    def pairs_of(start: int) -> Ids:
+        if rows is None:
+            return ids[start : start + size]
         some = rows[start : start + size]
         lengths = offsets[some + 1] - offsets[some]
         # Pair j of these rows is pair j - ends[i] + ... of the row i that it belongs to.
         place = np.repeat(offsets[some] - offsets_of(lengths)[:-1], lengths)
         place += np.arange(len(place))
-        total += np.bincount(ids[place], minlength=num_features)
+        return ids[place]
+
+    def count_some(first: int) -> Ints:
+        total = np.zeros(num_features, dtype=np.int64)
+        for start in starts[first::NUM_COUNTERS]:
+            total += np.bincount(pairs_of(start), minlength=num_features)
+        return total
+
+    with ThreadPoolExecutor(NUM_COUNTERS) as threads:
+        total: Ints = np.sum(list(threads.map(count_some, range(min(NUM_COUNTERS, max(len(starts), 1))))), axis=0)
     return total
 
 

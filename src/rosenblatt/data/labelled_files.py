@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -84,12 +83,6 @@ class FileData(DataModule):
         self.label_encoder = LabelEncoder(task)
         self.task = task
         self.cache = cache
-        self._writing: threading.Thread | None = None
-
-    def teardown(self, stage: str) -> None:
-        """Wait until what was encoded is kept; Lightning calls this after each stage."""
-        if self._writing is not None:
-            self._writing.join()
 
     def load(self) -> tuple[DataSpec, Splits]:
         """Read, split, and encode with what the training rows teach; or take what an earlier run has encoded."""
@@ -118,9 +111,7 @@ class FileData(DataModule):
             tensors |= {f"{split}/{name}": tensor for name, tensor in parts.items()}
         paths = list(self.paths.values())
         facts = {"spec": asdict(spec), "splits": list(splits), "paths": paths, "messages": messages}
-        # While the model trains; Python waits for it before it ends.
-        self._writing = threading.Thread(target=cache.write, args=(key, Entry(tensors, facts)))
-        self._writing.start()
+        cache.write(key, Entry(tensors, facts))
         return spec, splits
 
     @property

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,10 +117,11 @@ class NGrams:
         begins = shorter[: len(joined)]
         edges = _stretches(begins, joined, self.sizes[n - 2])
         blocks = _by_stretch(begins, joined, edges)
+        kind = np.uint32 if len(symbols) < 1 << 32 else np.int64
 
-        def number(stretch: int) -> tuple[Ints, Ints, Ids]:
+        def number(stretch: int) -> tuple[NDArray[Any], Ints, Ids]:
             first, last = edges[stretch] * self.num_symbols, edges[stretch + 1] * self.num_symbols
-            parts = [np.int64(start) + places[ends[stretch] : ends[stretch + 1]] for start, places, ends in blocks]
+            parts = [kind(start) + places[ends[stretch] : ends[stretch + 1]] for start, places, ends in blocks]
             at = np.concatenate(parts)
             keys = begins[at] * np.int64(self.num_symbols)
             keys += symbols[at + (n - 1)]
@@ -133,14 +134,16 @@ class NGrams:
             kept += first
             return at, kept, place
 
-        kept, level, base = [], np.full(len(symbols), -1, dtype=np.int32), 0
+        kept, level, base = [], np.empty(len(symbols), dtype=np.int32), 0
 
-        def write(at: Ints, place: Ids, base: int) -> None:
-            level[at] = np.where(place >= 0, place + base, -1)
+        def clear(start: int) -> None:
+            level[start : start + CHUNK] = -1
 
         with ThreadPoolExecutor(os.cpu_count()) as threads:  # NumPy gives the interpreter free while it sorts
+            list(threads.map(clear, range(0, len(level), CHUNK)))
             for at, keys, place in threads.map(number, range(len(edges) - 1)):
-                threads.submit(write, at, place, base)
+                place[place >= 0] += base
+                level[at] = place
                 kept.append(keys)
                 base += len(keys)
         return np.concatenate(kept), level

@@ -18,6 +18,7 @@ from rosenblatt.data.ngrams import Ids, Ints, Sequences, offsets_of
 
 # An HTML tag, a word with its apostrophes, or one other character that is no space.
 WORD = r"</?[\pL][^<>]{0,80}>|[\w']+|[^\w\s]"
+FREQUENT = 100  # times; a word that occurs more often is taken to be one of several texts
 CHUNK = 4_000  # texts that a thread splits at a time: the strings of a chunk are gone before the next one comes
 
 
@@ -110,11 +111,12 @@ def _share_in_one_text(codes: Ids, counts: Ints, total: Ints) -> float:
         counts: (N,) words a text.
         total: (num_words,) how often each word occurs.
     """
-    text_of = np.repeat(np.arange(len(counts), dtype=np.int32), counts)  # (num_tokens,)
-    first, last = np.zeros(len(total), dtype=np.int32), np.zeros(len(total), dtype=np.int32)
-    last[codes] = text_of  # where a word comes again and again, NumPy keeps the last
-    first[codes[::-1]] = text_of[::-1]
-    return float(total[first == last].sum() / max(len(codes), 1))
+    first, last = np.zeros(len(total), dtype=np.int64), np.zeros(len(total), dtype=np.int64)
+    place = np.flatnonzero((total <= FREQUENT)[codes])  # of the others it goes without saying
+    text_of = np.searchsorted(np.cumsum(counts), place, side="right")
+    last[codes[place]] = text_of  # where a word comes again and again, NumPy keeps the last
+    first[codes[place[::-1]]] = text_of[::-1]
+    return float(total[(first == last) & (total <= FREQUENT)].sum() / max(len(codes), 1))
 
 
 class Characters:
