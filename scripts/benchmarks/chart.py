@@ -30,6 +30,7 @@ def draw(wall: Lines, memory: Lines, path: Path) -> None:
     """
     import matplotlib  # only here: no suite needs it to measure
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator
 
     with matplotlib.rc_context(SETTINGS):
         figure = Figure(figsize=(10, 4.2), layout="constrained", facecolor="white")
@@ -49,8 +50,10 @@ def draw(wall: Lines, memory: Lines, path: Path) -> None:
             axes.set_title(title)
             axes.set_xlabel("training documents, 130 words each")
             axes.set_ylabel(unit)
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             for axis in (axes.xaxis, axes.yaxis):
                 axis.set_major_formatter("{x:,.10g}")
+                axis.set_minor_formatter("")
             axes.grid(visible=True, which="major", color="#dddddd")
             axes.spines[["top", "right"]].set_visible(False)
         left.legend(frameon=False)
