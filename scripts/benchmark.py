@@ -13,6 +13,7 @@ take turns. Each measurement is kept as a line of logs/benchmark/SUITE.jsonl.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.metadata
 import os
 import platform
@@ -150,8 +151,9 @@ def machine() -> str:
             versions.append(f"{package} {importlib.metadata.version(package)}")
         except importlib.metadata.PackageNotFoundError:
             continue
-    revision = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
-    if revision.returncode == 0:
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):  # no git, or no repository
+        describe = ["git", "describe", "--always", "--dirty"]
+        revision = subprocess.run(describe, cwd=ROOT, capture_output=True, text=True, check=True)
         versions.insert(0, f"commit {revision.stdout.strip()}")
     system = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
     return ", ".join([system, *versions])

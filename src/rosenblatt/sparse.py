@@ -15,6 +15,14 @@ from rosenblatt.spec import Bags
 MAX_SCATTERED = 16  # outputs up to which our own gradient, whose parts are (num_pairs, outputs), is the faster one
 
 
+def _embedding_bag(weight: Tensor, ids: Tensor, weights: Tensor, offsets: Tensor) -> Tensor:
+    """Return (N, V) sparse times (V, C) dense, as PyTorch computes it."""
+    return F.embedding_bag(
+        ids, weight, offsets.to(ids.dtype), mode="sum", per_sample_weights=weights.to(weight.dtype),
+        include_last_offset=True,
+    )  # fmt: skip
+
+
 class _BagProduct(torch.autograd.Function):
     """(N, V) sparse times (V, C) dense, with the gradient for the weight alone.
 
@@ -27,15 +35,11 @@ class _BagProduct(torch.autograd.Function):
         ctx.save_for_backward(ids, weights, offsets)
         ctx.shape = weight.shape
         weights = weights.to(weight.dtype)
-        if weight.shape[1] == 1 and weight.device.type in (
-            "cpu",
-            "cuda",
-        ):  # a gather and a sum of each stretch: no row numbers, no scattered writes
+        # A gather and a sum of each stretch: no row numbers, no scattered writes. Other devices lack the second.
+        if weight.shape[1] == 1 and weight.device.type in ("cpu", "cuda"):
             terms = weight.view(-1).index_select(0, ids) * weights
             return torch.segment_reduce(terms, "sum", offsets=offsets, axis=0, initial=0).view(-1, 1)
-        return F.embedding_bag(
-            ids, weight, offsets.to(ids.dtype), mode="sum", per_sample_weights=weights, include_last_offset=True
-        )
+        return _embedding_bag(weight, ids, weights, offsets)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
@@ -84,11 +88,7 @@ class BagLinear(nn.Module):
     def forward(self, bags: Bags) -> Tensor:
         """Map N bags to (N, num_outputs)."""
         if self.weight.shape[1] > MAX_SCATTERED:
-            ids, weights, offsets = bags
-            return self.bias + F.embedding_bag(
-                ids, self.weight, offsets.to(ids.dtype), mode="sum", per_sample_weights=weights.to(self.weight.dtype),
-                include_last_offset=True,
-            )  # fmt: skip
+            return self.bias + _embedding_bag(self.weight, *bags)
         product: Tensor = _BagProduct.apply(self.weight, *bags)  # type: ignore[no-untyped-call]
         return product + self.bias
 

@@ -93,12 +93,12 @@ def test_a_file_that_is_no_whole_entry_is_a_warning_and_can_be_mended(cache, dam
 def test_a_disk_that_is_full_is_a_warning_and_leaves_what_there_was(cache, monkeypatch, caplog):
     cache.write("a", entry_of(1))
 
-    def stop_halfway(tensors, metadata, path):
+    def stop_halfway(tensors, path, *_):
         with open(path, "wb") as file:
             file.write(b"half of it")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module, "_save", stop_halfway)
+    monkeypatch.setattr(module, "save_file", stop_halfway)
     for key in ("a", "b"):
         cache.write(key, entry_of(2))
     assert_same(cache.read("a"), entry_of(1))

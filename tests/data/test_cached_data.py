@@ -209,7 +209,7 @@ def test_data_that_can_not_be_kept_are_encoded_all_the_same(texts, tmp_path, cap
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module, "_save", full)
+    monkeypatch.setattr(module, "save_file", full)
     data = set_up(TextData, {"train": texts, "cache": str(tmp_path / "cache")})
     assert_equal(tensors_of(data.splits), tensors_of(set_up(TextData, {"train": texts}).splits))
     assert "the encoded data can't be kept ([Errno 28] No space left on device)" in caplog.text

@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
-import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 log = logging.getLogger(__name__)
@@ -30,9 +30,6 @@ log = logging.getLogger(__name__)
 FORMAT = 3  # of an entry
 MAX_BYTES = 4 * 2**30  # of all entries but the newest; the ones that were longest not used go first
 ENTRIES = "[0-9a-f]" * 32 + ".safetensors"  # no other file in the folder is ours to remove
-DTYPES = {
-    torch.uint8: "U8", torch.int32: "I32", torch.int64: "I64", torch.float32: "F32", torch.float64: "F64",
-}  # fmt: skip
 PARTS = "encoded-*.part"
 DAY = 24 * 60 * 60  # seconds after which a part belongs to a process that was killed
 
@@ -88,7 +85,8 @@ class Cache:
             self.folder.mkdir(parents=True, exist_ok=True)
             descriptor, temporary = tempfile.mkstemp(dir=self.folder, prefix="encoded-", suffix=".part")
             os.close(descriptor)
-            _save(entry.tensors, {"facts": json.dumps(entry.facts), "sum": _sum_of(entry.tensors)}, temporary)
+            tensors = {name: tensor.contiguous() for name, tensor in entry.tensors.items()}  # else it refuses them
+            save_file(tensors, temporary, {"facts": json.dumps(entry.facts), "sum": _sum_of(tensors)})
             os.chmod(temporary, 0o666 & ~_umask())  # as any file: mkstemp lets nobody else read it
             os.replace(temporary, self.path(key))
             self._forget(key)
@@ -101,34 +99,19 @@ class Cache:
     def _forget(self, key: str) -> None:
         """Remove the entries that were longest not used, down to `MAX_BYTES`, and old parts; never that of ``key``."""
         found = []
-        for path in (*self.folder.glob(ENTRIES), *self.folder.glob(PARTS)):
+        for path in self.folder.glob(ENTRIES):
             with contextlib.suppress(FileNotFoundError):  # another job has just removed it
                 found.append((path.stat().st_mtime, path.stat().st_size, path))
-        total, now = 0, time.time()
-        for written, size, path in sorted(found, reverse=True):
-            is_part = path.suffix == ".part"
-            total += 0 if is_part else size
-            if now - written > DAY if is_part else total > MAX_BYTES and path != self.path(key):
+        total = 0
+        for _, size, path in sorted(found, reverse=True):
+            total += size
+            if total > MAX_BYTES and path != self.path(key):
                 with contextlib.suppress(OSError):  # on Windows, one that another job reads stays
                     path.unlink()
-
-
-def _save(tensors: dict[str, Tensor], metadata: dict[str, str], path: str) -> None:
-    """Write a safetensors file as `safetensors.torch.save_file` does, but without a copy of all tensors in memory.
-
-    Source: https://huggingface.co/docs/safetensors (Format): the length of the header, the header, the tensors.
-    """
-    header: dict[str, Any] = {"__metadata__": metadata}
-    end = 0
-    for name, tensor in tensors.items():
-        start, end = end, end + tensor.numel() * tensor.element_size()
-        header[name] = {"dtype": DTYPES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [start, end]}
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)  # so that the tensors are aligned
-    with open(path, "wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text)
-        for tensor in tensors.values():
-            file.write(tensor.contiguous().numpy().data)
+        for path in self.folder.glob(PARTS):
+            with contextlib.suppress(OSError):
+                if time.time() - path.stat().st_mtime > DAY:
+                    path.unlink()
 
 
 def _sum_of(tensors: dict[str, Tensor]) -> str:

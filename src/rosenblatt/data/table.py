@@ -181,13 +181,15 @@ class TableEncoder:
             raise UserError(
                 f"{where}: no column {listed(absent)}, which training had. There are {listed(frame.columns)}."
             )
-        ids, weights, base = [], [], 0
+        ids: list[NDArray[np.int64]] = []
+        weights: list[NDArray[np.float32]] = []
+        base = 0
         for column in self.columns:
             words = _words(frame[column.name])
             if isinstance(column, NumberColumn):
                 value, missing = _scaled(words, column, where)
                 ids += [np.full(len(value), base), np.full(len(value), base + 1)]
-                weights += [value, missing]
+                weights += [value.clip(-FARTHEST, FARTHEST), missing]
                 if column.bins:
                     # Compared as scaled, in the same rounding, so that a value that is an edge stays below it.
                     edges = ((np.array(column.edges) - column.mean) / column.std).astype(np.float32)
@@ -236,4 +238,5 @@ def _scaled(words: pl.Series, column: NumberColumn, where: str) -> tuple[NDArray
         )  # fmt: skip
     missing = ~np.isfinite(numbers)
     scaled = (numbers.clip(-MAX_NUMBER, MAX_NUMBER) - column.mean) / column.std
-    return np.where(missing, 0.0, scaled.clip(-FARTHEST, FARTHEST)).astype(np.float32), missing.astype(np.float32)
+    values = np.where(missing, 0.0, scaled.clip(-1e6, 1e6))  # in float32, no infinity
+    return values.astype(np.float32), missing.astype(np.float32)

@@ -42,10 +42,7 @@ def log_count_ratio(ids: Ids, offsets: Ints, frequency: Ints, rows_of_class: Seq
     largest = np.zeros(len(frequency))
     # With two classes, one or the other, the ratio of one is minus that of the other.
     num_rows = len(offsets) - 1
-    seen = np.zeros(num_rows, dtype=np.int8)
-    for rows in rows_of_class:
-        seen[rows] += 1
-    opposite = len(rows_of_class) == 2 and (seen == 1).all()
+    opposite = len(rows_of_class) == 2 and (np.bincount(np.concatenate(rows_of_class), minlength=num_rows) == 1).all()
     for rows in rows_of_class[1:] if opposite else rows_of_class:
         inside = counted(ids, offsets, len(frequency), rows) + 1.0
         p, q = inside / inside.sum(), (total - inside) / (total - inside).sum()
