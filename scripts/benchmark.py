@@ -24,7 +24,7 @@ from pathlib import Path
 
 from benchmarks import report, sets
 from benchmarks.contest import NOT_INSTALLED, REMEDY, Measurement, hold, kept
-from benchmarks.suites import Options, Skipped, accuracy, cache, imdb, loop, scale, start
+from benchmarks.suites import Options, Skipped, accuracy, cache, imdb, loop, predict, scale, start
 
 ROOT = Path(__file__).resolve().parents[1]
 SUITES = {
@@ -34,6 +34,7 @@ SUITES = {
     "loop": loop.SUITE,
     "start": start.SUITE,
     "cache": cache.SUITE,
+    "predict": predict.SUITE,
 }
 PACKAGES = ("torch", "lightning", "polars", "numpy", "fasttext", "vowpalwabbit", "scikit-learn")
 

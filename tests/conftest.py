@@ -61,27 +61,41 @@ def _restore_globals() -> Iterator[None]:
 
 
 @pytest.fixture
-def train(
+def program(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., Outcome]:
-    """``python train.py ...`` in an empty folder; the run folder is ``run`` there, unless it is named."""
+    """``python train.py ...``, or a program of scripts/, in an empty folder, in this process."""
     monkeypatch.chdir(tmp_path)
 
-    def command(*overrides: str, run: str = "run") -> Outcome:
+    def run_program(file: str, *arguments: str, run: str = "run") -> Outcome:
         capsys.readouterr()
-        arguments = [word for word in overrides if word]
-        if not any(word.startswith(("hydra.run.dir", "--")) for word in arguments):
-            arguments.append(f"hydra.run.dir={run}")
-        sys.argv[:] = [str(ROOT / "train.py"), *arguments]
+        sys.argv[:] = [str(ROOT / file), *arguments]
+        full_error = os.environ.get("HYDRA_FULL_ERROR")
         status = 0
         try:
-            runpy.run_path(str(ROOT / "train.py"), run_name="__main__")
+            runpy.run_path(str(ROOT / file), run_name="__main__")
         except SystemExit as exit:
             status = exit.code if isinstance(exit.code, int) else 1
+        os.environ.pop("HYDRA_FULL_ERROR")  # a program sets it for itself
+        if full_error is not None:
+            os.environ["HYDRA_FULL_ERROR"] = full_error
         out, err = capsys.readouterr()
         return Outcome(status, out, err, tmp_path / run)
 
-    return command
+    return run_program
+
+
+@pytest.fixture
+def train(program: Callable[..., Outcome]) -> Callable[..., Outcome]:
+    """``python train.py ...``; the run folder is ``run``, unless it is named."""
+
+    def with_folder(*overrides: str, run: str = "run") -> Outcome:
+        arguments = [word for word in overrides if word]
+        if not any(word.startswith(("hydra.run.dir", "resume=", "--")) for word in arguments):
+            arguments.append(f"hydra.run.dir={run}")
+        return program("train.py", *arguments, run=run)
+
+    return with_folder
 
 
 SMALL = ("data.num_train=400", "data.num_val=100", "data.num_test=200", "trainer.max_epochs=2")

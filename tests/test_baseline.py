@@ -10,8 +10,9 @@ import torch
 from sklearn import metrics as sk
 from sklearn.dummy import DummyClassifier
 
+from rosenblatt.baseline import majority_baseline
 from rosenblatt.losses import ClassificationLoss
-from rosenblatt.metrics import MAX_RANKED, majority_baseline
+from rosenblatt.metrics import MAX_RANKED
 from rosenblatt.spec import DataSpec, class_counts
 
 

@@ -3,9 +3,7 @@ from __future__ import annotations
 import io
 import logging
 import re
-import signal
 import sys
-import threading
 from types import SimpleNamespace
 
 import lightning.pytorch as pl
@@ -17,7 +15,7 @@ from torch.nn import functional as F
 
 from fitting import NUM_BATCHES, QUIET, Poison, batches, fit
 from rosenblatt import callbacks as under_test
-from rosenblatt.callbacks import NoProfiler, StopOnCtrlC, TrainingProgress
+from rosenblatt.callbacks import NoProfiler, TrainingProgress
 from rosenblatt.errors import UserError
 
 pytestmark = QUIET
@@ -55,37 +53,6 @@ class Figures(pl.Callback):
             [value for rows in (self.rows, val) for value in torch.cat(rows, dim=1).mean(dim=1).tolist()]
         )
         self.rows = []
-
-
-class Press(pl.Callback):
-    """Sends Ctrl-C to this process in the given steps or in validation, and notes where validation ended."""
-
-    def __init__(self, *when: int | str) -> None:
-        self.when = when
-        self.validated_at: list[int] = []
-
-    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
-        for _ in range(self.when.count(trainer.global_step)):
-            signal.raise_signal(signal.SIGINT)
-
-    def on_validation_start(self, trainer, pl_module):
-        if "validation" in self.when:
-            signal.raise_signal(signal.SIGINT)
-
-    def on_validation_end(self, trainer, pl_module):
-        self.validated_at.append(trainer.global_step)
-
-
-@pytest.fixture
-def before():
-    """A handler that was there before; Ctrl-C must come back to it."""
-
-    def handler(signum, frame):
-        raise AssertionError("Ctrl-C reached the handler from before training")
-
-    original = signal.signal(signal.SIGINT, handler)
-    yield handler
-    signal.signal(signal.SIGINT, original)
 
 
 def test_without_a_terminal_each_epoch_is_a_line_with_its_figures(lines):
@@ -153,54 +120,6 @@ def test_an_exception_takes_the_bar_away():
         fit(progress, Poison(1))
     assert progress.bar is None
     assert file.getvalue().count("\x1b[?25l") == file.getvalue().count("\x1b[?25h") == 1
-
-
-def test_ctrl_c_ends_training_after_the_step_with_validation(before, capfd):
-    stop, press = StopOnCtrlC(), Press(7)
-    assert fit(stop, press).global_step == 8
-    assert stop.pressed
-    assert press.validated_at == [NUM_BATCHES, 8]
-    assert signal.getsignal(signal.SIGINT) is before
-    assert "Ctrl-C: ending in order" in capfd.readouterr().err
-
-
-def test_ctrl_c_counts_more_than_the_least_epochs_and_steps(before):
-    press = Press(1)
-    assert fit(StopOnCtrlC(), press, min_epochs=3, min_steps=12).global_step == 2
-    assert press.validated_at == [2]
-
-
-def test_ctrl_c_in_validation_lets_it_end(before):
-    press = Press("validation")
-    assert fit(StopOnCtrlC(), press).global_step == NUM_BATCHES
-    assert press.validated_at == [NUM_BATCHES]
-
-
-def test_a_second_press_leaves_at_once(before):
-    press = Press(3, 3)
-    with pytest.raises(SystemExit) as caught:
-        fit(StopOnCtrlC(), press)
-    assert caught.value.trainer.global_step == 3
-    assert press.validated_at == []
-    assert signal.getsignal(signal.SIGINT) is before
-
-
-def test_the_signal_is_given_back_after_training_and_after_a_failure(before):
-    stop = StopOnCtrlC()
-    assert (fit(stop).global_step, stop.pressed) == (3 * NUM_BATCHES, False)
-    assert signal.getsignal(signal.SIGINT) is before
-    with pytest.raises(UserError):
-        fit(StopOnCtrlC(), Poison(0))
-    assert signal.getsignal(signal.SIGINT) is before
-
-
-def test_training_in_another_thread_leaves_the_signal_alone(before):
-    trainers: list[pl.Trainer] = []
-    thread = threading.Thread(target=lambda: trainers.append(fit(StopOnCtrlC(), max_epochs=1)))
-    thread.start()
-    thread.join()
-    assert trainers[0].global_step == NUM_BATCHES
-    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_no_profiler_takes_no_times_and_lets_errors_through(monkeypatch):

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src" / "rosenblatt").rglob("*.py"))
-MAY_IMPORT_LIGHTNING = {"data/module.py", "classifier.py", "callbacks.py"}
+MAY_IMPORT_LIGHTNING = {"data/module.py", "classifier.py", "callbacks.py", "checkpoints.py", "signals.py"}
 
 
 def imported(path: Path) -> set[str]:
@@ -58,8 +58,16 @@ def test_data_and_models_never_import_each_other(path: Path) -> None:
     )
     if place(path).startswith("data/"):
         assert not uses(path, *models, "rosenblatt.callbacks", "rosenblatt.run", "rosenblatt.commands")
-    elif not place(path).startswith("commands/"):
+    elif not place(path).startswith(("commands/", "saved/")):  # a saved model is where they meet again
         assert not uses(path, "rosenblatt.data", "rosenblatt.commands")
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=place)
+def test_nothing_in_training_knows_saved_models_but_commands(path: Path) -> None:
+    if not place(path).startswith(("commands/", "saved/")) and place(path) != "__init__.py":
+        assert not uses(path, "rosenblatt.saved")
+    if place(path).startswith("saved/"):
+        assert not uses(path, "rosenblatt.commands", "rosenblatt.classifier", "rosenblatt.callbacks")
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=place)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from metric_reference import ONE_SIDED, TASKS, assert_same, expected, measured, split
 from rosenblatt import metrics as under_test
+from rosenblatt.errors import UserError
 from rosenblatt.metrics import EpochMetrics
 from rosenblatt.spec import DataSpec
 
@@ -101,3 +102,56 @@ def test_the_names_are_known_before_the_first_row(task, settings):
     assert sorted(EpochMetrics(spec, **settings).names) == sorted(
         measured(spec, logits, target, [8], **settings).values
     )
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**31), num_rows=st.integers(1, 30), data=st.data())
+def test_each_label_may_have_a_threshold_of_its_own(seed, num_rows, data):
+    spec, logits, target = split("multilabel", seed, num_rows, data.draw(st.integers(2, 5)))
+    one = st.sampled_from([0.0, 0.2, 0.5, 0.9, 1.0])
+    threshold = data.draw(st.lists(one, min_size=spec.num_outputs, max_size=spec.num_outputs))
+    result = measured(spec, logits, target, [4], threshold, per_class=True)
+    assert_same(result, expected(spec, logits, target, threshold))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_list_of_equal_thresholds_is_that_threshold(task):
+    spec, logits, target = split(task, 21, num_rows=60)
+    results = [
+        measured(spec, logits, target, [7], threshold, per_class=True)
+        for threshold in (0.3, [0.3] * spec.num_outputs, (0.3,) * spec.num_outputs)
+    ]
+    assert results[0] == results[1] == results[2]
+
+
+def test_a_single_label_has_the_metrics_of_a_binary_task():
+    spec, logits, target = split("binary", 24, num_rows=60)
+    one = DataSpec(1, False, "multilabel", ("yes",), spec.class_counts[1:], spec.num_rows)
+    values = measured(one, logits, target.unsqueeze(1).to(torch.uint8), [7], per_class=True).values
+    binary = measured(spec, logits, target, [7]).values
+    assert {name: values[name] for name in binary} == pytest.approx(binary, abs=1e-6)
+
+
+def test_the_most_probable_class_is_predicted_whatever_the_threshold():
+    spec, logits, target = split("multiclass", 22, num_rows=60)
+    assert measured(spec, logits, target, [7], [0.9]) == measured(spec, logits, target, [7], 0.1)
+
+
+@pytest.mark.parametrize("threshold", [0.5, [0.5]])
+def test_a_probability_that_equals_the_threshold_is_not_above_it(threshold):
+    spec = DataSpec(1, False, "binary", ("no", "yes"), (1, 1), 2)
+    result = measured(spec, torch.tensor([[0.0], [1e-6]]), torch.tensor([0, 1]), [2], threshold)
+    assert result.values["acc"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("task", "threshold", "told"),
+    [
+        ("binary", [0.5, 0.5], "threshold: expected one number; got 2."),
+        ("multilabel", [0.5, 0.5], "threshold: expected one number, or one for each of the 4 labels; got 2."),
+    ],
+)
+def test_a_list_of_another_length_is_told(task, threshold, told):
+    with pytest.raises(UserError) as error:
+        EpochMetrics(split(task, 23, num_rows=8)[0], threshold)
+    assert str(error.value) == told

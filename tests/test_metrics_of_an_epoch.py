@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import gc
+import io
 import math
 import weakref
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
-from torchmetrics import MetricCollection
 
 from metric_reference import ONE_SIDED, TASKS, assert_same, expected, measured, split
 from rosenblatt import metrics as under_test
@@ -64,13 +66,13 @@ def test_batches_wait_until_they_are_worth_an_update(monkeypatch, flush_at):
     # Three rows of four numbers a batch: four batches are 48 numbers, and two wait until all is computed.
     monkeypatch.setattr(under_test, "FLUSH_AT", flush_at)
     spec, logits, target = split("multiclass", 14, num_rows=18)
-    seen, original = [], MetricCollection.update
+    seen, original = [], under_test.decide
 
-    def update(collection, probs, truth):
+    def decide(probs, *args):
         seen.append(probs.shape[0])
-        original(collection, probs, truth)
+        return original(probs, *args)
 
-    monkeypatch.setattr(MetricCollection, "update", update)
+    monkeypatch.setattr(under_test, "decide", decide)
     assert_same(measured(spec, logits, target, [3], per_class=True), expected(spec, logits, target))
     assert seen == {1: [3] * 6, 40: [12, 6], 1 << 18: [18]}[flush_at]
 
@@ -92,6 +94,81 @@ def test_batches_that_wait_hold_no_memory_of_how_they_were_made():
     gc.collect()
     assert held
     assert not any(reference() for reference in held)
+
+
+def through_a_file(state):
+    """What `torch.load` reads back of it without running any code."""
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
+
+
+def feed(metrics, spec, logits, target, rows, size=3):
+    for start in range(rows.start, rows.stop, size):
+        batch = slice(start, min(start + size, rows.stop))
+        metrics.update(logits[batch], target[batch], ClassificationLoss(spec)(logits[batch], target[batch]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    task=st.sampled_from(TASKS),
+    seed=st.integers(0, 2**31),
+    batches=st.integers(0, 12),
+    ranking=st.booleans(),
+    per_class=st.booleans(),
+    used=st.booleans(),
+)
+def test_an_epoch_that_is_cut_in_two_gives_the_very_same_bits(task, seed, batches, ranking, per_class, used):
+    # A flush comes after 14 batches of binary and 4 of the others: cuts fall before, on and after one.
+    spec, logits, target = split(task, seed, num_rows=60)
+    cut = 3 * batches + (12 if task == "binary" else 0)
+    whole, first, second = (EpochMetrics(spec, 0.4, ranking, per_class) for _ in range(3))
+    if used:  # by then torchmetrics has found which metrics share their counts
+        feed(second, spec, logits, target, range(60))
+        second.compute()
+        feed(second, spec, logits, target, range(5))
+    feed(first, spec, logits, target, range(cut))
+    state = through_a_file(first.progress())
+    for metrics in (whole, second):
+        if metrics is second:
+            metrics.restore_progress(state)
+        else:
+            feed(metrics, spec, logits, target, range(cut))
+        feed(metrics, spec, logits, target, range(cut, 60))
+    assert repr(second.compute()) == repr(whole.compute())  # as text, since NaN equals nothing
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_progress_once_taken_stays_as_it_is(task):
+    spec, logits, target = split(task, 18, num_rows=60)
+    results, one = [], EpochMetrics(spec)
+    feed(one, spec, logits, target, range(48))
+    state = one.progress()
+    for metrics in (one, one, EpochMetrics(spec), EpochMetrics(spec)):
+        if results:
+            metrics.restore_progress(state)
+        feed(metrics, spec, logits, target, range(48, 60))
+        results.append(repr(metrics.compute()))
+    assert len(set(results)) == 1
+
+
+def test_an_epoch_that_was_all_but_over_is_computed_without_another_row(monkeypatch):
+    monkeypatch.setattr(under_test, "FLUSH_AT", 1)  # nothing waits: torchmetrics would warn that it never saw a row
+    spec, logits, target = split("multiclass", 20, num_rows=60)
+    first, second = EpochMetrics(spec), EpochMetrics(spec)
+    feed(first, spec, logits, target, range(60))
+    second.restore_progress(first.progress())
+    assert second.compute() == first.compute()
+
+
+def test_progress_holds_no_more_than_the_rows_that_wait():
+    spec, logits, target = split("binary", 19, num_rows=100_000)
+    metrics = EpochMetrics(spec, ranking=False)
+    feed(metrics, spec, logits, target, range(6))  # slices, of which torch would save all that they were cut from
+    file = io.BytesIO()
+    torch.save(metrics.progress(), file)
+    assert len(file.getvalue()) < 20_000
 
 
 def test_no_rows_have_no_loss():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import random
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -27,6 +29,8 @@ def blocks(language: str) -> list[str]:
 
 COMMANDS = [line for block in blocks("bash") for line in block.splitlines() if line.strip()]
 TRAINING = [line for line in COMMANDS if line.startswith("python train.py")]
+AFTERWARDS = [line for line in COMMANDS if line.startswith("python scripts/") and "run=" in line]
+FIRST = "python train.py data=text data.train=reviews.csv hydra.run.dir=logs/runs/first"  # what the others go on with
 
 
 @pytest.fixture
@@ -41,6 +45,7 @@ def files(tmp_path: Path) -> Path:
     names = [("Ivanov", "Russian"), ("Petrov", "Russian"), ("Smith", "English"), ("Brown", "English")] * 20
     (tmp_path / "surnames.csv").write_text("surname,nationality\n" + "".join(f"{n},{c}\n" for n, c in names))
     (tmp_path / "questions.txt").write_text("".join(f"__label__{label} {text}\n" for text, label in reviews))
+    (tmp_path / "new.csv").write_text("text,number\ngood and kind,1\nstale,2\n")
     rows = [f"{rng.gauss(40 + 20 * (i % 2), 5):.0f},{'private' if i % 3 else ''},{i % 2}" for i in range(200)]
     (tmp_path / "adult.csv").write_text("age,work,income\n" + "\n".join(rows) + "\n")
     return tmp_path
@@ -48,15 +53,49 @@ def files(tmp_path: Path) -> Path:
 
 def test_the_readme_has_commands_to_test() -> None:
     assert len(TRAINING) >= 10
+    assert len(AFTERWARDS) >= 5
+    assert FIRST in TRAINING
     assert {command.split()[0] for command in COMMANDS} == {"make", "python", "tensorboard"}
 
 
 @pytest.mark.parametrize("command", TRAINING)
 def test_every_training_command_runs(train: Callable[..., Outcome], files: Path, command: str) -> None:
-    done = train(*command.split()[2:])
+    if "resume=" in command:
+        assert train(*shlex.split(FIRST)[2:]).status == 0
+    done = train(*shlex.split(command)[2:])
     assert done.status == 0, done.err
     if "--help" not in command:
-        assert (files / "run" / "metrics.json").exists()
+        assert (files / ("logs/runs/first" if "logs/runs/first" in command else "run") / "metrics.json").exists()
+
+
+def test_every_command_after_training_runs(
+    train: Callable[..., Outcome], program: Callable[..., Outcome], files: Path
+) -> None:
+    assert train(*shlex.split(FIRST)[2:]).status == 0
+    for line in AFTERWARDS:
+        if "export" in line and importlib.util.find_spec("onnxruntime") is None:
+            continue
+        done = program(*shlex.split(line)[1:])
+        assert done.status == 0, (line, done.err)
+    assert (files / "predicted.csv").read_text().splitlines()[0] == "text,number,prediction,probability"
+    assert (files / "logs/runs/first/evaluation.json").exists()
+    assert "reasons: " in program("scripts/predict.py", "run=logs/runs/first", "text=a lovely evening", "explain=3").out
+
+
+def test_the_python_example_works_as_written(train: Callable[..., Outcome], files: Path) -> None:
+    assert train(*shlex.split(FIRST)[2:]).status == 0
+    (example,) = (block for block in blocks("python") if "rosenblatt.load" in block)
+    found: dict[str, object] = {}
+    exec(compile(example.replace("model.predict(", "preds = model.predict("), "README", "exec"), found)
+    assert set(found["preds"]) <= {"0", "1"}  # type: ignore[call-overload]
+
+
+def test_the_crash_test_has_help() -> None:
+    (line,) = (line for line in COMMANDS if "crash_test" in line)
+    done = subprocess.run(
+        [sys.executable, *line.split()[1:]], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
+    )
+    assert "--kills" in done.stdout
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
@@ -93,7 +132,8 @@ def test_tensorboard_serves_the_runs(train: Callable[..., Outcome], tmp_path: Pa
 def test_the_example_data_set_and_model_work_as_written(
     train: Callable[..., Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code, settings = blocks("python"), blocks("yaml")
+    code = [block for block in blocks("python") if "class " in block]
+    settings = blocks("yaml")
     for block, yaml in zip(code, settings, strict=True):
         group, choice = re.search(r"^# python train.py .*(data|model)=(\w+) lr", yaml).groups()  # type: ignore[union-attr]
         if "data=rings model=mlp" in yaml:

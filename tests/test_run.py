@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import builtins
 import importlib.metadata
 import json
 import os
@@ -13,8 +12,8 @@ import pytest
 import torch
 
 from rosenblatt import run as under_test
-from rosenblatt.errors import UserError
-from rosenblatt.run import PACKAGES, RunFolder, environment, write_whole
+from rosenblatt.errors import FolderTaken, UserError
+from rosenblatt.run import PACKAGES, RunFolder, environment
 
 
 def files(folder: Path) -> list[str]:
@@ -45,6 +44,28 @@ def test_a_folder_that_holds_a_run_is_refused_and_stays_as_it_was(tmp_path):
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+def test_a_folder_with_a_checkpoint_alone_holds_a_run_too(tmp_path):
+    run = RunFolder.create(tmp_path, "lr: 0.1\n", "[]\n")
+    run.checkpoints.mkdir()
+    (run.checkpoints / ".last.ckpt.tmp").write_bytes(b"half")
+    run.unlock()
+    RunFolder.create(tmp_path, "lr: 0.2\n", "[]\n").unlock()  # a part is no checkpoint
+    (run.checkpoints / "last.ckpt").write_bytes(b"whole")
+    with pytest.raises(FolderTaken, match="there is a run in this folder already"):
+        RunFolder.create(tmp_path, "lr: 9\n", "[]\n")
+    assert (tmp_path / "config.yaml").read_text() == "lr: 0.2\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there a folder has no lock")
+def test_two_at_a_time_do_not_train_in_one_folder(tmp_path):
+    first = RunFolder.create(tmp_path, "lr: 0.1\n", "[]\n")
+    with pytest.raises(FolderTaken, match="another process is training in this folder"):
+        RunFolder.create(tmp_path, "lr: 9\n", "[]\n")
+    assert (tmp_path / "config.yaml").read_text() == "lr: 0.1\n"
+    first.unlock()
+    RunFolder.create(tmp_path, "lr: 0.2\n", "[]\n").unlock()
+
+
 @pytest.mark.parametrize("below", ["", "run"])
 def test_a_file_in_place_of_the_folder_is_no_run(tmp_path, below):
     (tmp_path / "taken").write_text("a file")
@@ -63,14 +84,6 @@ def test_a_folder_that_may_not_be_written_is_named(tmp_path, monkeypatch):
         RunFolder.create(tmp_path / "new", "", "")
 
 
-def test_content_is_written_and_replaced_whole(tmp_path):
-    path = tmp_path / "metrics.json"
-    for content in (b"first", b"the second is longer", b"", "ünï\n".encode()):
-        write_whole(path, content)
-        assert path.read_bytes() == content
-    assert files(tmp_path) == ["metrics.json"]
-
-
 def test_json_keeps_words_and_numbers(tmp_path):
     content = {"test/acc": 0.1 + 0.2, "classes": ["größer", "✓"], "epochs": 3}
     RunFolder(tmp_path).write_json("metrics.json", content)
@@ -80,69 +93,43 @@ def test_json_keeps_words_and_numbers(tmp_path):
     assert text.endswith("}\n")
 
 
-@pytest.mark.parametrize("old", [None, b"old"])
-@pytest.mark.parametrize("failing", ["write", "flush", "fsync", "replace"])
-def test_a_write_that_fails_leaves_what_was_there_and_nothing_else(tmp_path, monkeypatch, old, failing):
-    path = tmp_path / "metrics.json"
-    if old is not None:
-        path.write_bytes(old)
-
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    class FullDisk:
-        """A file of which half is written before the disk is full."""
-
-        def __init__(self, file):
-            self.file = file
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            self.file.close()
-
-        def fileno(self):
-            return self.file.fileno()
-
-        def write(self, content):
-            self.file.write(content[: len(content) // 2] if failing == "write" else content)
-            if failing == "write":
-                full()
-
-        def flush(self):
-            self.file.flush()
-            if failing == "flush":
-                full()
-
-    if failing in ("fsync", "replace"):
-        monkeypatch.setattr(os, failing, full)
-    opened = builtins.open
-    monkeypatch.setattr(builtins, "open", lambda *args, **kwargs: FullDisk(opened(*args, **kwargs)))
-    with pytest.raises(OSError, match="No space left"):
-        write_whole(path, b"new content")
-    monkeypatch.undo()
-    assert files(tmp_path) == ([] if old is None else ["metrics.json"])
-    assert old is None or path.read_bytes() == old
+@pytest.mark.parametrize("content", [None, b"", b'{"epochs": 3', b"[1, 2]", b"\xff\xfe{}", b"null"])
+def test_json_that_is_not_there_or_not_whole_is_none(tmp_path, content):
+    if content is not None:
+        (tmp_path / "metrics.json").write_bytes(content)
+    assert RunFolder(tmp_path).read_json("metrics.json") is None
 
 
-def test_the_content_is_complete_on_disk_before_it_gets_its_name(tmp_path, monkeypatch):
-    path, events = tmp_path / "metrics.json", []
-    path.write_bytes(b"old")
-    fsync, replace = os.fsync, os.replace
+def history(folder: Path, **contents: bytes) -> dict[str, bytes]:
+    """Files in tensorboard/, written and read back."""
+    (folder / "tensorboard").mkdir(exist_ok=True)
+    for name, content in contents.items():
+        (folder / "tensorboard" / name.replace("_", ".")).write_bytes(content)
+    return {path.name: path.read_bytes() for path in (folder / "tensorboard").iterdir()}
 
-    def noted_fsync(number):
-        events.append("fsync")
-        fsync(number)
 
-    def noted_replace(source, target):
-        events.append((Path(source).read_bytes(), Path(target).read_bytes()))
-        replace(source, target)
+def test_the_history_is_taken_back_to_what_it_was(tmp_path):
+    run = RunFolder(tmp_path)
+    before = history(tmp_path, events_1=b"first", events_2=b"second", hparams_yaml=b"lr: 0.1")
+    sizes = run.history_sizes()
+    assert sizes == {"events.1": 5, "events.2": 6}
+    history(tmp_path, events_2=b"second, and on", events_3=b"new", hparams_yaml=b"lr: 0.2")
+    run.cut_history(sizes)
+    assert history(tmp_path) == before | {"hparams.yaml": b"lr: 0.2"}
+    run.cut_history({})
+    assert history(tmp_path).keys() == {"hparams.yaml"}
 
-    monkeypatch.setattr(os, "fsync", noted_fsync)
-    monkeypatch.setattr(os, "replace", noted_replace)
-    write_whole(path, b"new")
-    assert events == ["fsync", (b"new", b"old")]
+
+def test_a_history_that_is_shorter_than_it_was_stays_as_it_is(tmp_path):
+    before = history(tmp_path, events_1=b"fir")
+    RunFolder(tmp_path).cut_history({"events.1": 5, "events.2": 6})
+    assert history(tmp_path) == before
+
+
+def test_without_a_history_there_is_nothing_to_take_back(tmp_path):
+    assert RunFolder(tmp_path).history_sizes() == {}
+    RunFolder(tmp_path).cut_history({"events.1": 5})
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_environment_names_versions_machine_and_command(monkeypatch):

@@ -8,13 +8,20 @@ from rosenblatt.spec import SPLITS
 from rosenblatt.summary import TITLES, as_text, summary
 
 NUM_ROWS = {"train": 123_456_789, "val": 8_400, "test": 1}
+WITHOUT = ("loss", "ece")  # the others have an interval
 
 
 def metrics_of(splits: tuple[str, ...] = SPLITS, names: tuple[str, ...] = tuple(TITLES)) -> dict[str, float]:
     """Values that all differ in the four digits that are shown."""
     keys = [f"{split}/{name}" for split in splits for name in names]
     keys += [f"{splits[-1]}/baseline_{name}" for name in names]
+    keys += [f"{splits[-1]}/{name}_{end}" for name in names if name not in WITHOUT for end in ("low", "high")]
     return {key: (i + 1) * 0.0123 for i, key in enumerate(keys)}
+
+
+def interval_of(metrics: dict[str, float], key: str) -> list[str]:
+    """The cell of an interval, or none."""
+    return [f"{metrics[f'{key}_low']:.4f}-{metrics[f'{key}_high']:.4f}"] if f"{key}_low" in metrics else []
 
 
 def rows_of(text: str) -> dict[str, list[str]]:
@@ -29,10 +36,11 @@ def test_at_80_columns_every_value_is_in_its_place():
     assert max(map(len, text.splitlines())) <= 80
     rows = rows_of(text)
     for name, title in TITLES.items():
-        keys = [*(f"{split}/{name}" for split in SPLITS), f"test/baseline_{name}"]
-        assert rows[title] == [f"{metrics[key]:.4f}" for key in keys]
+        figures = [f"{metrics[f'{split}/{name}']:.4f}" for split in SPLITS]
+        baseline = f"{metrics[f'test/baseline_{name}']:.4f}"
+        assert rows[title] == [*figures, *interval_of(metrics, f"test/{name}"), baseline]
     assert rows["rows"] == ["123,456,789", "8,400", "1", "on test"]
-    assert rows["train"] == ["validation", "test", "majority class"]
+    assert rows["train"] == ["validation", "test", "95 %", "majority"]
     assert rows["next"] == ["tensorboard --logdir logs"]
 
 
@@ -54,7 +62,9 @@ def test_a_loss_however_large_stays_readable(value):
     metrics = metrics_of() | {f"{split}/loss": value for split in SPLITS} | {"test/baseline_loss": value}
     text = as_text(summary(metrics, NUM_ROWS, []), width=80)
     assert max(map(len, text.splitlines())) <= 80
-    assert [float(cell) for cell in rows_of(text)["loss"]] == pytest.approx([value] * 4, rel=1e-3)
+    rows = rows_of(text)
+    assert [float(cell) for cell in rows["loss"]] == pytest.approx([value] * 4, rel=1e-3)
+    assert rows["avg. precision"][3:4] == interval_of(metrics, "test/ap")
     assert "…" not in text
 
 
@@ -67,7 +77,8 @@ def test_a_metric_that_was_left_out_of_a_split_leaves_its_place_empty():
     metrics = metrics_of()
     del metrics["train/auroc"], metrics["test/baseline_auroc"]
     row = rows_of(as_text(summary(metrics, NUM_ROWS, []), width=80))["AUROC"]
-    assert row == ["-", f"{metrics['val/auroc']:.4f}", f"{metrics['test/auroc']:.4f}", "-"]
+    figures = [f"{metrics[f'{split}/auroc']:.4f}" for split in ("val", "test")]
+    assert row == ["-", *figures, *interval_of(metrics, "test/auroc"), "-"]
 
 
 def test_a_long_note_is_folded_and_not_cut():

@@ -1,14 +1,11 @@
-"""What happens beside the training loop: progress, ending in order, and no taking of times."""
+"""What happens beside the training loop: progress, and no taking of times."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import math
-import signal
-import sys
 import time
-from types import FrameType
 from typing import Any, TypeVar
 
 import lightning.pytorch as pl
@@ -118,55 +115,6 @@ class TrainingProgress(pl.Callback):
 def _num_steps(trainer: pl.Trainer) -> float | None:
     total = trainer.estimated_stepping_batches
     return None if math.isinf(total) or total < 0 else total
-
-
-class StopOnCtrlC(pl.Callback):
-    """Ends training in order on Ctrl-C: after the current step, validation, checkpoint and evaluation still follow.
-
-    SIGTERM (``kill``, a batch system at its time limit, a container that is stopped) does the same. A second Ctrl-C
-    ends the process at once.
-
-    Attributes:
-        signal_number: of the signal that ended training, or ``None``.
-    """
-
-    def __init__(self) -> None:
-        self.signal_number: int | None = None
-        self._before: dict[int, Any] = {}
-
-    @property
-    def pressed(self) -> bool:
-        """Whether training was ended so."""
-        return self.signal_number is not None
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Take over the signals: after Lightning has noted the handlers that it puts back once all is over."""
-
-        def stop(signum: int, frame: FrameType | None) -> None:
-            if self.pressed:
-                raise KeyboardInterrupt
-            self.signal_number = signum
-            trainer.fit_loop.min_epochs = trainer.fit_loop.epoch_loop.min_steps = 0
-            trainer.should_stop = True
-            name = "Ctrl-C" if signum == signal.SIGINT else signal.Signals(signum).name
-            sys.stderr.write(f"\n{name}: ending in order, with the best model so far. Once more to leave at once.\n")
-
-        for signum in (signal.SIGINT, signal.SIGTERM):
-            with contextlib.suppress(ValueError):  # not the main thread: signals reach the main one
-                self._before[signum] = signal.signal(signum, stop)
-
-    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Give the signals back."""
-        self._restore()
-
-    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Give the signals back."""
-        self._restore()
-
-    def _restore(self) -> None:
-        for signum, handler in self._before.items():
-            signal.signal(signum, handler)
-        self._before = {}
 
 
 class NoProfiler(PassThroughProfiler):

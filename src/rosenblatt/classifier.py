@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import lightning.pytorch as pl
@@ -37,7 +37,13 @@ class Classifier(pl.LightningModule):
         scheduler: makes the learning rate schedule from the optimizer; stepped once an epoch, and given ``monitor``
             where it is `torch.optim.lr_scheduler.ReduceLROnPlateau`.
         monitor: the metric that the plateau schedule watches.
-        threshold: probability above which a binary class or a label counts as predicted (the book, page 62: 0.5).
+        threshold: probability above which a binary class or a label counts as predicted (the book, page 62: 0.5), one
+            or one a label; what evaluations use may be set anew once training has ended.
+
+    Attributes:
+        temperature: that evaluations divide logits by; 1 unless it is set once training has ended.
+        test_result: of the last evaluation.
+        test_logits: (N, num_outputs) of the last evaluation, where it was to keep them.
     """
 
     def __init__(
@@ -48,7 +54,7 @@ class Classifier(pl.LightningModule):
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
         scheduler: Callable[[Optimizer], LRScheduler] | None = None,
         monitor: str = "val/loss",
-        threshold: float = 0.5,
+        threshold: float | Sequence[float] = 0.5,
     ) -> None:
         super().__init__()
         self.model = model
@@ -62,8 +68,11 @@ class Classifier(pl.LightningModule):
         # With hundreds of classes they take longer than the epoch, and wait for the evaluation at the end.
         self.val_metrics = EpochMetrics(spec, threshold, ranking=len(spec.classes) <= MAX_RANKED)
         self.threshold = threshold
+        self.temperature = 1.0
+        self._restored: dict[str, Any] | None = None
         self.start_test()
         self.test_result = Result({}, {})
+        self.test_logits = torch.empty(0)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Keep the name of the current hook, which Lightning notes thirty times a step, without torch's look at it."""
@@ -103,12 +112,34 @@ class Classifier(pl.LightningModule):
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Count a batch of whichever split is evaluated."""
-        self._step(batch, self.test_metrics)
+        features, target = batch
+        logits: Tensor = self.model(features)
+        if self.temperature != 1:
+            logits = logits / self.temperature
+        self.test_metrics.update(logits, target, self.loss(logits, target))
+        if self._keep_logits:
+            self._kept_logits.append(logits)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return logits (N, num_outputs)."""
         logits: Tensor = self.model(batch[0])
         return logits
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what was counted of an epoch that has not ended."""
+        if "optimizer_states" in checkpoint:  # not of weights alone
+            checkpoint["train_metrics"] = self.train_metrics.progress()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take it back, once training starts."""
+        self._restored = checkpoint.get("train_metrics")
+
+    def on_train_start(self) -> None:
+        """Go on counting the epoch that a checkpoint was saved in, and note its learning rate."""
+        self.on_train_epoch_start()
+        if self._restored is not None:
+            self.train_metrics.restore_progress(self._restored)
+            self._restored = None
 
     def on_train_epoch_end(self) -> None:
         """Compute and log the training metrics, once an epoch."""
@@ -144,12 +175,15 @@ class Classifier(pl.LightningModule):
         self.train_metrics.reset()
         self.val_metrics.reset()
 
-    def start_test(self, ranking: bool = True) -> None:
+    def start_test(self, ranking: bool = True, keep_logits: bool = False) -> None:
         """Make ready for the evaluation of a split.
 
         Args:
             ranking: also AUROC and average precision, however many classes there are.
+            keep_logits: leave them in ``test_logits``.
         """
+        self._keep_logits = keep_logits
+        self._kept_logits: list[Tensor] = []
         ranking = ranking or len(self.spec.classes) <= MAX_RANKED
         self.test_metrics = EpochMetrics(self.spec, self.threshold, ranking, per_class=True)
 
@@ -160,6 +194,8 @@ class Classifier(pl.LightningModule):
     def on_test_epoch_end(self) -> None:
         """Keep the result for whoever asked for it; nothing is logged, since any split may be evaluated."""
         self.test_result = self.test_metrics.compute()
+        self.test_logits = torch.cat(self._kept_logits).cpu() if self._kept_logits else torch.empty(0)
+        self._kept_logits = []
 
     def configure_optimizers(self) -> Any:
         """Make the optimizer, and the schedule where there is one."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -12,105 +11,62 @@ from torch import Tensor, nn
 from torchmetrics import Metric, MetricCollection
 from torchmetrics import classification as tm
 
+from rosenblatt.errors import UserError
+from rosenblatt.evaluation import decide, to_probs
 from rosenblatt.spec import DataSpec, class_counts
+from rosenblatt.top_label import TopLabel
 
 MAX_RANKED = 50  # classes up to which AUROC and average precision cost little: they sort all rows for each class
 FLUSH_AT = 1 << 18  # numbers of logits that wait before the metrics see them: 1 MiB of float32
 
 
-class TopLabel(Metric):
-    """Precision or recall of the one most probable label of each row: fastText's P@1 and R@1.
-
-    Args:
-        recall: divide the hits by the true labels of all rows, not by the number of rows.
-    """
-
-    full_state_update = False
-    hits: Tensor
-    num_rows: Tensor
-    num_labels: Tensor
-
-    def __init__(self, recall: bool = False) -> None:
-        super().__init__(sync_on_compute=False)
-        self.recall = recall
-        # Both counts in either case: a MetricCollection makes metrics share their states for good if these are equal
-        # after the first update, as one count would be where each row has one label.
-        self.add_state("hits", torch.tensor(0), dist_reduce_fx="sum")
-        self.add_state("num_rows", torch.tensor(0), dist_reduce_fx="sum")
-        self.add_state("num_labels", torch.tensor(0), dist_reduce_fx="sum")
-
-    def update(self, preds: Tensor, target: Tensor) -> None:
-        """Count N rows.
-
-        Args:
-            preds: (N, num_labels) probabilities.
-            target: (N, num_labels) of 0 and 1.
-        """
-        top = preds.argmax(dim=1, keepdim=True)  # (N, 1)
-        self.hits += target.gather(1, top).sum()
-        self.num_rows += target.shape[0]
-        self.num_labels += target.sum()
-
-    def compute(self) -> Tensor:
-        """Return hits over rows (precision) or over true labels (recall)."""
-        return self.hits / (self.num_labels if self.recall else self.num_rows).clamp(min=1)
-
-
-def to_probs(logits: Tensor, task: str) -> Tensor:
-    """Return probabilities: (N,) of the second class for binary, (N, num_classes) otherwise."""
-    if task == "multiclass":
-        return logits.softmax(dim=1)
-    return logits.squeeze(1).sigmoid() if task == "binary" else logits.sigmoid()
-
-
-def make_metrics(spec: DataSpec, threshold: float, ranking: bool, per_class: bool) -> MetricCollection:
-    """Return the metrics of a task, on probabilities.
+def make_metrics(spec: DataSpec, ranking: bool, per_class: bool) -> tuple[MetricCollection, MetricCollection]:
+    """Return the metrics of a task: those that count decisions, and those that compare probabilities.
 
     Args:
         spec: task and classes.
-        threshold: probability above which a binary class or a label counts as predicted.
         ranking: also AUROC and average precision, which keep the probabilities of all rows.
         per_class: also F1, precision and recall of every class by itself, under ``class_f1`` and so on.
 
     Returns:
-        Metrics that compute a number or, where the name begins with ``class_``, a vector (num_classes,).
+        Metrics on what `decide` returns, and metrics on probabilities (there may be none). They compute a number or,
+        where the name begins with ``class_``, a vector (num_classes,).
     """
     shared: Any = {"validate_args": False, "sync_on_compute": False}  # see `EpochMetrics`
-    if spec.task == "binary":
-        metrics: dict[str, Metric | MetricCollection] = {
-            "acc": tm.BinaryAccuracy(threshold, **shared),
-            "f1": tm.BinaryF1Score(threshold, **shared),
-            "precision": tm.BinaryPrecision(threshold, **shared),
-            "recall": tm.BinaryRecall(threshold, **shared),
-        }
-        return MetricCollection(
-            metrics
-            | ({"auroc": tm.BinaryAUROC(**shared), "ap": tm.BinaryAveragePrecision(**shared)} if ranking else {})
-        )
     num = len(spec.classes)
-    counted: dict[str, Callable[..., Metric]]
-    ranked: dict[str, Callable[..., Metric]]
-    if spec.task == "multiclass":
-        metrics = {"acc": tm.MulticlassAccuracy(num, average="micro", **shared)}
-        counted = {"f1": tm.MulticlassF1Score, "precision": tm.MulticlassPrecision, "recall": tm.MulticlassRecall}
-        ranked = {"auroc": tm.MulticlassAUROC, "ap": tm.MulticlassAveragePrecision}
-    else:
-        metrics = {
-            "acc": tm.MultilabelExactMatch(num, threshold, **shared),
-            "p_at_1": TopLabel(),
-            "r_at_1": TopLabel(recall=True),
-            "f1_micro": tm.MultilabelF1Score(num, threshold, average="micro", **shared),
+    counted: dict[str, Metric | MetricCollection]
+    ranked: dict[str, Metric | MetricCollection] = {}
+    kinds: dict[str, Callable[..., Metric]]
+    ranking_kinds: dict[str, Callable[..., Metric]]
+    if spec.task == "binary":
+        counted = {
+            "acc": tm.BinaryAccuracy(**shared),
+            "f1": tm.BinaryF1Score(**shared),
+            "precision": tm.BinaryPrecision(**shared),
+            "recall": tm.BinaryRecall(**shared),
         }
-        counted = {"f1": tm.MultilabelF1Score, "precision": tm.MultilabelPrecision, "recall": tm.MultilabelRecall}
-        ranked = {"auroc": tm.MultilabelAUROC, "ap": tm.MultilabelAveragePrecision}
-        counted = {name: partial(make, threshold=threshold) for name, make in counted.items()}
-    for name, make in counted.items():
-        metrics[name] = make(num, average="macro", **shared)
+        if ranking:
+            ranked = {"auroc": tm.BinaryAUROC(**shared), "ap": tm.BinaryAveragePrecision(**shared)}
+        return MetricCollection(counted), MetricCollection(ranked)
+    if spec.task == "multiclass":
+        counted = {"acc": tm.MulticlassAccuracy(num, average="micro", **shared)}
+        kinds = {"f1": tm.MulticlassF1Score, "precision": tm.MulticlassPrecision, "recall": tm.MulticlassRecall}
+        ranking_kinds = {"auroc": tm.MulticlassAUROC, "ap": tm.MulticlassAveragePrecision}
+    else:
+        counted = {
+            "acc": tm.MultilabelExactMatch(num, **shared),
+            "f1_micro": tm.MultilabelF1Score(num, average="micro", **shared),
+        }
+        ranked = {"p_at_1": TopLabel(), "r_at_1": TopLabel(recall=True)}
+        kinds = {"f1": tm.MultilabelF1Score, "precision": tm.MultilabelPrecision, "recall": tm.MultilabelRecall}
+        ranking_kinds = {"auroc": tm.MultilabelAUROC, "ap": tm.MultilabelAveragePrecision}
+    for name, make in kinds.items():
+        counted[name] = make(num, average="macro", **shared)
         if per_class:
-            metrics[f"class_{name}"] = make(num, average="none", **shared)
+            counted[f"class_{name}"] = make(num, average="none", **shared)
     if ranking:
-        metrics |= {f"class_{name}": make(num, average="none", **shared) for name, make in ranked.items()}
-    return MetricCollection(metrics)
+        ranked |= {f"class_{name}": make(num, average="none", **shared) for name, make in ranking_kinds.items()}
+    return MetricCollection(counted), MetricCollection(ranked)
 
 
 class Result(NamedTuple):
@@ -141,27 +97,43 @@ class EpochMetrics(nn.Module):
 
     Args:
         spec: task and classes.
-        threshold: probability above which a binary class or a label counts as predicted.
+        threshold: probability above which a binary class or a label counts as predicted; for multilabel also one a
+            label. Multiclass takes the most probable class.
         ranking: also ``auroc`` and ``ap``.
         per_class: also F1, precision and recall of every class by itself.
+
+    Raises:
+        UserError: a list of thresholds that has not one for each label.
     """
 
-    def __init__(self, spec: DataSpec, threshold: float = 0.5, ranking: bool = True, per_class: bool = False) -> None:
+    def __init__(
+        self,
+        spec: DataSpec,
+        threshold: float | Sequence[float] = 0.5,
+        ranking: bool = True,
+        per_class: bool = False,
+    ) -> None:
         super().__init__()
+        num = spec.num_outputs
+        if isinstance(threshold, Sequence) and len(threshold) != num and spec.task != "multiclass":
+            each = f", or one for each of the {num} labels" if spec.task == "multilabel" else ""
+            raise UserError(f"threshold: expected one number{each}; got {len(threshold)}.")
         self.spec = spec
-        self.metrics = make_metrics(spec, threshold, ranking, per_class)
+        self.threshold = threshold
+        self.counted, self.ranked = make_metrics(spec, ranking, per_class)
         self.reset()
 
     @property
     def names(self) -> list[str]:
         """The names of ``compute().values``."""
-        names = dict.fromkeys(["loss", *(str(name) for name in self.metrics)])
+        names = dict.fromkeys(["loss", *sorted([*self.counted, *self.ranked])])
         ranked = [name for name in ("auroc", "ap") if f"class_{name}" in names]
         return [name for name in names if not name.startswith("class_")] + ranked
 
     def reset(self) -> None:
         """Forget all rows."""
-        self.metrics.reset()
+        self.counted.reset()
+        self.ranked.reset()
         self._waiting: list[tuple[Tensor, Tensor, Tensor]] = []  # logits, target and loss of a batch each
         self._loss = 0.0
         self._class_counts: Tensor | None = None
@@ -189,7 +161,9 @@ class EpochMetrics(nn.Module):
         # In Python's floats: a float32 sum of many thousand batches is wrong in the fourth digit.
         self._loss += sum(loss * size for loss, size in zip(torch.stack(losses).tolist(), sizes, strict=True))
         target = torch.cat(targets)
-        self.metrics.update(to_probs(torch.cat(logits), self.spec.task), target)
+        probs = to_probs(torch.cat(logits), self.spec.task)
+        self.counted.update(decide(probs, self.spec.task, self.threshold), target)
+        self.ranked.update(probs, target)
         counts = class_counts(target, len(self.spec.classes))
         self._class_counts = counts if self._class_counts is None else self._class_counts + counts
 
@@ -197,9 +171,9 @@ class EpochMetrics(nn.Module):
         """Return loss and metrics of the rows so far, and forget them."""
         self._flush()
         values, per_class = {"loss": self._loss / self._num_rows if self._num_rows else math.nan}, {}
-        for name, value in self.metrics.compute().items():
+        for name, value in sorted((self.counted.compute() | self.ranked.compute()).items()):
             if name.startswith("class_"):
-                per_class[name.removeprefix("class_")] = value
+                per_class[name.removeprefix("class_")] = value.view(-1)  # torchmetrics gives one label no dimension
             else:
                 values[name] = float(value)
         counts = self._class_counts
@@ -215,21 +189,54 @@ class EpochMetrics(nn.Module):
         self.reset()
         return Result(values, {name: value.tolist() for name, value in per_class.items()})
 
+    def progress(self) -> dict[str, Any]:
+        """Return all that was counted since the last reset, for `restore_progress`.
 
-def majority_baseline(spec: DataSpec, target: Tensor, loss: nn.Module, threshold: float = 0.5) -> dict[str, float]:
-    """Return the metrics of the model that gives each row the share of each class among the training rows.
+        Returns:
+            Dicts, lists, numbers and tensors, which ``torch.load(weights_only=True)`` reads back.
+        """
+        waiting = None
+        if self._waiting:
+            logits, targets, losses = zip(*self._waiting, strict=True)
+            # As whole tensors: a file takes long over many small ones, and of a slice would hold what it was cut from.
+            waiting = {"logits": torch.cat(logits), "target": torch.cat(targets), "losses": torch.stack(losses)}
+            waiting["sizes"] = torch.tensor([target.shape[0] for target in targets])
+        return {
+            "waiting": waiting,
+            "loss": self._loss,
+            "class_counts": self._class_counts,
+            "num_rows": self._num_rows,
+            "metrics": {name: _copied(metric.metric_state) for name, metric in self._all_metrics()},
+        }
 
-    Args:
-        spec: task, and the classes with their counts.
-        target: (N,) or (N, num_labels), of the split that is evaluated.
-        loss: takes logits and target.
-        threshold: see `make_metrics`.
-    """
-    share = (torch.tensor(spec.class_counts) / spec.num_rows).clamp(1e-7, 1 - 1e-7)
-    logits = share.log() if spec.task == "multiclass" else share.logit()
-    if spec.task == "binary":
-        logits = logits[1:]
-    logits = logits.expand(target.shape[0], -1)  # (num_outputs,) -> (N, num_outputs)
-    metrics = EpochMetrics(spec, threshold, ranking=len(spec.classes) <= MAX_RANKED)
-    metrics.update(logits, target, loss(logits, target))
-    return metrics.compute().values
+    def restore_progress(self, state: dict[str, Any]) -> None:
+        """Go on from where `progress` was called, to the very same bits.
+
+        Args:
+            state: what `progress` returned for metrics made with the same arguments. Its tensors go to the device
+                that these metrics are on.
+        """
+        self.reset()
+        device = self.counted["acc"].device
+        for name, metric in self._all_metrics():
+            for key, value in _copied(state["metrics"][name], device).items():
+                setattr(metric, key, value)
+            metric._update_count = int(state["num_rows"] > 0)  # else torchmetrics warns that it saw no row
+        if state["waiting"] is not None:
+            waiting = {key: value.to(device) for key, value in state["waiting"].items()}
+            sizes = waiting["sizes"].tolist()
+            batches = waiting["logits"].split(sizes), waiting["target"].split(sizes), waiting["losses"].unbind()
+            self._waiting = list(zip(*batches, strict=True))
+        self._loss, self._num_rows = state["loss"], state["num_rows"]
+        self._class_counts = None if state["class_counts"] is None else state["class_counts"].to(device)
+
+    def _all_metrics(self) -> list[tuple[str, Metric]]:
+        return [*self.counted.items(copy_state=False), *self.ranked.items(copy_state=False)]
+
+
+def _copied(state: dict[str, Any], device: torch.device | None = None) -> dict[str, Any]:
+    """Copy what a metric counts in place; the portions of a list stay as they are."""
+    return {
+        key: [portion.to(device) for portion in value] if isinstance(value, list) else value.clone().to(device)
+        for key, value in state.items()
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import logging
 import math
 import os
 import platform
@@ -17,6 +18,9 @@ from typing import Any
 import torch
 
 from rosenblatt.errors import FolderTaken, UserError
+from rosenblatt.whole import write_whole
+
+log = logging.getLogger(__name__)
 
 PACKAGES = ("torch", "lightning", "torchmetrics", "hydra-core", "tensorboard", "polars", "numpy")
 
@@ -26,12 +30,16 @@ class RunFolder:
 
     Attributes:
         path: of the folder, which holds ``config.yaml`` (resolved), ``overrides.yaml``, ``environment.json``,
-            ``train.log``, ``metrics.json`` (flat; there once the run has ended in order), ``per_class.csv``,
-            ``tensorboard/`` and ``checkpoints/best.ckpt`` and ``last.ckpt``.
+            ``data.json`` (rows and digest of each split), ``train.log``, ``metrics.json`` (flat; there once the run has
+            ended in order), ``per_class.csv``, ``test.parquet`` (its rows), ``tensorboard/``,
+            ``checkpoints/`` (``best.ckpt``, ``last.ckpt`` and ``previous.ckpt``) and ``model/``.
+        planned: content of files, by name, to write once it is sure that the run goes on with what has changed.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self.planned: dict[str, str] = {}
+        self._lock: int | None = None
 
     @classmethod
     def create(cls, path: str | Path, config: str, overrides: str) -> RunFolder:
@@ -53,6 +61,7 @@ class RunFolder:
                     f"hydra.run.dir={path}: there is a run in this folder already, and it is never overwritten. "
                     "Name another folder, or remove this one."
                 )
+            run.lock()
             run.write("config.yaml", config)
         except OSError as error:
             raise UserError(f"hydra.run.dir={path}: the folder can't be written: {error.strerror}.") from None
@@ -60,10 +69,69 @@ class RunFolder:
         run.write_json("environment.json", environment())
         return run
 
+    def lock(self) -> None:
+        """Keep other processes from training in this folder, until this one ends in whatever way.
+
+        Raises:
+            UserError: another one does already.
+        """
+        if os.name == "nt":  # there a folder has no lock
+            return
+        import fcntl
+
+        self._lock = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FolderTaken(
+                f"{self.path}: another process is training in this folder. Wait until it has ended, or end it."
+            ) from None
+        except OSError as error:  # not every network's file system has locks
+            log.warning("%s: it can't be locked (%s): see to it that no other process trains there.", self.path, error)
+
+    def unlock(self) -> None:
+        """Let others in again: in a sweep the process goes on."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
     @property
     def checkpoints(self) -> Path:
         """Where ``best.ckpt`` and ``last.ckpt`` are."""
         return self.path / "checkpoints"
+
+    @property
+    def model(self) -> Path:
+        """Where the model is that others can use."""
+        return self.path / "model"
+
+    def read_json(self, name: str) -> dict[str, Any] | None:
+        """Return what a JSON file holds, or ``None`` where there is no such file, or none that is whole.
+
+        A run that was killed early has none; all others are written whole.
+        """
+        try:
+            content = json.loads((self.path / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return content if isinstance(content, dict) else None
+
+    def history_sizes(self) -> dict[str, int]:
+        """Return the size, in bytes, of each file of TensorBoard's history."""
+        return {path.name: path.stat().st_size for path in (self.path / "tensorboard").glob("events.*")}
+
+    def cut_history(self, sizes: Mapping[str, int]) -> None:
+        """Take TensorBoard's history back to what it was at a checkpoint: no step is to be there twice.
+
+        Args:
+            sizes: that `history_sizes` gave there.
+        """
+        for path in (self.path / "tensorboard").glob("events.*"):
+            size = sizes.get(path.name, 0)
+            if size <= 0:
+                path.unlink()
+            elif path.stat().st_size > size:
+                os.truncate(path, size)
 
     @property
     def shown(self) -> str:
@@ -77,25 +145,20 @@ class RunFolder:
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write a JSON file whole or not at all."""
-        # JSON has no NaN: a figure that is not defined, such as the AUROC of a split of one class, is null.
-        content = {
-            key: None if isinstance(value, float) and not math.isfinite(value) else value
-            for key, value in content.items()
-        }
-        self.write(name, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        self.write(name, as_json(content))
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file under another name, force it to disk, and give it its name: it is there whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def as_json(content: Mapping[str, Any]) -> str:
+    """Return JSON; it has no NaN: a figure that is not defined, such as the AUROC of one class alone, is null."""
+
+    def finite(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: finite(one) for key, one in value.items()}
+        if isinstance(value, list | tuple):
+            return [finite(one) for one in value]
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    return json.dumps(finite(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def environment() -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -12,8 +13,10 @@ from rich.table import Table
 from rich.text import Text
 from torch import Tensor
 
-from rosenblatt.metrics import Result
 from rosenblatt.spec import SPLITS, DataSpec, class_counts
+
+if TYPE_CHECKING:  # torchmetrics takes as long to import as torch, and predicting does without
+    from rosenblatt.metrics import Result
 
 TITLES = {
     "loss": "loss",
@@ -25,7 +28,8 @@ TITLES = {
     "precision": "precision",
     "recall": "recall",
     "auroc": "AUROC",
-    "ap": "average precision",
+    "ap": "avg. precision",
+    "ece": "calib. error",
 }
 
 
@@ -39,26 +43,36 @@ def summary(metrics: Mapping[str, float], num_rows: Mapping[str, int], notes: li
     """
     splits = [split for split in SPLITS if f"{split}/loss" in metrics]
     last = splits[-1]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))  # to fit into 80 columns
     table.add_column("")
     for split in splits:
         table.add_column({"val": "validation"}.get(split, split), justify="right")
-    table.add_column("majority class", justify="right", style="dim")
-    table.add_row("rows", *(f"{num_rows[split]:,}" for split in splits), f"on {last}")
+    table.add_column("95 %", justify="right")
+    table.add_column("majority", justify="right", style="dim")
+    table.add_row("rows", *(f"{num_rows[split]:,}" for split in splits), "", f"on {last}")
     for name, title in TITLES.items():
         if f"{last}/{name}" in metrics:
-            keys = [f"{split}/{name}" for split in splits] + [f"{last}/baseline_{name}"]
-            table.add_row(title, *(_shown(metrics.get(key)) for key in keys))
+            figures = [shown(metrics.get(f"{split}/{name}")) for split in splits]
+            table.add_row(
+                title, *figures, interval(metrics, f"{last}/{name}"), shown(metrics.get(f"{last}/baseline_{name}"))
+            )
     below = Table.grid(padding=(0, 2))
     for word, note in notes:
         below.add_row(Text(word, style="bold"), Text(note, overflow="fold"))
     return Group(table, below)
 
 
-def _shown(value: float | None) -> str:
+def shown(value: float | None) -> str:
+    """Return a figure as text."""
     if value is None:  # what ranks rows is left out for some splits where there are many classes
         return "-"
-    return f"{value:.3e}" if value >= 1e6 else f"{value:.4f}"  # a loss of a million would not fit into 80 columns
+    return f"{value:.3e}" if value >= 1e4 else f"{value:.4f}"  # a loss of a million would not fit into 80 columns
+
+
+def interval(metrics: Mapping[str, float], key: str) -> str:
+    """Return the 95 % interval of a metric as text; an empty one where there is none."""
+    low, high = metrics.get(f"{key}_low"), metrics.get(f"{key}_high")
+    return "" if low is None or high is None else f"{low:.4f}-{high:.4f}"
 
 
 def as_text(renderable: RenderableType, width: int = 100) -> str:

@@ -11,6 +11,7 @@ import torch
 import yaml
 
 from conftest import SMALL, Outcome
+from rosenblatt.commands import libraries
 
 Train = Callable[..., Outcome]
 TIMES = ("seconds", "seconds_training", "seconds_encoding")
@@ -33,11 +34,9 @@ def test_only_a_hidden_layer_learns_xor(train: Train) -> None:
 
 
 def test_a_small_model_is_computed_with_one_thread_unless_told(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
-    import rosenblatt.commands.train as command
-
-    monkeypatch.setattr(command, "ALL_THREADS", 3)
+    monkeypatch.setattr(libraries, "ALL_THREADS", 3)
     for i, (settings, small_model, threads) in enumerate([("", 1e6, 1), ("threads=2", 1e6, 2), ("", 3, 3)]):
-        monkeypatch.setattr(command, "SMALL_MODEL", small_model)
+        monkeypatch.setattr(libraries, "SMALL_MODEL", small_model)
         assert train(*SMALL, settings, run=f"run{i}").status == 0
         assert torch.get_num_threads() == threads
 
@@ -49,10 +48,15 @@ def test_a_run_folder_holds_all_that_is_kept(train: Train) -> None:
         "config.yaml",
         "overrides.yaml",
         "environment.json",
+        "data.json",
         "train.log",
         "metrics.json",
+        "test.parquet",
         "checkpoints/best.ckpt",
         "checkpoints/last.ckpt",
+        "checkpoints/previous.ckpt",
+        "model/model.json",
+        "model/weights.safetensors",
     } <= names
     assert not any("=" in name or name.endswith(".tmp") for name in names)
     assert set(TIMES) <= done.metrics.keys()
@@ -64,7 +68,7 @@ def test_a_run_folder_holds_all_that_is_kept(train: Train) -> None:
     log = (done.run / "train.log").read_text()
     assert "epoch 2/2" in log
     assert "run folder" in log
-    for name in ("best", "last"):
+    for name in ("best", "last", "previous"):
         checkpoint = torch.load(done.run / "checkpoints" / f"{name}.ckpt", weights_only=True)  # no pickled objects
         assert set(checkpoint["state_dict"]) == {"model.linear.weight", "model.linear.bias"}
 
@@ -72,12 +76,14 @@ def test_a_run_folder_holds_all_that_is_kept(train: Train) -> None:
 def test_the_end_of_a_run_says_what_came_out_and_what_to_type_next(train: Train) -> None:
     done = train(*SMALL)
     for word in (
-        "majority class",
+        "majority",
+        "95 %",
         "validation",
         "accuracy",
         "AUROC",
         "best epoch",
         "run folder",
+        "python scripts/predict.py run=run input=FILE output=FILE",
         "tensorboard --logdir",
     ):
         assert word in done.out

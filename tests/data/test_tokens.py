@@ -48,7 +48,7 @@ def test_characters_have_a_space_at_either_end_and_one_between_words():
     characters = Characters()
     symbols, offsets = characters.fit(pl.Series([" a \t\nb", "", "😀"]))
     assert offsets.tolist() == [0, 5, 5, 8]
-    assert characters.show(symbols.tolist()) == " a b  😀 "
+    assert characters.show(symbols.tolist()) == "' a b  😀 '"
     symbols, offsets = characters.transform(pl.Series(["az"]))
     assert (symbols[2], offsets.tolist()) == (-1, [0, 4])
 

@@ -21,6 +21,7 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from rosenblatt.commands.earlier import with_earlier
 from rosenblatt.errors import FolderTaken, UserError, nearest
 
 CONFIGS = Path(__file__).parents[3] / "configs"
@@ -43,9 +44,11 @@ def launch(main: Callable[[], Any], config_name: str) -> None:
     global wants_traceback
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints a traceback by itself
-    sys.argv[1:] = [opened(word) for word in sys.argv[1:]]
     logging.raiseExceptions = False  # `python train.py | head` closes the pipe: no traceback for each line after that
     with told(config_name):
+        if config_name == "train":
+            sys.argv[1:] = [opened(word) for word in with_earlier(sys.argv[1:])]
+        sys.argv[1:] = [quoted(word) for word in sys.argv[1:]]
         if any(word.startswith("=") for word in sys.argv[1:]):
             raise UserError("expected KEY=VALUE or GROUP=CHOICE; there is nothing before the =.")
         flags = {word for word in sys.argv[1:] if word.startswith("-")}
@@ -67,7 +70,7 @@ def help_text(config_name: str, overrides: list[str]) -> str:
     """
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         config = compose(config_name, overrides, return_hydra_config=True)
-    groups = "".join(f"{group}: {', '.join(_choices(group))}\n" for group in _groups())
+    groups = "".join(f"{group}: {', '.join(_choices(group))}\n" for group in _groups())  # of train alone
     settings = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     return Template(config.hydra.help.template).substitute(APP_CONFIG_GROUPS=groups, CONFIG=OmegaConf.to_yaml(settings))
 
@@ -131,12 +134,22 @@ def opened(word: str) -> str:
     return f"++{word}" if word.startswith(OPEN_GROUPS) and "=" in word else word
 
 
+def quoted(word: str) -> str:
+    """Put ``text=...`` into quotes: in a sentence commas and apostrophes mean nothing to Hydra."""
+    text = word.removeprefix("text=")
+    if text == word or re.fullmatch(r"\[.*\]|'.*'|\".*\"|null", text, re.S):
+        return word
+    return "text='" + text.replace("'", r"\'") + "'"
+
+
 def explained(error: BaseException, config_name: str) -> str | None:
     """Return the message for a mistake of the user's, or ``None`` for one of the program's."""
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, HydraException | OmegaConfBaseException):
         return _hydra_message(error, config_name)
+    if isinstance(error, ValueError) and str(error).startswith("Config group override must be"):
+        return _no_name()
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return f"The disk is full: {error.filename or 'a file'} could not be written. Free some space and run again."
     if isinstance(error, OSError) and error.filename and error.strerror:
@@ -167,7 +180,7 @@ def _hydra_message(error: BaseException, config_name: str) -> str:
         )
     if found := re.search(r"Could not override '([^']+)'", text):
         key, keys = found[1], _keys(config_name)
-        if key in keys:
+        if keys.get(key):
             return f"{key}: no such setting here; {keys[key]} has it."
         return f"{key}: no such setting.{nearest(key, keys)} `--cfg job` shows them all."
     if found := re.search(r"Could not find '([\w/]+)/([^/']+)'", text):
@@ -182,8 +195,18 @@ def _hydra_message(error: BaseException, config_name: str) -> str:
     return "\n".join(line for line in (text, cause) if line)
 
 
+def _no_name() -> str | None:
+    """Return the message for a number in place of the name of a choice, which Hydra does not name: threshold=0.7."""
+    for word in sys.argv[1:]:
+        group, _, option = word.partition("=")
+        if group in _groups() and option not in _choices(group):
+            hint = f" A number goes to threshold.value={option}" if group == "threshold" else ""
+            return f"{word}: no such choice. There are {', '.join(_choices(group))}.{hint}"
+    return None
+
+
 def _groups() -> list[str]:
-    return sorted(path.name for path in CONFIGS.iterdir() if path.is_dir())
+    return sorted(path.name for path in CONFIGS.iterdir() if path.is_dir() and path.name != "hydra")
 
 
 def _choices(group: str) -> list[str]:
@@ -195,10 +218,13 @@ def _keys(config_name: str) -> dict[str, str]:
     GlobalHydra.instance().clear()
     keys: dict[str, str] = {}
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        for group in ("data", "model", "optimizer", "scheduler"):
+        if config_name != "train":  # the others have no groups
+            return dict.fromkeys(_flat(OmegaConf.to_container(compose(config_name))), "")  # type: ignore[arg-type]
+        for group in ("data", "model", "optimizer", "scheduler", "threshold"):
             for file in sorted((CONFIGS / group).glob("*.yaml")):
                 plain: Any = OmegaConf.to_container(compose(config_name, [f"{group}={file.stem}"]))
-                keys = dict.fromkeys(_flat(plain), f"{group}={file.stem}") | keys
+                own = {key: f"{group}={file.stem}" for key in _flat(plain) if key.startswith(f"{group}.")}
+                keys = dict.fromkeys(_flat(plain), "") | keys | (own | {key: one for key, one in keys.items() if one})
     return keys | dict.fromkeys(_groups(), "")
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, get_args
 
 from lightning.pytorch.callbacks import EarlyStopping
 from omegaconf import DictConfig, OmegaConf
 
-from rosenblatt.commands.build import check_arguments
+from rosenblatt.arguments import check_arguments
+from rosenblatt.checkpoints import Checkpoints
 from rosenblatt.errors import UserError, check_choice, listed, nearest
 from rosenblatt.losses import ClassificationLoss
 from rosenblatt.spec import Task
@@ -17,8 +20,10 @@ from rosenblatt.spec import Task
 log = logging.getLogger(__name__)
 
 SETTINGS = (
-    "data", "model", "optimizer", "lr", "scheduler", "trainer", "loss", "early_stopping", "seed", "task", "threads",
+    "data", "model", "optimizer", "lr", "scheduler", "trainer", "loss", "threshold", "calibration", "early_stopping",
+    "checkpoint", "seed", "task", "threads", "resume", "resume_anyway",
 )  # fmt: skip
+OF_THIS_CALL = ("resume", "resume_anyway")  # and not of the run
 
 
 def check(config: DictConfig) -> None:
@@ -34,20 +39,28 @@ def check(config: DictConfig) -> None:
         raise UserError(f"lr: expected a number above 0, such as lr=0.001; got {config.lr!r}.")
     if not isinstance(config.seed, int) or isinstance(config.seed, bool) or not 0 <= config.seed < 2**32:
         raise UserError(f"seed: expected a whole number from 0 to 4294967295; got {config.seed!r}.")
-    threads = config.threads
-    if threads is not None and (not isinstance(threads, int) or isinstance(threads, bool) or threads < 1):
-        raise UserError(f"threads: expected null or a whole number of at least 1; got {threads!r}.")
+    check_threads(config.threads)
     if config.task is not None:
         check_choice("task", config.task, get_args(Task))
         if "task" not in config.data:
             log.warning("task=%s is ignored: these data have a task of their own.", config.task)
-    for group in ("loss", "early_stopping"):
+    for group in ("loss", "early_stopping", "checkpoint"):
         if not isinstance(config[group], DictConfig):
             raise UserError(
-                f"{group}={config[group]}: expected the settings under it. Training to the end is "
-                "early_stopping.patience=null."
+                f"{group}={config[group]}: expected the settings under it, such as early_stopping.patience=null (which "
+                "is training to the end)."
             )
     check_arguments("loss", ClassificationLoss, plain(config.loss))
+    check_arguments("checkpoint", Checkpoints, plain(config.checkpoint))
+    for name, value in plain(config.checkpoint).items():
+        if value is not None and value <= 0:
+            raise UserError(f"checkpoint.{name}: expected null or a number above 0; got {value}.")
+    if config.calibration is not None:
+        check_choice("calibration", str(config.calibration), ["temperature"])
+    if not isinstance(config.resume_anyway, bool):
+        raise UserError(f"resume_anyway: expected true or false; got {config.resume_anyway!r}.")
+    if config.resume_anyway and config.resume is None:
+        log.warning("resume_anyway is ignored: no run is resumed.")
     stopping = plain(config.early_stopping)
     if stopping.get("patience", 0) is None:
         stopping["patience"] = 0
@@ -59,22 +72,51 @@ def check(config: DictConfig) -> None:
         log.warning("trainer.limit_test_batches is ignored: a split is evaluated whole.")
 
 
+def check_threads(threads: Any) -> None:
+    """Raise a `UserError` unless this is a number of threads or ``None``."""
+    if threads is not None and (not isinstance(threads, int) or isinstance(threads, bool) or threads < 1):
+        raise UserError(f"threads: expected null or a whole number of at least 1; got {threads!r}.")
+
+
 def plain(config: DictConfig) -> dict[str, Any]:
     """Return settings as plain dicts, lists and values, interpolations resolved."""
     container: Any = OmegaConf.to_container(config, resolve=True)
     return dict(container)
 
 
-def flat(config: DictConfig) -> dict[str, int | float | str | bool]:
-    """Return settings as ``data.batch_size``: value, for TensorBoard's HParams tab."""
+def flat(node: Mapping[str, Any]) -> dict[str, int | float | str | bool]:
+    """Return settings as ``data.batch_size``: value; what is no number, word or truth value, as a word."""
     found: dict[str, int | float | str | bool] = {}
 
-    def walk(node: dict[str, Any], prefix: str) -> None:
+    def walk(node: Mapping[str, Any], prefix: str) -> None:
         for key, value in node.items():
-            if isinstance(value, dict):
+            if isinstance(value, Mapping):
                 walk(value, f"{prefix}{key}.")
             else:
                 found[f"{prefix}{key}"] = value if isinstance(value, int | float | str | bool) else str(value)
 
-    walk(plain(config), "")
+    walk(node, "")
     return found
+
+
+def changes(before: Path, config: DictConfig) -> list[str]:
+    """Return what differs from the settings that a run was started with, as lines.
+
+    Args:
+        before: its ``config.yaml``, of which nothing is resolved or called.
+        config: of now.
+
+    Raises:
+        UserError: the file can't be read.
+    """
+    try:
+        container: Any = OmegaConf.to_container(OmegaConf.create(before.read_text(encoding="utf-8")), resolve=False)
+        old = flat(container)
+    except Exception as error:  # of the operating system, of YAML, of OmegaConf
+        raise UserError(f"{before}: it can't be read: {str(error).splitlines()[0]}") from None
+    new, lines = flat(plain(config)), []
+    for key in dict.fromkeys([*old, *new]):
+        if key not in OF_THIS_CALL and (key not in old or key not in new or old[key] != new[key]):
+            then = f"was {old[key]}" if key in old else "was not there"
+            lines.append(f"{key} {then}, and {f'is {new[key]}' if key in new else 'is not there'} now")
+    return lines

@@ -3,38 +3,34 @@
 from __future__ import annotations
 
 import logging
+import re
 import signal
 import sys
 import time
-import warnings
 from typing import Any
 
 import lightning.pytorch as pl
-import torch
-import torch.utils.tensorboard  # Lightning would in the middle of fit
-from hydra.core.hydra_config import HydraConfig
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.utilities import rank_zero_only
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from rich.console import Console
 
-from rosenblatt.callbacks import StopOnCtrlC, TrainingProgress, without_idle_hooks
+from rosenblatt.callbacks import without_idle_hooks
+from rosenblatt.checkpoints import Checkpoints, read
 from rosenblatt.classifier import Classifier
-from rosenblatt.commands.build import build, called
+from rosenblatt.commands.build import build
+from rosenblatt.commands.libraries import silence_libraries, use_threads
+from rosenblatt.commands.make import make_callbacks, make_classifier
+from rosenblatt.commands.results import measured, notes_on, tune
+from rosenblatt.commands.resume import last_checkpoint, open_run, same_data
+from rosenblatt.commands.saving import save_model, warn_if_unknown
 from rosenblatt.commands.settings import check, flat, plain
 from rosenblatt.data.module import DataModule
-from rosenblatt.errors import check_choice
-from rosenblatt.losses import ClassificationLoss
-from rosenblatt.metrics import Result, majority_baseline
 from rosenblatt.models import num_parameters
 from rosenblatt.run import RunFolder
-from rosenblatt.spec import DataSpec
 from rosenblatt.summary import as_text, per_class_table, summary
 
 log = logging.getLogger(__name__)
-ALL_THREADS = torch.get_num_threads()  # one for each core, or as OMP_NUM_THREADS says
-SMALL_MODEL = 1_000_000  # weights; below, threads bring nothing, and wait for each other as soon as a core is busy
 
 
 def train(config: DictConfig) -> dict[str, Any]:
@@ -51,130 +47,79 @@ def train(config: DictConfig) -> dict[str, Any]:
         SystemExit: with status 130 after Ctrl-C, once the best model so far is evaluated and saved.
     """
     start = time.perf_counter()
-    _silence_libraries()
+    silence_libraries()
     check(config)
-    run = _run_folder(config)
+    run = open_run(config)
+    try:
+        return _train(config, run, start)
+    finally:
+        run.unlock()
+
+
+def _train(config: DictConfig, run: RunFolder, start: float) -> dict[str, Any]:
+    if (done := run.read_json("metrics.json")) and not done.get("interrupted") and not config.resume_anyway:
+        print(f"{run.shown} is finished: {done.get('epochs')} epochs, {_reached(done)}. Nothing is left to do.")
+        return done
     pl.seed_everything(config.seed, verbose=False)
 
     data: DataModule = build("data", config.data)
     start_of_setup = time.perf_counter()
     data.setup()
     seconds_encoding = time.perf_counter() - start_of_setup
+    digests = same_data(run, data, config)
     classifier = make_classifier(config, data.spec)
-    torch.set_num_threads(config.threads or (1 if num_parameters(classifier.model) < SMALL_MODEL else ALL_THREADS))
+    use_threads(config.threads, classifier.model)
     log.info(_described(data, classifier))
+    warn_if_unknown(classifier, data)
 
     callbacks = make_callbacks(config, run)
+    checkpoint = last_checkpoint(run, classifier) if config.resume else None
     logger = TensorBoardLogger(run.path, name=None, version="tensorboard", default_hp_metric=False)
-    shared = {"logger": logger, "callbacks": callbacks, "default_root_dir": str(run.path)}
+    shared = {"logger": logger, "callbacks": callbacks.all, "default_root_dir": str(run.path)}
     trainer: pl.Trainer = build("trainer", config.trainer, **shared)
     start_of_fit = time.perf_counter()
     without_idle_hooks(classifier)
-    trainer.fit(classifier, datamodule=data)
+    trainer.fit(classifier, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     seconds_training = time.perf_counter() - start_of_fit
-    signal_number = next((one.signal_number for one in callbacks if isinstance(one, StopOnCtrlC)), None)
-    ended_by, epochs, steps = _ended_by(trainer, signal_number), trainer.current_epoch, trainer.global_step
+    ended_by = _ended_by(trainer, callbacks.stop.signal_number)
+    facts = {"epochs": trainer.current_epoch, "best_epoch": load_best(trainer, classifier, callbacks.checkpoints)}
+    facts |= {"steps": trainer.global_step, "interrupted": callbacks.stop.pressed}
 
-    best_epoch = load_best(trainer, classifier, run)
-    results = {split: evaluate(trainer, classifier, data, split) for split in data.splits}
-    last = list(results)[-1]
-    last_target = data.splits[last][1]
-    baseline = majority_baseline(data.spec, last_target, ClassificationLoss(data.spec, **plain(config.loss)))
-
-    metrics: dict[str, Any] = {}
-    for split, result in results.items():
-        metrics |= {f"{split}/{name}": value for name, value in result.values.items()}
-    metrics |= {f"{last}/baseline_{name}": value for name, value in baseline.items()}
+    threshold = build("threshold", config.threshold)
+    tune(trainer, classifier, data, threshold, config.calibration)
+    metrics, result = measured(trainer, classifier, {split: data.batches(split) for split in data.splits})
+    last = list(data.splits)[-1]
     if trainer.is_global_zero:
         # Under names of their own, since train/ and val/ are curves over steps, of which these are no points.
-        logger.log_hyperparams(flat(config), {f"best/{name}": value for name, value in metrics.items()})
+        logger.log_hyperparams(flat(plain(config)), {f"best/{name}": value for name, value in metrics.items()})
         logger.finalize("success")
-    metrics |= {"epochs": epochs, "best_epoch": best_epoch, "steps": steps, "interrupted": signal_number is not None}
-    metrics |= {"seconds": time.perf_counter() - start, "seconds_training": seconds_training}
-    metrics["seconds_encoding"] = seconds_encoding  # reading included
+    metrics |= {f"{split}/repeated": number for split, number in data.num_repeated.items()}
+    metrics |= {"threshold": classifier.threshold, "temperature": classifier.temperature} | facts
+    seconds_before = callbacks.checkpoints.seconds  # of processes that were cut off
+    metrics |= {"seconds": seconds_before + time.perf_counter() - start}
+    metrics |= {"seconds_training": seconds_before + seconds_training, "seconds_encoding": seconds_encoding}
     if trainer.is_global_zero:
-        if results[last].per_class:
-            run.write("per_class.csv", per_class_table(data.spec, last_target, results[last]))
+        if result.per_class:
+            run.write("per_class.csv", per_class_table(data.spec, data.splits[last][1], result))
+        save_model(run, config, data, classifier, trainer, metrics, digests)
         run.write_json("metrics.json", metrics)  # last: a folder without it holds no result
         num_rows = {split: target.shape[0] for split, (_, target) in data.splits.items()}
-        shown = summary(metrics, num_rows, _notes(run, metrics, ended_by))
+        shown = summary(metrics, num_rows, _notes(run, metrics, ended_by, notes_on(metrics, last, threshold), data))
         Console().print(shown)
         logging.getLogger("rosenblatt_file").info("\n%s", as_text(shown))
-    if signal_number is not None:
-        sys.exit(128 + signal_number)  # as a shell reports a process that a signal ended: 130 for Ctrl-C
+    if callbacks.stop.signal_number is not None:
+        sys.exit(128 + callbacks.stop.signal_number)  # as a shell reports a process that a signal ended: 130 for Ctrl-C
     return metrics
 
 
-def make_classifier(config: DictConfig, spec: DataSpec) -> Classifier:
-    """Build model, loss, optimizer and schedule, and put them together."""
-    sizes = {"num_features": spec.num_features, "num_outputs": spec.num_outputs, "bags": spec.bags}
-    classifier = Classifier(
-        build("model", config.model, **sizes),
-        spec,
-        ClassificationLoss(spec, **plain(config.loss)),
-        build("optimizer", config.optimizer),
-        build("scheduler", config.scheduler) if config.scheduler else None,
-        monitor=config.early_stopping.monitor,
-    )
-    # Made once for nothing, so that a wrong setting is told before training is set up.
-    optimizer = called("optimizer", classifier.make_optimizer, classifier.model.parameters())
-    if classifier.make_scheduler is not None:
-        called("scheduler", classifier.make_scheduler, optimizer)
-    names = [f"val/{name}" for name in classifier.val_metrics.names]
-    check_choice("early_stopping.monitor", config.early_stopping.monitor, names)
-    return classifier
-
-
-def make_callbacks(config: DictConfig, run: RunFolder) -> list[pl.Callback]:
-    """Make the callbacks that every run has."""
-    stopping = plain(config.early_stopping)
-    best = ModelCheckpoint(
-        run.checkpoints,
-        filename="best",
-        monitor=stopping["monitor"],
-        mode=stopping["mode"],
-        save_last=True,
-        enable_version_counter=False,
-    )
-    # Not strict: an epoch without validation is no mistake.
-    early = [] if stopping["patience"] is None else [EarlyStopping(**stopping, strict=False, check_finite=False)]
-    return without_idle_hooks(*early, best, StopOnCtrlC(), TrainingProgress())
-
-
-def load_best(trainer: pl.Trainer, classifier: Classifier, run: RunFolder) -> int:
+def load_best(trainer: pl.Trainer, classifier: Classifier, checkpoints: Checkpoints) -> int:
     """Give the classifier its best weights, and return the epoch, from 1, that they are of."""
-    best: Any = trainer.checkpoint_callback
-    if not best.best_model_path:  # Ctrl-C came first, or the Trainer was told to stop or to validate later
+    if checkpoints.best_score is None:  # Ctrl-C came first, or the Trainer was told to stop or to validate later
         log.warning("There was no validation yet; what is evaluated, and saved as the best, are the last weights.")
-        trainer.save_checkpoint(run.checkpoints / "best.ckpt")
-        return int(trainer.current_epoch)
-    checkpoint = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
-    classifier.load_state_dict(checkpoint["state_dict"])
-    return int(checkpoint["epoch"]) + 1
-
-
-def evaluate(trainer: pl.Trainer, classifier: Classifier, data: DataModule, split: str) -> Result:
-    """Return loss and metrics of a whole split; the Trainer sees to the device, eval mode and no gradients."""
-    trainer.limit_test_batches = 1.0
-    classifier.start_test(ranking=split == list(data.splits)[-1])  # the others are for a look at the most
-    trainer.test(classifier, dataloaders=data.batches(split), verbose=False)
-    return classifier.test_result
-
-
-def _run_folder(config: DictConfig) -> RunFolder:
-    hydra = HydraConfig.get()
-    if getattr(rank_zero_only, "rank", 0) != 0:  # of several processes that train one model, the first makes it
-        return RunFolder(hydra.runtime.output_dir)
-    overrides = [word.removeprefix("++") for word in hydra.overrides.task]  # see `launch.opened`
-    settings = OmegaConf.to_yaml(config, resolve=True)
-    return RunFolder.create(hydra.runtime.output_dir, settings, OmegaConf.to_yaml(overrides))
-
-
-def _silence_libraries() -> None:
-    """Hide what libraries say to people who write training loops, not to those who run this one."""
-    warnings.filterwarnings("ignore", module=r"(lightning|torchmetrics|torch)\b")
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+        checkpoints.save_best(trainer)
+    best = read(checkpoints.run.checkpoints / "best.ckpt")
+    classifier.load_state_dict(best["state_dict"])
+    return int(best["epoch"]) + (1 if checkpoints.best_score is not None else 0)
 
 
 def _described(data: DataModule, classifier: Classifier) -> str:
@@ -197,12 +142,27 @@ def _ended_by(trainer: pl.Trainer, signal_number: int | None) -> str:
     return "trainer.max_epochs" if trainer.current_epoch >= (trainer.max_epochs or 0) >= 0 else "trainer.max_time"
 
 
-def _notes(run: RunFolder, metrics: dict[str, Any], ended_by: str) -> list[tuple[str, str]]:
+def _reached(metrics: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {metrics[name]:.4f}" for name in ("test/acc", "val/acc") if name in metrics)
+
+
+def _notes(
+    run: RunFolder, metrics: dict[str, Any], ended_by: str, more: list[tuple[str, str]], data: DataModule
+) -> list[tuple[str, str]]:
+    example = 'text="..."' if data.columns.text else "input=FILE output=FILE"
+    if metrics["interrupted"]:
+        more = [*more, ("go on", f"python train.py {_quoted('resume', run.shown)}")]
     return [
         ("best epoch", f"{metrics['best_epoch']} of {metrics['epochs']} (ended by: {ended_by})"),
+        *more,
         ("time", f"{metrics['seconds']:.1f} s, of which training {metrics['seconds_training']:.1f} s"),
         ("run folder", run.shown),
-        ("next", f"tensorboard --logdir {'logs' if run.shown.startswith('logs') else run.shown}"),
-        ("", "python train.py data=text data.train=FILE"),
+        ("next", f"python scripts/predict.py {_quoted('run', run.shown)} {example}"),
+        ("", f"tensorboard --logdir {'logs' if run.shown.startswith('logs') else run.shown}"),
         ("", "python train.py --help"),
     ]
+
+
+def _quoted(key: str, path: str) -> str:
+    """Return a setting as a shell and Hydra take it."""
+    return f"{key}={path}" if re.fullmatch(r"[\w./-]+", path) else f"\"{key}='{path}'\""

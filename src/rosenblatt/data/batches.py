@@ -107,6 +107,10 @@ class Batches:
         """Where the pass stands; Lightning keeps it in the checkpoint."""
         return {"epoch": self.epoch, "next_batch": self.next_batch}
 
+    def start_epoch(self, epoch: int) -> None:
+        """Make the next pass that of an epoch, from its first batch on."""
+        self.epoch, self.next_batch, self._resumed = epoch, 0, False
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from where ``state_dict`` was taken."""
         self.epoch, self.next_batch = state["epoch"], state["next_batch"]

@@ -25,9 +25,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from rosenblatt.whole import usual_rights
+
 log = logging.getLogger(__name__)
 
-FORMAT = 3  # of an entry
+FORMAT = 4  # of an entry
 MAX_BYTES = 4 * 2**30  # of all entries but the newest; the ones that were longest not used go first
 ENTRIES = "[0-9a-f]" * 32 + ".safetensors"  # no other file in the folder is ours to remove
 PARTS = "encoded-*.part"
@@ -87,7 +89,7 @@ class Cache:
             os.close(descriptor)
             tensors = {name: tensor.contiguous() for name, tensor in entry.tensors.items()}  # else it refuses them
             save_file(tensors, temporary, {"facts": json.dumps(entry.facts), "sum": _sum_of(tensors)})
-            os.chmod(temporary, 0o666 & ~_umask())  # as any file: mkstemp lets nobody else read it
+            os.chmod(temporary, usual_rights())  # as any file: mkstemp lets nobody else read it
             os.replace(temporary, self.path(key))
             self._forget(key)
         except (OSError, SafetensorError) as error:
@@ -122,13 +124,6 @@ def _sum_of(tensors: dict[str, Tensor]) -> str:
         words = content[: len(content) // 8 * 8].view(np.uint64)  # added up at the speed of memory, modulo 2 ** 64
         total = (31 * total + int(words.sum(dtype=np.uint64)) + zlib.crc32(content[8 * len(words) :].tobytes())) % 2**64
     return f"{total:016x}"
-
-
-def _umask() -> int:
-    """Return the mask of rights of new files; the system tells it only when it is set."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
 
 
 def key_of(paths: dict[str, str], settings: dict[str, Any]) -> str:

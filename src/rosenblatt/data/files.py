@@ -7,7 +7,10 @@ import gzip
 import logging
 import os
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import polars as pl
 from polars.exceptions import PolarsError
@@ -28,6 +31,8 @@ FORMATS = {
     ".parquet": "parquet",
     ".pq": "parquet",
 }
+EMPTY = "{}: the file is empty."
+HEADER_ONLY = "{}: expected rows; the file has a header only ({})."
 
 
 def read_frame(path: str, encoding: str = "utf-8", header: bool = True) -> pl.DataFrame:
@@ -48,39 +53,53 @@ def read_frame(path: str, encoding: str = "utf-8", header: bool = True) -> pl.Da
     Raises:
         UserError: no such file, an unknown format, broken content (with the row), no rows.
     """
-    if "://" not in path:
-        path = os.path.expanduser(path)  # no shell expands the ~ in data.train=~/reviews.csv
-    if "://" not in path and Path(path).is_dir():
-        return _read_folder(Path(path), encoding)
-    name = path.split("?")[0].lower()
-    zipped = name.endswith(".gz")
-    suffix = Path(name.removesuffix(".gz")).suffix
-    if suffix not in FORMATS and ("://" in path or Path(path).exists() or suffix):
-        raise UserError(f"{path}: expected a file named {', '.join(FORMATS)} (or with .gz after it), or a folder.")
-    content = _read_bytes(path, zipped)  # which tells that there is no such file
-    kind = FORMATS[suffix]
+    path, kind, zipped = format_of(path)
+    if kind == "folder":
+        files = class_files(Path(path))
+        texts = [to_utf8(str(file), read_bytes(str(file), zipped=False), encoding).decode() for file, _ in files]
+        return pl.DataFrame({"text": texts, "label": [label for _, label in files]})
+    content = read_bytes(path, zipped)
     if kind != "parquet":
-        content = _to_utf8(path, content, encoding)
+        content = to_utf8(path, content, encoding)
         if b"\r" in content and b"\n" not in content:
             content = content.replace(b"\r", b"\n")  # line ends of old Macs, and of Excel's "CSV (Macintosh)"
     if not content or content.isspace():
-        raise UserError(f"{path}: the file is empty.")
+        raise UserError(EMPTY.format(path))
+    if kind == "txt":
+        kind = "fasttext" if b"__label__" in content else "tsv"
     if kind == "parquet":
         frame = parse_parquet(content, path)
+    elif kind == "jsonl":
+        frame = parse_jsonl(content, path)
+    elif kind == "fasttext":
+        frame = parse_fasttext(content)
+    elif kind == "tsv":
+        frame = parse_tsv(content, path, header)
     else:
-        if kind == "txt":
-            kind = "fasttext" if b"__label__" in content else "tsv"
-        if kind == "jsonl":
-            frame = parse_jsonl(content, path)
-        elif kind == "fasttext":
-            frame = parse_fasttext(content)
-        elif kind == "tsv":
-            frame = parse_tsv(content, path, header)
-        else:
-            frame = parse_csv(content, path, header)
+        frame = parse_csv(content, path, header)
     if frame.height == 0:
-        raise UserError(f"{path}: expected rows; the file has a header only ({listed(frame.columns)}).")
+        raise UserError(HEADER_ONLY.format(path, listed(frame.columns)))
     return frame
+
+
+def format_of(path: str) -> tuple[str, str, bool]:
+    """Return the path with its ``~`` expanded, the kind of file (``folder`` is one), and whether it is gzipped.
+
+    Raises:
+        UserError: the name tells of no format that can be read.
+    """
+    if "://" not in path:
+        path = os.path.expanduser(path)  # no shell expands the ~ in data.train=~/reviews.csv
+        if Path(path).is_dir():
+            return path, "folder", False
+    name = path.split("?")[0].lower()
+    zipped = name.endswith(".gz")
+    suffix = Path(name.removesuffix(".gz")).suffix
+    if suffix not in FORMATS:
+        if "://" in path or Path(path).exists() or suffix:
+            raise UserError(f"{path}: expected a file named {', '.join(FORMATS)} (or with .gz after it), or a folder.")
+        read_bytes(path, zipped)  # which tells that there is no such file
+    return path, FORMATS[suffix], zipped
 
 
 def column(frame: pl.DataFrame, name: str | int, key: str, where: str) -> pl.Series:
@@ -125,16 +144,29 @@ def as_strings(values: pl.Series, where: str) -> pl.Series:
     raise UserError(f"{where}: expected words or numbers in column {values.name!r}; it holds {values.dtype}.")
 
 
-def _read_bytes(path: str, zipped: bool) -> bytes:
+def read_bytes(path: str, zipped: bool) -> bytes:
+    """Return the content of a file, unzipped.
+
+    Raises:
+        UserError: it can't be opened or read, or is no whole gzip file.
+    """
+    with opened(path) as file:
+        content: bytes = file.read()
+        return gzip.decompress(content) if zipped else content
+
+
+@contextmanager
+def opened(path: str) -> Iterator[IO[bytes]]:
+    """Open a local file or a URL; what goes wrong while it is open is told as a `UserError`."""
     try:
         if "://" in path:
             import fsspec
 
             with fsspec.open(path, "rb") as file:
-                content: bytes = file.read()
+                yield file
         else:
-            content = Path(path).read_bytes()
-        return gzip.decompress(content) if zipped else content
+            with open(path, "rb") as file:
+                yield file
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise UserError(f"{path}: not a whole gzip file ({error}). Was the download cut off?") from None
     except FileNotFoundError as error:
@@ -152,15 +184,30 @@ def _read_bytes(path: str, zipped: bool) -> bytes:
         raise UserError(f"{path}: it can't be read: {error}") from None
 
 
-def _to_utf8(path: str, content: bytes, encoding: str) -> bytes:
-    """Check, or convert, the encoding; a byte order mark is dropped."""
+def is_utf8(encoding: str) -> bool:
+    """Return whether this is a name of UTF-8.
+
+    Raises:
+        UserError: there is no such encoding.
+    """
     try:
-        if encoding.lower().replace("_", "-") not in ("utf-8", "utf8"):
-            return content.decode(encoding).encode()
-        _check_utf8(content)
-        return content.removeprefix(b"\xef\xbb\xbf")
+        "a".encode(encoding)
     except LookupError:
         raise UserError(f"data.encoding={encoding}: no such encoding. Try utf-8, latin-1, cp1251 or utf-16.") from None
+    return encoding.lower().replace("_", "-") in ("utf-8", "utf8")
+
+
+def to_utf8(path: str, content: bytes, encoding: str) -> bytes:
+    """Check, or convert, the encoding; a byte order mark is dropped.
+
+    Raises:
+        UserError: a byte that is none in that encoding, with its place.
+    """
+    try:
+        if not is_utf8(encoding):
+            return content.decode(encoding).encode()
+        _check_utf8(content)
+        return content.removeprefix(codecs.BOM_UTF8)
     except UnicodeDecodeError as error:
         before = content[: error.start]
         guess = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "latin-1"
@@ -184,15 +231,18 @@ def _check_utf8(content: bytes) -> None:
         content.decode()  # raises it again, with its place in the whole
 
 
-def _read_folder(folder: Path, encoding: str) -> pl.DataFrame:
-    """Read ``folder/CLASS/anything``: each file is a text, the name of its folder the label."""
-    texts, labels = [], []
+def class_files(folder: Path) -> list[tuple[Path, str]]:
+    """Return the files ``folder/CLASS/anything``, each a text, with the name of their folder, the label.
+
+    Raises:
+        UserError: there are none.
+    """
+    found: list[tuple[Path, str]] = []
     for kind in sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")):
         files = sorted(file for file in kind.iterdir() if file.is_file() and not file.name.startswith("."))
         if not files:
             log.warning("%s: the folder of class %r is empty.", folder, kind.name)
-        texts += [_to_utf8(str(file), _read_bytes(str(file), zipped=False), encoding).decode() for file in files]
-        labels += [kind.name] * len(files)
-    if not texts:
+        found += [(file, kind.name) for file in files]
+    if not found:
         raise UserError(f"{folder}: expected a folder with a folder for each class, such as {folder}/pos/1.txt.")
-    return pl.DataFrame({"text": texts, "label": labels})
+    return found

@@ -11,21 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import torch
 from torch import Tensor
 
 from rosenblatt.data.cache import Cache, Entry, key_of, recorded, tell_again
+from rosenblatt.data.columns import Columns, check_labels
 from rosenblatt.data.encoder import Encoder
-from rosenblatt.data.files import column, read_frame
-from rosenblatt.data.labels import LabelEncoder, to_lists
-from rosenblatt.data.module import DataModule
+from rosenblatt.data.files import column
+from rosenblatt.data.labels import LabelEncoder
+from rosenblatt.data.module import DataModule, as_parquet
 from rosenblatt.data.recipe import Auto
-from rosenblatt.data.splits import by_column, by_fractions, check_fractions
+from rosenblatt.data.splits import by_column, by_fractions, check_fractions, num_repeated
 from rosenblatt.errors import UserError
 from rosenblatt.spec import SPLITS, Bags, DataSpec, Splits, Task, class_counts
 
 log = logging.getLogger(__name__)
-
-TABULAR = (".csv", ".tsv", ".tab", ".txt")  # files that may have a first row of names, or may not
 
 
 class FileData(DataModule):
@@ -35,13 +35,10 @@ class FileData(DataModule):
         train: file or folder with the training rows, and with those of any split that has no file of its own.
         val: file with the validation rows, or ``None``.
         test: file with the test rows, or ``None``.
-        label_column: name, or number from 0, of the column with the label.
+        columns: what the columns hold, and how files are read.
         split_column: column of ``train`` that says ``train``, ``val`` or ``test`` in each row; ``split`` need not be
             there. A split with a file of its own is not taken from it. ``None``: there is none.
         fractions: shares of train, val and test, for the splits that are not given otherwise.
-        label_separator: what stands between several labels in a cell, or ``None``.
-        header: whether CSV and TSV files begin with column names; ``None``: they do unless columns are given by number.
-        encoding: of text files.
         task: ``binary``, ``multiclass`` or ``multilabel``; ``None``: what the labels are.
         batch_size: rows per training batch, or ``"auto"``.
         seed: of the random split and the order of the training rows.
@@ -58,12 +55,9 @@ class FileData(DataModule):
         train: str,
         val: str | None,
         test: str | None,
-        label_column: str | int,
+        columns: Columns,
         split_column: str | int | None,
         fractions: Sequence[float],
-        label_separator: str | None,
-        header: bool | None,
-        encoding: str,
         task: Task | None,
         batch_size: int | Auto,
         seed: int,
@@ -74,12 +68,9 @@ class FileData(DataModule):
         if not train:
             raise UserError("data.train is empty. Give a file or folder: data.train=reviews.csv")
         self.paths = {split: path for split, path in (("train", train), ("val", val), ("test", test)) if path}
-        self.label_column = label_column
+        self.columns = columns
         self.split_column = None if split_column is None else str(split_column)  # a number where there is no header
         self.fractions = dict(zip(SPLITS, fractions, strict=True))
-        self.label_separator = label_separator
-        self.header = header
-        self.encoding = encoding
         self.label_encoder = LabelEncoder(task)
         self.task = task
         self.cache = cache
@@ -104,21 +95,25 @@ class FileData(DataModule):
                 return found
         with recorded("rosenblatt.data") as messages:
             spec, splits = self._load()
-        tensors = {f"encoder/{name}": tensor for name, tensor in self.encoder.state().items()}
+        tensors = {"rows": _as_tensor(self._rows)}
+        vocabulary = self.encoder.vocabulary()
+        if vocabulary is not None:
+            tensors["vocabulary"] = _as_tensor(as_parquet(vocabulary))
         for split, (features, target) in splits.items():
             tensors[f"{split}/target"] = target
             parts = features._asdict() if isinstance(features, Bags) else {"dense": features}
             tensors |= {f"{split}/{name}": tensor for name, tensor in parts.items()}
         paths = list(self.paths.values())
         facts = {"spec": asdict(spec), "splits": list(splits), "paths": paths, "messages": messages}
+        facts |= {"encoder": self.encoder.facts(), "num_repeated": self.num_repeated}
         cache.write(key, Entry(tensors, facts))
         return spec, splits
 
     @property
     def _decisive(self) -> dict[str, Any]:
         """All settings that decide what becomes of the files."""
-        names = ("label_column", "split_column", "fractions", "label_separator", "header", "encoding", "task")
-        settings = {name: getattr(self, name) for name in names} | self.choice_of_columns | self.encoder.settings
+        settings = {name: getattr(self, name) for name in ("split_column", "fractions", "task")}
+        settings |= asdict(self.columns) | self.choice_of_columns | self.encoder.settings
         drawn = set(self.paths) != set(SPLITS)  # at random, unless a column says
         return settings | {"source": type(self).__name__, "seed": self.seed if drawn else None}
 
@@ -127,8 +122,9 @@ class FileData(DataModule):
         known = facts["spec"]
         spec = DataSpec(**known | {name: tuple(known[name]) for name in ("classes", "class_counts")})
         self.label_encoder.classes, self.label_encoder.task = spec.classes, spec.task
-        prefix = "encoder/"
-        self.encoder.restore({name[len(prefix) :]: one for name, one in tensors.items() if name.startswith(prefix)})
+        vocabulary = pl.read_parquet(_as_bytes(tensors["vocabulary"])) if "vocabulary" in tensors else None
+        self.encoder.learn(facts["encoder"], vocabulary)
+        self.num_repeated, self._rows = facts["num_repeated"], _as_bytes(tensors["rows"])
         splits: Splits = {}
         for split in facts["splits"]:
             features = (
@@ -138,7 +134,7 @@ class FileData(DataModule):
         return spec, splits
 
     def _load(self) -> tuple[DataSpec, Splits]:
-        frames = {split: self.read(path) for split, path in self.paths.items()}
+        frames = {split: self.columns.read(path) for split, path in self.paths.items()}
         whole = frames["train"]
         num_rows = whole.height
         if self._splits_are_named(whole):
@@ -164,6 +160,7 @@ class FileData(DataModule):
                 )
         targets = {split: self.label_encoder.transform(labels[split], split) for split in frames}
         self.label_encoder.warn(targets)
+        self._rows = as_parquet(frames[next(split for split in reversed(SPLITS) if split in frames)])
         del labels, whole  # `encode` frees the frames when it can: beside the features they need twice the memory
         found = self.encode(frames, targets)
         assert self.label_encoder.task is not None
@@ -183,39 +180,32 @@ class FileData(DataModule):
             column(frame, self.split_column, "data.split_column", self.paths["train"])
         return self.split_column in frame.columns
 
-    def read(self, path: str) -> pl.DataFrame:
-        """Read one file."""
-        if self.header is not None:
-            return read_frame(path, self.encoding, self.header)
-        numbers = [name for name in self.named_columns if isinstance(name, int)]
-        if numbers:
-            frame = read_frame(path, self.encoding, header=False)
-            # A column may be called 2020: then the number is a name, and the first row is the header.
-            first = [str(cell) for cell in frame.row(0)] if path.lower().removesuffix(".gz")[-4:] in TABULAR else []
-            return frame if not all(str(number) in first for number in numbers) else read_frame(path, self.encoding)
-        return read_frame(path, self.encoding)
-
-    def _label_name(self, frame: pl.DataFrame) -> str:
-        return column(frame, self.label_column, "data.label_column", self.paths["train"]).name
-
-    @property
-    def named_columns(self) -> list[str | int]:
-        """The columns that the settings name."""
-        return [self.label_column]
+    def last_rows(self) -> bytes:
+        """Return the rows of the last split as a Parquet file."""
+        return self._rows
 
     def labels_of(self, frame: pl.DataFrame, split: str) -> pl.Series:
         """Return the labels of each row, as lists."""
         where = self.paths.get(split, self.paths["train"])
-        labels = column(frame, self.label_column, "data.label_column", where)
-        where = f"{where}, column {self.label_column!r}"
-        lists = to_lists(labels, self.label_separator, where)
-        without = lists.list.len() == 0
-        if split == "train" and self.label_encoder.task is None and without.any() and lists.list.len().max() == 1:
-            raise UserError(
-                f"{where}: row {int(without.arg_true()[0]) + 1} has no label, and no row has more than one. Give it "
-                "one or take it out; if rows may have none, say so: task=multilabel"
-            )
+        lists = self.columns.labels_of(frame, where)
+        if split == "train":
+            check_labels(lists, f"{where}, column {self.columns.label!r}", self.label_encoder.task)
         return lists
+
+    def tell_repeated(self, learnt_from: dict[str, pl.DataFrame]) -> None:
+        """Count the rows of other splits that are in ``train`` too, and warn of them.
+
+        Args:
+            learnt_from: by split, the columns that are learnt from.
+        """
+        for split, frame in learnt_from.items():
+            if split != "train":
+                self.num_repeated[split] = num = num_repeated(learnt_from["train"], frame)
+                if num:
+                    log.warning(
+                        "%s: %s of %s rows are in train too; what is measured there is better than on new rows.",
+                        split, f"{num:,}", f"{frame.height:,}",
+                    )  # fmt: skip
 
     @property
     @abstractmethod
@@ -230,3 +220,11 @@ class FileData(DataModule):
             frames: the rows of each split; may be emptied.
             targets: of the same rows. Where features come in another order, the target returned with them does too.
         """
+
+
+def _as_tensor(content: bytes) -> Tensor:
+    return torch.frombuffer(bytearray(content), dtype=torch.uint8)
+
+
+def _as_bytes(tensor: Tensor) -> bytes:
+    return tensor.numpy().tobytes()

@@ -87,6 +87,10 @@ class LabelEncoder:
                 f"(row {wrong[0] + 1} has {counts[wrong[0]]}). Take these rows out, or set task=multilabel."
             )
         flat = labels.explode().drop_nulls()
+        if not flat.is_in(
+            list(self.classes)
+        ).all():  # 1 in a file is 1.0 in another one, where that is what training had
+            flat = _as_known(flat, self.classes)
         numbers = flat.cast(pl.Enum(self.classes), strict=False).to_physical().cast(pl.Int64)
         unknown = flat.filter(numbers.is_null())
         if len(unknown) and self.task != "multilabel":
@@ -115,6 +119,14 @@ class LabelEncoder:
             absent = [name for name, count in zip(self.classes, counts, strict=True) if count == 0]
             if absent and split != "train":
                 log.warning("%s: no row of %s: what is measured there says nothing of it.", split, listed(absent, 3))
+
+
+def _as_known(names: pl.Series, classes: tuple[str, ...]) -> pl.Series:
+    """Return names that are a class but for a ``.0`` at their end, more or less, as that class."""
+    known = {name.removesuffix(".0"): name for name in classes}
+    bare = names.str.replace(r"\.0+$", "")
+    found = bare.replace_strict(known, default=None, return_dtype=pl.String)
+    return names.zip_with(names.is_in(list(classes)) | found.is_null(), found)
 
 
 def rows_of_class(target: Tensor, num_classes: int) -> list[NDArray[np.int64]]:

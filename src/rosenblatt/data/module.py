@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from abc import abstractmethod
 
 import lightning.pytorch as pl
+from polars import DataFrame
+from torch import Tensor
 
 from rosenblatt.data.batches import Batches
+from rosenblatt.data.columns import Columns
+from rosenblatt.data.encoder import Encoder
+from rosenblatt.data.points import PointEncoder, frame_of
 from rosenblatt.data.recipe import Auto, batch_size_for
 from rosenblatt.errors import UserError
 from rosenblatt.spec import DataSpec, Splits
@@ -27,10 +33,16 @@ class DataModule(pl.LightningDataModule):
     Attributes:
         splits: features and target of ``train``, ``val`` and, where there is one, ``test``; after `setup`.
         spec: what a model has to know of them; after `setup`.
+        encoder: what has made features of rows, so that a saved model can make them of new ones; after `setup`. Where
+            the source has none of its own, dense features are taken for columns ``x1``, ``x2``, ...
+        columns: what the columns of its files hold.
+        num_repeated: rows of ``val`` and ``test`` that are in ``train`` too, where that was counted.
     """
 
     spec: DataSpec
     splits: Splits
+    encoder: Encoder | None = None
+    columns = Columns()
 
     def __init__(self, batch_size: int | Auto, seed: int) -> None:
         super().__init__()
@@ -39,6 +51,7 @@ class DataModule(pl.LightningDataModule):
         self.given_batch_size = batch_size
         self.seed = seed
         self.splits = {}
+        self.num_repeated: dict[str, int] = {}
 
     @abstractmethod
     def load(self) -> tuple[DataSpec, Splits]:
@@ -48,6 +61,15 @@ class DataModule(pl.LightningDataModule):
         """Load once; Lightning calls this before each stage."""
         if not self.splits:
             self.spec, self.splits = self.load()
+            if self.encoder is None and not self.spec.bags:
+                self.encoder = PointEncoder(self.spec.num_features)
+
+    def last_rows(self) -> bytes | None:
+        """Return the rows of the last split as a Parquet file, to evaluate them again; ``None``: they are unknown."""
+        features, target = list(self.splits.values())[-1]
+        if not isinstance(features, Tensor):
+            return None
+        return as_parquet(frame_of(features, target, self.spec.classes))
 
     @property
     def batch_size(self) -> int:
@@ -76,4 +98,16 @@ class DataModule(pl.LightningDataModule):
 
         Of several processes each gets all rows: shares made equal by repeating rows would count some of them twice.
         """
-        return Batches(*self.splits[split], max(self.batch_size, EVAL_ROWS))
+        return Batches(*self.splits[split], self.eval_batch_size)
+
+    @property
+    def eval_batch_size(self) -> int:
+        """Rows per batch where nothing is learnt."""
+        return max(self.batch_size, EVAL_ROWS)
+
+
+def as_parquet(frame: DataFrame) -> bytes:
+    """Return a frame as a Parquet file; the lightest compression, which takes less time than the disk would."""
+    file = io.BytesIO()
+    frame.write_parquet(file, compression="zstd", compression_level=1)
+    return file.getvalue()

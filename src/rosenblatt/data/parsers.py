@@ -30,9 +30,13 @@ def parse_csv(content: bytes, path: str, header: bool) -> pl.DataFrame:
     Raises:
         UserError: a row with more or fewer cells than the first, with its number.
     """
+    return read_cells(content, path, header, separator_of(content), quote='"')
+
+
+def separator_of(content: bytes) -> str:
+    """Return what stands between the cells of a CSV: ``,`` or, where the comma is the decimal point, ``;``."""
     first = content.split(b"\n", 1)[0]
-    separator = ";" if b";" in first and b"," not in first else ","  # where the comma is the decimal point
-    return _read_csv(content, path, header, separator, quote='"')
+    return ";" if b";" in first and b"," not in first else ","
 
 
 def parse_tsv(content: bytes, path: str, header: bool) -> pl.DataFrame:
@@ -47,12 +51,12 @@ def parse_tsv(content: bytes, path: str, header: bool) -> pl.DataFrame:
     """
     plain, ragged = None, None
     try:
-        plain = _read_csv(content, path, header, "\t", quote=None)
+        plain = read_cells(content, path, header, "\t", quote=None)
     except UserError as error:
         ragged = error
     if re.search(rb'(^|[\t\n])"', content):
         try:
-            quoted = _read_csv(content, path, header, "\t", quote='"')
+            quoted = read_cells(content, path, header, "\t", quote='"')
         except UserError:
             quoted = None
         if quoted is not None and (plain is None or quoted.shape == plain.shape):
@@ -88,10 +92,10 @@ def parse_jsonl(content: bytes, path: str) -> pl.DataFrame:
     try:
         return pl.read_ndjson(io.BytesIO(content), infer_schema_length=None)
     except PolarsError as error:
-        reason = _first_line(error)
+        reason = first_line(error)
     for number, line in enumerate(content.split(b"\n"), start=1):
         try:
-            value = json.loads(line) if line.strip() else {}
+            value = json.loads(line.decode()) if line.strip() else {}
         except json.JSONDecodeError as bad:
             raise UserError(f"{path}: line {number} is no JSON: {bad.msg} at character {bad.colno}.") from None
         if not isinstance(value, dict):
@@ -105,43 +109,72 @@ def parse_parquet(content: bytes, path: str) -> pl.DataFrame:
     Raises:
         UserError: the file is none, or a broken one.
     """
-    if content[:4] != b"PAR1":
-        raise UserError(f"{path}: not a Parquet file (it begins with {content[:8]!r}, not with b'PAR1').")
+    check_parquet(content, path)
     try:
         return pl.read_parquet(io.BytesIO(content))
     except (PolarsError, OSError) as error:
-        raise UserError(f"{path}: a broken Parquet file: {_first_line(error)}") from None
+        raise broken_parquet(path, error) from None
 
 
-def _read_csv(content: bytes, path: str, header: bool, separator: str, quote: str | None) -> pl.DataFrame:
+def check_parquet(start: bytes, path: str) -> None:
+    """Raise a `UserError` where a file that begins so is no Parquet file."""
+    if start[:4] != b"PAR1":
+        raise UserError(f"{path}: not a Parquet file (it begins with {start[:8]!r}, not with b'PAR1').")
+
+
+def broken_parquet(path: str, error: Exception) -> UserError:
+    """Return what to tell of a Parquet file that Polars can't read."""
+    return UserError(f"{path}: a broken Parquet file: {first_line(error)}")
+
+
+def read_cells(content: bytes, path: str, header: bool, separator: str, quote: str | None) -> pl.DataFrame:
     """Read rows, blank lines left out; raise a `UserError` for a row that is too long or too short."""
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
     try:
-        frame = pl.read_csv(
-            io.BytesIO(content),
-            has_header=header,
-            separator=separator,
-            quote_char=quote,
-            infer_schema=False,  # all strings: what is a number is decided on the training rows
-        )
+        frame, num_empty, sure = quick_cells(content, header, separator, quote)
     except PolarsError as error:
         _check_widths(content, path, header, separator, quoting)
-        raise UserError(f"{path}: it can't be read: {_first_line(error)}") from None
-    if frame.width > 1 and frame.to_series(-1).null_count():
-        # Polars fills a blank line and a short row with nulls; only then is it worth a second, slow look.
-        whole = frame.height
-        frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
-        if frame.height < whole:
-            log.info(
-                "%s: %s empty rows are left out, and row numbers leave them out.", path, f"{whole - frame.height:,}"
-            )
-        if frame.to_series(-1).null_count():
-            _check_widths(content, path, header, separator, quoting)
+        raise UserError(f"{path}: it can't be read: {first_line(error)}") from None
+    if num_empty:
+        log.info("%s: %s empty rows are left out, and row numbers leave them out.", path, f"{num_empty:,}")
+    if not sure:
+        _check_widths(content, path, header, separator, quoting)
     twice = [name for name in frame.columns if re.search(r"_duplicated_\d+$", name)] if header else []
     if twice:
         name = re.sub(r"_duplicated_\d+$", "", twice[0])
         raise UserError(f"{path}: two columns are named {name!r}. Which one is meant? Rename one of them.")
     return frame if header else frame.rename({name: str(i) for i, name in enumerate(frame.columns)})
+
+
+def quick_cells(content: bytes, header: bool, separator: str, quote: str | None) -> tuple[pl.DataFrame, int, bool]:
+    """Read rows, all cells as strings.
+
+    Returns:
+        The rows that are not empty, the number of empty ones, and whether surely no row is too short.
+
+    Raises:
+        PolarsError: a row is too long, or has a wrong quote.
+    """
+    frame = pl.read_csv(
+        io.BytesIO(content),
+        has_header=header,
+        separator=separator,
+        quote_char=quote,
+        infer_schema=False,  # all strings: what is a number is decided on the training rows
+    )
+    if frame.width == 1 or not frame.to_series(-1).null_count():
+        return frame, 0, True
+    # Polars fills a blank line and a short row with nulls; only then is it worth a second look.
+    kept = frame.filter(~pl.all_horizontal(pl.all().is_null()))
+    num_empty = frame.height - kept.height
+    if not kept.to_series(-1).null_count():
+        return kept, num_empty, True
+    first = re.match(rb"\s*[^\n]*", content)
+    if num_empty or (header and first and b'"' in first[0]):
+        return kept, num_empty, False
+    # No row has more separators than its share, so that none has less where their sum is right.
+    within = kept.select(pl.sum_horizontal(pl.all().str.count_matches(separator, literal=True)).sum()).item()
+    return kept, 0, content.count(separator.encode()) == (kept.height + header) * (kept.width - 1) + within
 
 
 def _check_widths(content: bytes, path: str, header: bool, separator: str, quoting: Literal[0, 3]) -> None:
@@ -168,5 +201,6 @@ def _check_widths(content: bytes, path: str, header: bool, separator: str, quoti
         csv.field_size_limit(limit)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Return the first line of a message; Polars adds many."""
     return str(error).strip().split("\n")[0]

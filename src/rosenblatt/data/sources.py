@@ -11,7 +11,8 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from rosenblatt.data.files import as_strings, column
+from rosenblatt.data.columns import Columns
+from rosenblatt.data.files import column
 from rosenblatt.data.labelled_files import FileData
 from rosenblatt.data.labels import rows_of_class
 from rosenblatt.data.recipe import Auto
@@ -61,30 +62,27 @@ class TextData(FileData):
         if text_column in ("", []):
             raise UserError("data.text_column is empty. Give the name of a column, or several: [title,body]")
         single = isinstance(text_column, str | int)
-        self.text_columns: list[str | int] = [text_column] if single else list(text_column)  # type: ignore[arg-type, list-item]
+        text: Any = (text_column,) if single else tuple(text_column)  # type: ignore[arg-type]
         self.encoder = TextEncoder(ngrams, char_ngrams, min_count, max_features, weighting, lowercase)
-        super().__init__(
-            train, val, test, label_column, split_column, fractions, label_separator, header, encoding, task,
-            batch_size, seed, cache,
-        )  # fmt: skip
-
-    @property
-    def named_columns(self) -> list[str | int]:
-        """The columns that the settings name."""
-        return [*super().named_columns, *self.text_columns]
+        columns = Columns(label_column, text, label_separator, header, encoding)
+        super().__init__(train, val, test, columns, split_column, fractions, task, batch_size, seed, cache)
 
     @property
     def choice_of_columns(self) -> dict[str, Any]:
-        """What decides which columns are encoded."""
-        return {"text_columns": self.text_columns}
+        """What decides which columns are encoded, beside the columns themselves."""
+        return {}
 
     def encode(self, frames: dict[str, pl.DataFrame], targets: dict[str, Tensor]) -> Splits:
         """Fit the vocabulary on ``train`` and return the bags of each split; training rows are shuffled, once."""
-        texts = {split: self.texts_of(frame, split) for split, frame in frames.items()}
+        texts = {
+            split: self.columns.texts_of(frame, self.paths.get(split, self.paths["train"]))
+            for split, frame in frames.items()
+        }
         train = texts["train"]
-        label = self._label_name(frames["train"])
-        if label in [column(frames["train"], name, "data.text_column", "").name for name in self.text_columns]:
-            raise UserError(f"data.text_column and data.label_column are the same column, {self.label_column!r}.")
+        label = self.columns.label_name(frames["train"], self.paths["train"])
+        if label in [column(frames["train"], name, "data.text_column", "").name for name in self.columns.text]:
+            raise UserError(f"data.text_column and data.label_column are the same column, {label!r}.")
+        self.tell_repeated({split: text.rename("text").to_frame() for split, text in texts.items()})
         num_empty = len(train) - int(train.str.contains(r"\S").sum())
         if num_empty == len(train):
             raise UserError(f"All {len(train):,} training texts are empty. Is data.text_column the right column?")
@@ -102,15 +100,6 @@ class TextData(FileData):
         )
         splits: Splits = {"train": (bags, target)}
         return splits | {split: (self.encoder.transform(text), targets[split]) for split, text in texts.items()}
-
-    def texts_of(self, frame: pl.DataFrame, split: str) -> pl.Series:
-        """Return the text of each row; an empty cell is an empty text."""
-        where = self.paths.get(split, self.paths["train"])
-        parts = [column(frame, name, "data.text_column", where) for name in self.text_columns]
-        parts = [as_strings(part, where).fill_null("").alias(str(i)) for i, part in enumerate(parts)]
-        if len(parts) == 1:
-            return parts[0]
-        return pl.DataFrame(parts).select(pl.concat_str(pl.all(), separator=" ")).to_series().rename("text")
 
 
 class TableData(FileData):
@@ -144,10 +133,8 @@ class TableData(FileData):
         seed: int = 0,
         cache: str | None = None,
     ) -> None:
-        super().__init__(
-            train, val, test, label_column, split_column, fractions, label_separator, header, encoding, task,
-            batch_size, seed, cache,
-        )  # fmt: skip
+        columns = Columns(label_column, (), label_separator, header, encoding)
+        super().__init__(train, val, test, columns, split_column, fractions, task, batch_size, seed, cache)
         self.ignore = tuple(ignore)
         self.encoder = TableEncoder(categorical, min_count, bins)
 
@@ -158,7 +145,7 @@ class TableData(FileData):
 
     def encode(self, frames: dict[str, pl.DataFrame], targets: dict[str, Tensor]) -> Splits:
         """Fit scales and categories on ``train`` and return the features of each split."""
-        label = self._label_name(frames["train"])
+        label = self.columns.label_name(frames["train"], self.paths["train"])
         ignored = [column(frames["train"], name, "data.ignore", self.paths["train"]).name for name in self.ignore]
         # The split column says where a row came from, not what it is.
         ignored += [label] if self.split_column is None else [label, self.split_column]
@@ -167,6 +154,6 @@ class TableData(FileData):
         if train.width == 0:
             raise UserError(f"{self.paths['train']}: there is no column beside the label.")
         splits: Splits = {"train": (self.encoder.fit_transform(train), targets["train"])}
-        return splits | {
-            split: (self.encoder.transform(frame, split), targets[split]) for split, frame in frames.items()
-        }
+        splits |= {split: (self.encoder.transform(frame, split), targets[split]) for split, frame in frames.items()}
+        self.tell_repeated({"train": train} | {split: frame.select(train.columns) for split, frame in frames.items()})
+        return splits

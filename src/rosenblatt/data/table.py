@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import polars as pl
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from rosenblatt.data.bins import edges_of, names_of
+from rosenblatt.data.bins import edges_of
+from rosenblatt.data.columns import Columns
 from rosenblatt.data.files import as_strings
 from rosenblatt.data.ngrams import offsets_of
+from rosenblatt.data.table_columns import FARTHEST, CategoryColumn, NumberColumn, column_from
 from rosenblatt.errors import UserError, listed
 from rosenblatt.spec import Bags, Features
 
@@ -23,43 +23,8 @@ log = logging.getLogger(__name__)
 
 MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None")
 MAX_DENSE = 1024  # columns up to which a row is kept dense
-FARTHEST = 10.0  # standard deviations; of a value that is farther off, in training or later, the bin says the rest
 MAX_NUMBER = 1e100  # a larger one has no square in 64 bits
 SCALE = 3.0  # of all features: with 1, Adam at its own lr of 0.001 takes twice as many epochs (docs/log.md)
-
-
-class NumberColumn(NamedTuple):
-    """A column of numbers: ``(x - mean) / std`` (at most `FARTHEST`), 0 where it is missing, and one feature a bin.
-
-    Bin ``i`` holds the values above ``edges[i - 1]`` up to ``edges[i]``; with no edges there are no bins.
-    """
-
-    name: str
-    mean: float
-    std: float
-    edges: tuple[float, ...]
-
-    @property
-    def bins(self) -> int:
-        """The number of bins."""
-        return len(self.edges) + 1 if self.edges else 0
-
-    @property
-    def size(self) -> int:
-        """The number of features: the value, whether it is missing, and the bins."""
-        return 2 + self.bins
-
-
-class CategoryColumn(NamedTuple):
-    """A column of words: one feature a category; all 0 for a category that training never had."""
-
-    name: str
-    categories: tuple[str, ...]
-
-    @property
-    def size(self) -> int:
-        """The number of features: the categories, and whether it is missing."""
-        return len(self.categories) + 1
 
 
 class TableEncoder:
@@ -106,29 +71,31 @@ class TableEncoder:
         """The arguments that this was made with."""
         return {"categorical": list(self.categorical), "min_count": self.min_count, "bins": self.bins}
 
-    def state(self) -> dict[str, Tensor]:
-        """Return what `fit_transform` has learnt, as bytes of JSON."""
-        columns = [[type(column).__name__, *column] for column in self.columns]
-        return {"columns": torch.frombuffer(bytearray(json.dumps(columns), "ascii"), dtype=torch.uint8)}
+    def facts(self) -> dict[str, Any]:
+        """Return the columns, as JSON takes them."""
+        return {"columns": [[type(column).__name__, *column] for column in self.columns]}
 
-    def restore(self, state: dict[str, Tensor]) -> None:
-        """Take back what `state` returned."""
-        kinds = {"NumberColumn": NumberColumn, "CategoryColumn": CategoryColumn}
-        self.columns = []
-        for kind, *values in json.loads(state["columns"].numpy().tobytes()):
-            self.columns.append(kinds[kind](*(tuple(value) if isinstance(value, list) else value for value in values)))
+    def vocabulary(self) -> None:
+        """Nothing: `facts` are all."""
+        return None
 
-    def names(self) -> list[str]:
-        """Return what each feature is, by number."""
-        names: list[str] = []
-        for column in self.columns:
-            if isinstance(column, NumberColumn):
-                names += [column.name, f"{column.name} is missing"]
-                names += [f"{column.name} {bin}" for bin in names_of(column.edges)]
-            else:
-                names += [f"{column.name} = {category}" for category in column.categories]
-                names.append(f"{column.name} is missing")
-        return names
+    def learn(self, facts: dict[str, Any], vocabulary: pl.DataFrame | None) -> None:
+        """Take back what `facts` returned."""
+        self.columns = [column_from(*values) for values in facts["columns"]]
+
+    def encode(self, frame: pl.DataFrame, columns: Columns, where: str) -> Features:
+        """Encode N rows; the columns are known by their names."""
+        return self.transform(frame, where)
+
+    def names(self, numbers: NDArray[np.int64] | None = None) -> list[str]:
+        """Return what features are, in words, by number; all of them by default."""
+        names = [f"{column.name}{suffix}" for column in self.columns for suffix in column.suffixes]
+        return names if numbers is None else [names[number] for number in numbers.tolist()]
+
+    @property
+    def column_of(self) -> pl.Series:
+        """The column of each feature."""
+        return pl.Series([column.name for column in self.columns for _ in range(column.size)], dtype=pl.String)
 
     def fit_transform(self, frame: pl.DataFrame) -> Features:
         """Choose scales and categories, and encode the training rows.

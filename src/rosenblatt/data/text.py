@@ -9,12 +9,13 @@ from typing import Any, get_args
 import numpy as np
 import polars as pl
 import torch
-from torch import Tensor
 
+from rosenblatt.data.columns import Columns
 from rosenblatt.data.counting import Channel, Counts, count, counted, in_stretches, only
 from rosenblatt.data.ngrams import Ids, Ints, NGrams, Sequences
 from rosenblatt.data.recipe import Auto, char_ngrams_for, max_features_for, row_norm_for
 from rosenblatt.data.tokens import Characters, Words
+from rosenblatt.data.vocabulary import Vocabulary, from_frame, names_of, sizes_of, to_frame
 from rosenblatt.data.weighting import (
     Floats,
     Weighting,
@@ -191,40 +192,35 @@ class TextEncoder:
         names = ("ngrams", "char_ngrams", "min_count", "max_features", "weighting", "lowercase")
         return {name: getattr(self, name) for name in names}
 
-    def state(self) -> dict[str, Tensor]:
-        """Return what `fit_transform` has learnt."""
-        row_norm = torch.tensor(self.row_norm, dtype=torch.float64)
-        state = {"feature_weights": torch.from_numpy(self.feature_weights), "row_norm": row_norm}
-        if self.kept is not None:
-            state["kept"] = torch.from_numpy(self.kept)
-        for symbols, ngrams in self.channels:
-            kind = type(symbols).__name__
-            state[f"{kind}.symbols"] = symbols.state()
-            state |= {f"{kind}.{n}-grams": torch.from_numpy(keys) for n, keys in enumerate(ngrams.keys, 2)}
-        return state
+    def facts(self) -> dict[str, Any]:
+        """Return what was learnt, as JSON takes it, but for `vocabulary`."""
+        return {"row_norm": self.row_norm, "sizes": sizes_of(self.channels)}
 
-    def restore(self, state: dict[str, Tensor]) -> None:
-        """Take back what `state` returned."""
-        self.feature_weights = state["feature_weights"].numpy()
-        self.row_norm = float(state["row_norm"])
-        self.kept = state["kept"].numpy() if "kept" in state else None
-        self.channels = []
-        for symbols in (Words(self.min_count, self.lowercase), Characters(self.lowercase)):
-            kind = type(symbols).__name__
-            if f"{kind}.symbols" in state:
-                symbols.restore(state[f"{kind}.symbols"])
-                ngrams = NGrams(1, self.min_count)
-                ngrams.num_symbols = symbols.num_symbols
-                while f"{kind}.{ngrams.max_n + 1}-grams" in state:
-                    ngrams.max_n += 1
-                    ngrams.keys.append(state[f"{kind}.{ngrams.max_n}-grams"].numpy())
-                self.channels.append((symbols, ngrams))
+    def vocabulary(self) -> pl.DataFrame:
+        """Return every n-gram and its weight; see `rosenblatt.data.vocabulary.to_frame`."""
+        return to_frame(self._vocabulary)
 
-    def names(self) -> list[str]:
-        """Return every feature as text, by number."""
-        names: list[str] = []
-        for symbols, ngrams in self.channels:
-            names += [
-                symbols.show(ngrams.symbols_of(n, i)) for n, size in enumerate(ngrams.sizes, 1) for i in range(size)
-            ]
-        return names if self.kept is None else [names[i] for i in np.flatnonzero(self.kept >= 0)]
+    def learn(self, facts: dict[str, Any], vocabulary: pl.DataFrame | None) -> None:
+        """Take back what `facts` and `vocabulary` returned."""
+        if vocabulary is None:
+            raise ValueError("there is no vocabulary")
+        self.row_norm = float(facts["row_norm"])
+        found = from_frame(vocabulary, facts["sizes"], self.min_count, self.lowercase)
+        self.channels, self.kept, self.feature_weights = found
+
+    def encode(self, frame: pl.DataFrame, columns: Columns, where: str) -> Bags:
+        """Encode the texts of N rows."""
+        return self.transform(columns.texts_of(frame, where))
+
+    def names(self, numbers: Ints | None = None) -> list[str]:
+        """Return features as text, by number; all of them by default."""
+        return names_of(self._vocabulary, np.arange(self.num_features) if numbers is None else numbers)
+
+    @property
+    def column_of(self) -> None:
+        """Nothing: each n-gram stands for itself."""
+        return None
+
+    @property
+    def _vocabulary(self) -> Vocabulary:
+        return Vocabulary(self.channels, self.kept, self.feature_weights)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,9 +9,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from rosenblatt.data.ngrams import Ids, Ints, Sequences, offsets_of
 
@@ -78,14 +75,6 @@ class Words:
         number[known] = np.arange(len(keeper))
         return Sequences(number[symbols], offsets_of(counts))
 
-    def state(self) -> Tensor:
-        """Return the words as bytes of JSON."""
-        return torch.frombuffer(bytearray(json.dumps(self.names), "ascii"), dtype=torch.uint8)
-
-    def restore(self, state: Tensor) -> None:
-        """Take back what `state` returned."""
-        self.names = json.loads(state.numpy().tobytes())
-
     @property
     def num_symbols(self) -> int:
         """The number of words."""
@@ -142,22 +131,14 @@ class Characters:
         """Number the characters of N texts; -1 for one that was not seen."""
         return self._number(*map_chunks(self._split, texts))
 
-    def state(self) -> Tensor:
-        """Return the characters."""
-        return torch.from_numpy(self.codes.astype(np.int64))
-
-    def restore(self, state: Tensor) -> None:
-        """Take back what `state` returned."""
-        self.codes = state.numpy().astype(np.uint32)
-
     @property
     def num_symbols(self) -> int:
         """The number of characters."""
         return len(self.codes)
 
     def show(self, symbols: list[int]) -> str:
-        """Return an n-gram as text."""
-        return "".join(chr(self.codes[symbol]) for symbol in symbols)
+        """Return an n-gram as text, in quotation marks: a space at either end is part of it."""
+        return f"'{''.join(chr(self.codes[symbol]) for symbol in symbols)}'"
 
     def _split(self, texts: pl.Series) -> tuple[NDArray[np.uint32], Ints]:
         texts = texts.str.to_lowercase() if self.lowercase else texts

@@ -1,0 +1,24 @@
+"""Evaluate a model that is trained, on its own test split or on another file.
+
+python scripts/evaluate.py run=logs/runs/RUN
+python scripts/evaluate.py run=logs/runs/RUN data.test=others.csv
+"""
+
+import hydra
+from omegaconf import DictConfig
+
+from rosenblatt.commands.launch import importing, launch, told
+
+
+@hydra.main(version_base="1.3", config_path="../configs", config_name="evaluate")
+def main(config: DictConfig) -> None:
+    """Hand over to the command; torch is imported only here, so that --help is quick."""
+    with told("evaluate"):
+        with importing():
+            from rosenblatt.commands.evaluate import evaluate
+
+        evaluate(config)
+
+
+if __name__ == "__main__":
+    launch(main, "evaluate")

@@ -1,0 +1,39 @@
+"""Settings of a command that builds no classes from them, checked one by one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from rosenblatt.arguments import described, fits
+from rosenblatt.errors import UserError, listed, nearest
+
+OVERWRITE = "{} exists already; overwrite=true replaces it."
+
+
+def checked(config: DictConfig, types: dict[str, Any]) -> dict[str, Any]:
+    """Return settings as plain values.
+
+    Args:
+        config: as Hydra has composed it.
+        types: of all settings that there are, by name.
+
+    Raises:
+        UserError: one that is unknown, or of another type.
+        MissingMandatoryValue: one that has to be given and is not.
+    """
+    settings: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    for name, value in settings.items():
+        if name not in types:
+            raise UserError(f"{name}: no such setting.{nearest(name, types)} There are {listed(types)}.")
+        if not fits(value, types[name]):
+            raise UserError(f"{name}: expected {described(types[name])}; got {value!r}.")
+    return dict(settings)
+
+
+def check_output(path: str | None, overwrite: bool) -> None:
+    """Raise a `UserError` where a file that was named for the output is there already."""
+    if path is not None and not overwrite and Path(path).exists():
+        raise UserError(OVERWRITE.format(path))

@@ -1,0 +1,181 @@
+"""Evaluate a saved model: what ``python scripts/evaluate.py`` does."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import polars
+import torch
+from omegaconf import DictConfig
+from rich.console import Console, Group
+from torch import Tensor
+
+from rosenblatt.classifier import Classifier
+from rosenblatt.commands.checked import check_output, checked
+from rosenblatt.commands.libraries import silence_libraries, use_threads
+from rosenblatt.commands.results import measured
+from rosenblatt.commands.settings import check_threads
+from rosenblatt.data.batches import Batches
+from rosenblatt.data.labels import LabelEncoder
+from rosenblatt.errors import UserError
+from rosenblatt.evaluation import confusion_matrix, decide, mistakes, to_probs
+from rosenblatt.losses import ClassificationLoss
+from rosenblatt.run import as_json
+from rosenblatt.saved.folder import find, read
+from rosenblatt.saved.model import SavedModel
+from rosenblatt.saved.rows import OwnRows, own_rows
+from rosenblatt.spec import Features, class_counts
+from rosenblatt.summary import summary
+from rosenblatt.tables import class_table, confusion_table, mistake_table
+from rosenblatt.whole import write_whole
+
+log = logging.getLogger(__name__)
+
+TYPES: dict[str, Any] = {
+    "run": str, "data": dict, "output": str | None, "mistakes": int, "accelerator": str, "threads": int | None,
+    "overwrite": bool,
+}  # fmt: skip
+DATA_TYPES: dict[str, Any] = {
+    "test": str | None, "text_column": str | int | list[str | int] | None, "label_column": str | int | None,
+    "encoding": str | None,
+}  # fmt: skip
+
+
+def evaluate(config: DictConfig) -> dict[str, Any]:
+    """Measure a model on its own test split or on another file, print the tables, and write ``evaluation.json``.
+
+    Args:
+        config: ``configs/evaluate.yaml``, composed.
+
+    Returns:
+        The content of ``evaluation.json``.
+
+    Raises:
+        UserError: no such model, rows that can't be read, a label that it does not know.
+    """
+    silence_libraries()
+    settings = checked(config, TYPES)
+    check_output(settings["output"], settings["overwrite"])
+    settings["data"] = checked(config.data, DATA_TYPES)
+    check_threads(settings["threads"])
+    folder = find(settings["run"])
+    saved = read(folder)
+    split, where, frame = rows_of(saved, folder, settings["data"])
+    features, target = encoded(saved, frame, where)
+    classifier = Classifier(
+        saved.model,
+        saved.spec,
+        ClassificationLoss(saved.spec, **saved.loss),
+        torch.optim.SGD,
+        threshold=saved.threshold,
+    )
+    classifier.temperature = saved.temperature
+    use_threads(settings["threads"], saved.model)
+    quiet: dict[str, Any] = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+    kind: Any = saved.precision
+    trainer = pl.Trainer(
+        accelerator=settings["accelerator"], devices=1, precision=kind, enable_checkpointing=False, **quiet
+    )
+    batches = {split: Batches(features, target, saved.batch_size)}
+    metrics, result = measured(trainer, classifier, batches, keep_all=True)
+
+    spec = saved.spec
+    probs = to_probs(classifier.test_logits, spec.task)
+    preds = decide(probs, spec.task, saved.threshold)
+    confusions = confusion_matrix(preds, target, len(spec.classes))
+    wrong = mistakes(probs, target, saved.threshold, spec.task, max(settings["mistakes"], 0))
+    shown = shown_mistakes(saved, frame, probs, target, wrong)
+    counts = class_counts(target, len(spec.classes)).tolist()
+    content: dict[str, Any] = {"run": str(folder), "data": where, "rows": len(target), **metrics}
+    content |= {"threshold": saved.threshold, "temperature": saved.temperature, "classes": spec.classes}
+    per_class = result.per_class or of_two_classes(confusions)
+    content |= {"rows_of_class": counts, "per_class": per_class, "confusion": confusions.tolist()}
+    content["mistakes"] = shown
+    tables = [summary(metrics, {split: len(target)}, [("data", where)])]
+    tables.append(class_table(spec, counts, per_class))
+    tables.append(confusion_table(spec, confusions))
+    if shown:
+        tables.append(mistake_table(shown))
+    place = folder.parent if folder.name == "model" else folder
+    own = settings["data"]["test"] is None
+    name = "evaluation.json" if own else f"evaluation-{Path(where).name.split('.')[0]}.json"
+    output = Path(settings["output"] or place / name)
+    try:
+        write_whole(output, as_json(content).encode())
+    except OSError as error:
+        raise UserError(
+            f"{output}: it can't be written: {error.strerror}. Name a place: output=evaluation.json"
+        ) from None
+    Console().print(Group(*tables))
+    log.info("Written to %s.", output)
+    return content
+
+
+def of_two_classes(confusions: Tensor) -> dict[str, list[float]]:
+    """Return precision, recall and F1 of each of two classes, which training gives for the second alone.
+
+    Args:
+        confusions: (2, 2), rows true, columns predicted.
+    """
+    right, true, predicted = confusions.diagonal().double(), confusions.sum(dim=1), confusions.sum(dim=0)
+    found = {"f1": 2 * right / (true + predicted), "precision": right / predicted, "recall": right / true}
+    return {name: values.nan_to_num(0.0).tolist() for name, values in found.items()}
+
+
+def rows_of(saved: SavedModel, folder: Path, data: dict[str, Any]) -> OwnRows:
+    """Return the rows to evaluate.
+
+    Raises:
+        UserError: the run has none of its own.
+    """
+    if data["test"] is not None:
+        text, label = data["text_column"], data["label_column"]
+        if text is not None:
+            saved.columns = replace(saved.columns, text=tuple(text) if isinstance(text, list) else (text,))
+        if data["encoding"] is not None:
+            saved.columns = replace(saved.columns, encoding=data["encoding"])
+        if label is not None:
+            saved.columns = replace(saved.columns, label=label)
+        return OwnRows("test", data["test"], saved.columns.read(data["test"]))
+    found = own_rows(folder, saved)
+    if found is None:
+        raise UserError(f"run={folder}: there are no test rows beside this model. Give it some: data.test=FILE")
+    return found
+
+
+def encoded(saved: SavedModel, frame: polars.DataFrame, where: str) -> tuple[Features, Tensor]:
+    """Return features and target of labelled rows.
+
+    Raises:
+        UserError: a label that the model does not know, or a value that is no number.
+    """
+    labels = LabelEncoder(saved.spec.task)
+    labels.classes = saved.classes
+    target = labels.transform(saved.columns.labels_of(frame, where), where)
+    labels.warn({where: target})
+    features = saved.encode_frame(frame, where)
+    if isinstance(features, Tensor) and not features.isfinite().all():
+        row = int((~features.isfinite().all(dim=1)).nonzero()[0]) + 1
+        raise UserError(f"{where}: expected numbers; row {row} has {list(frame.row(row - 1))}.")
+    return features, target
+
+
+def shown_mistakes(
+    saved: SavedModel, frame: polars.DataFrame, probs: Tensor, target: Tensor, rows: list[int]
+) -> list[dict[str, Any]]:
+    """Return the row, what is true and what was predicted of each mistake, and what it says."""
+    found = []
+    predictions = saved.predictions(probs[rows])
+    texts = saved.columns.texts_of(frame[rows], "rows") if saved.columns.text else None
+    for place, row in enumerate(rows):
+        true = target[row]
+        names = [saved.classes[k] for k in true.nonzero().flatten()] if target.ndim == 2 else saved.classes[int(true)]
+        content = (
+            texts[place] if texts is not None else ", ".join(f"{k}={v}" for k, v in frame.row(row, named=True).items())
+        )
+        found.append({"row": row + 1, "true": names, **predictions.row(place, named=True), "content": content})
+    return found

@@ -1,0 +1,236 @@
+"""Predict with a saved model: what ``python scripts/predict.py`` does."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import polars as pl
+import torch
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from rosenblatt.commands.checked import checked
+from rosenblatt.data.columns import Columns
+from rosenblatt.data.stream import Block, read_blocks
+from rosenblatt.data.writers import FrameWriter
+from rosenblatt.errors import UserError
+from rosenblatt.saved.folder import find, read
+from rosenblatt.saved.model import SavedModel
+from rosenblatt.saved.reasons import Reason
+from rosenblatt.tables import printable, words
+
+log = logging.getLogger(__name__)
+
+REASONS = 5  # a row, where explain=true
+TYPES: dict[str, Any] = {
+    "run": str, "input": str | None, "text": str | list[str] | None, "output": str | None, "probabilities": bool,
+    "explain": bool | int, "prefix": str, "overwrite": bool, "text_column": str | int | list[str | int] | None,
+    "encoding": str | None,
+}  # fmt: skip
+STDIN_BYTES = 1 << 22  # that are taken at once, where so many are waiting
+
+
+def predict(config: DictConfig) -> None:
+    """Predict, and write or print what comes out.
+
+    Args:
+        config: ``configs/predict.yaml``, composed.
+
+    Raises:
+        UserError: no such model, a file that can't be read as a whole, a column that is missing.
+    """
+    settings = checked(config, TYPES)
+    if (settings["input"] is None) == (settings["text"] is None):
+        raise UserError('Expected input=FILE, input=- (standard input) or text="...", one of them.')
+    if settings["output"] is not None and settings["input"] in (None, "-"):
+        raise UserError("output=FILE goes with input=FILE; texts and pipes are answered on standard output.")
+    saved = read(find(settings["run"]))
+    if settings["encoding"] is not None:
+        saved.columns = replace(saved.columns, encoding=settings["encoding"])
+    if settings["explain"] is not True and int(settings["explain"]) < 0:
+        raise UserError(f"explain: expected true, false or a number of reasons; got {settings['explain']}.")
+    if settings["text_column"] is not None and not saved.columns.text:
+        raise UserError("text_column: this model reads columns by the names of training, and has none of texts.")
+    if settings["text_column"] is not None:
+        names = settings["text_column"]
+        saved.columns = replace(saved.columns, text=tuple(names) if isinstance(names, list) else (names,))
+    predictor = Predictor(saved, settings["probabilities"], settings["explain"], settings["prefix"])
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # whatever the terminal of Windows has
+    if settings["text"] is not None:
+        show_texts(predictor, [settings["text"]] if isinstance(settings["text"], str) else settings["text"])
+    elif settings["input"] == "-":
+        follow(predictor)
+    else:
+        predict_file(predictor, settings["input"], settings["output"], settings["overwrite"])
+    if predictor.num_unreadable:
+        log.warning(
+            "%s of %s rows could not be read, and have no prediction.",
+            f"{predictor.num_unreadable:,}", f"{predictor.num_rows:,}",
+        )  # fmt: skip
+
+
+class Predictor:
+    """Adds columns with predictions to frames.
+
+    Args:
+        saved: the model.
+        probabilities: also add a column for each class.
+        explain: also add what moved each prediction; a number: so many reasons.
+        prefix: of the names of all new columns.
+
+    Attributes:
+        num_rows: rows so far.
+        num_unreadable: of them without a prediction.
+    """
+
+    def __init__(self, saved: SavedModel, probabilities: bool, explain: bool | int, prefix: str) -> None:
+        self.saved = saved
+        self.probabilities = probabilities
+        self.num_reasons = REASONS if explain is True else int(explain)
+        self.prefix = prefix
+        self.num_rows = self.num_unreadable = 0
+
+    def added(self, frame: pl.DataFrame, readable: pl.Series, where: str) -> pl.DataFrame:
+        """Return the new columns for N rows.
+
+        Args:
+            frame: the rows.
+            readable: (N,) whether each could be read; the others get nulls.
+            where: file, for messages.
+        """
+        columns = pl.concat([self._added(some, where) for some in self.saved.slices(frame)])
+        known = readable & columns["probability"].is_not_null()
+        self.num_rows += frame.height
+        self.num_unreadable += frame.height - int(known.sum())
+        if not known.all():
+            columns = columns.with_columns(pl.when(known).then(pl.all()))
+        return columns.rename({name: f"{self.prefix}{name}" for name in columns.columns})
+
+    def _added(self, frame: pl.DataFrame, where: str) -> pl.DataFrame:
+        found: list[list[Reason]] = []
+        if self.num_reasons:
+            probs, found = self.saved.explained(frame, where, self.num_reasons)
+        else:
+            probs = self.saved.probs_of_frame(frame, where)
+        columns = self.saved.predictions(probs)
+        if self.probabilities:
+            table = torch.stack([1 - probs, probs], dim=1) if probs.ndim == 1 else probs
+            names = [f"probability of {name}" for name in self.saved.classes]
+            columns = columns.hstack(pl.DataFrame(table.numpy(), schema=names, orient="row"))
+        if self.num_reasons:
+            texts = ["; ".join(f"{name} {part:+.3f}" for name, part in row) for row in found]
+            columns = columns.with_columns(pl.Series("reasons", texts, dtype=pl.String))
+        return columns
+
+
+def predict_file(predictor: Predictor, path: str, output: str | None, overwrite: bool) -> None:
+    """Predict all rows of a file, block by block; its columns are kept, and the new ones follow."""
+    if output is not None and os.path.exists(path) and os.path.exists(output) and os.path.samefile(path, output):
+        raise UserError(f"output={output}: this is the input itself. Name another file.")
+    columns = predictor.saved.columns
+    with FrameWriter(output or "-", overwrite) as writer, progress() as bar:
+        for block in blocks_of(path, columns):
+            frame = as_known(block.frame, predictor.saved)
+            found = predictor.added(frame, block.readable, path)
+            twice = [name for name in found.columns if name in block.frame.columns]
+            if twice:
+                raise UserError(
+                    f"{path}: it has a column {twice[0]!r} already. Give the new ones another name: prefix=new_"
+                )
+            writer.write(block.frame.hstack(found))
+            bar(block.num_bytes, block.total_bytes)
+    if output is not None:
+        log.info("%s rows predicted, in %s.", f"{predictor.num_rows:,}", output)
+
+
+def blocks_of(path: str, columns: Columns) -> Iterator[Block]:
+    """Yield the rows of a file, with a header where training would have found one."""
+    lines = bool(columns.text)
+    blocks = read_blocks(path, columns.encoding, columns.has_header, lines=lines)
+    first = next(blocks)
+    if columns.is_header(first.frame, path):
+        yield from read_blocks(path, columns.encoding, lines=lines)
+    else:
+        yield first
+        yield from blocks
+
+
+def as_known(frame: pl.DataFrame, saved: SavedModel) -> pl.DataFrame:
+    """Return rows under the name that the model knows, where they are lines of text and it reads one column."""
+    if frame.columns == ["text"] and len(saved.columns.text) == 1:
+        return frame.rename({"text": str(saved.columns.text[0])})
+    return frame
+
+
+def show_texts(predictor: Predictor, texts: list[str]) -> None:
+    """Print the prediction for each text."""
+    saved = predictor.saved
+    if not saved.columns.text:
+        raise UserError("text=...: this model reads columns, not texts. Give it a file: input=rows.csv")
+    frame = saved.frame_of(texts)
+    found = predictor.added(frame, pl.repeat(True, len(texts), eager=True), "text")
+    for text, row in zip(texts, found.iter_rows(named=True), strict=True):
+        if len(texts) > 1:
+            print(text)
+        for name, value in row.items():
+            print(f"{name.removeprefix(predictor.prefix)}: {printable(words(value))}")
+
+
+def follow(predictor: Predictor) -> None:
+    """Predict each line of standard input as it comes: one line out, tabs between, for each line in."""
+    saved = predictor.saved
+    if not saved.columns.text:
+        raise UserError("input=-: lines are texts, and this model reads columns. Give it a file: input=rows.csv")
+    for lines in waiting_lines(sys.stdin.fileno()):
+        texts, readable = decoded(lines, saved.columns.encoding)
+        frame = saved.frame_of(texts)
+        found = predictor.added(frame, pl.Series(readable, dtype=pl.Boolean), "standard input")
+        rows = (["" if value is None else printable(words(value)) for value in row] for row in found.iter_rows())
+        sys.stdout.write("".join("\t".join(row) + "\n" for row in rows))
+        sys.stdout.flush()
+
+
+def waiting_lines(descriptor: int) -> Iterator[list[bytes]]:
+    """Yield the lines that can be read without waiting, at least one at a time."""
+    rest = b""
+    while chunk := os.read(descriptor, STDIN_BYTES):
+        *lines, rest = (rest + chunk).split(b"\n")
+        if lines:
+            yield lines
+    if rest:
+        yield [rest]
+
+
+def decoded(lines: list[bytes], encoding: str) -> tuple[list[str], list[bool]]:
+    """Return lines as text, and whether each could be read; an empty text where not."""
+    texts, readable = [], []
+    for line in lines:
+        try:
+            texts.append(line.removesuffix(b"\r").decode(encoding))
+            readable.append(True)
+        except UnicodeDecodeError:
+            texts.append("")
+            readable.append(False)
+    return texts, readable
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[int, int | None], None]]:
+    """Draw a bar on standard error while that is a terminal, and give a function that moves it."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda done, total: None
+        return
+    columns = TextColumn("predicting"), BarColumn(bar_width=None), DownloadColumn(), TimeRemainingColumn(compact=True)
+    with Progress(*columns, console=console, transient=True, expand=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

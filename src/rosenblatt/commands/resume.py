@@ -1,0 +1,211 @@
+"""The folder of a run: a new one, or that of a run to go on with, as long as settings and data are still the same."""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+from hydra.core.hydra_config import HydraConfig
+from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
+from lightning.pytorch.utilities import rank_zero_only
+from omegaconf import DictConfig, OmegaConf
+
+from rosenblatt.checkpoints import Checkpoints, newest, read
+from rosenblatt.classifier import Classifier
+from rosenblatt.commands.earlier import typed
+from rosenblatt.commands.settings import changes
+from rosenblatt.data.module import DataModule
+from rosenblatt.errors import UserError
+from rosenblatt.fingerprint import differences, fingerprint
+from rosenblatt.run import RunFolder, as_json
+
+log = logging.getLogger(__name__)
+
+
+def open_run(config: DictConfig) -> RunFolder:
+    """Make the folder of a new run, or open that of the one to go on with.
+
+    Raises:
+        UserError: there is a run in it already; its settings are others than these.
+    """
+    hydra = HydraConfig.get()
+    if config.resume is not None:
+        _refuse_foreign_code(config)
+    if not _is_first():
+        return RunFolder(hydra.runtime.output_dir)
+    settings = config.copy()
+    settings.resume, settings.resume_anyway = None, False  # of this call, not of the run
+    overrides = [word.removeprefix("++") for word in hydra.overrides.task]  # see `launch.opened`
+    overrides = [word for word in overrides if not word.startswith(("resume=", "resume_anyway="))]
+    texts = OmegaConf.to_yaml(settings, resolve=True), OmegaConf.to_yaml(overrides)
+    if config.resume is None:
+        return RunFolder.create(hydra.runtime.output_dir, *texts)
+    run = RunFolder(hydra.runtime.output_dir)
+    changed = changes(run.path / "config.yaml", config)
+    _refuse("the settings are", changed, config)
+    if changed:
+        run.planned |= {"config.yaml": texts[0], "overrides.yaml": texts[1]}
+    run.lock()
+    return run
+
+
+def _refuse_foreign_code(config: DictConfig) -> None:
+    """Raise a `UserError` if settings that a run folder brought with it name code that this project's do not.
+
+    Whatever ``_target_`` says is called; the folder may be somebody else's.
+    """
+    sources = [source.path for source in HydraConfig.get().runtime.config_sources if source.schema == "file"]
+    known = {
+        found
+        for source in sources
+        for path in Path(source).rglob("*.yaml")
+        for found in re.findall(r"^\s*_target_:\s*(\S+)", path.read_text(encoding="utf-8"), re.M)
+    } | {word.partition("=")[2].strip("'\"") for word in typed if "_target_" in word}
+    container: Any = OmegaConf.to_container(config, resolve=True)
+    foreign = [target for target in _targets(container) if target not in known]
+    if foreign:
+        raise UserError(
+            f"resume={config.resume}: the arguments in its overrides.yaml would call {foreign[0]!r}, which no file of "
+            "configs/ names. If the run is yours, give the argument that does on the command line."
+        )
+
+
+def _targets(node: Any) -> Iterator[str]:
+    """Yield all that ``_target_`` says in a configuration."""
+    if isinstance(node, dict):
+        if "_target_" in node:
+            yield str(node["_target_"])
+        node = list(node.values())
+    for inner in node if isinstance(node, list) else []:
+        yield from _targets(inner)
+
+
+def same_data(run: RunFolder, data: DataModule, config: DictConfig) -> dict[str, Any]:
+    """Return the digests of the data, once they are known to be those that the run was started with.
+
+    Raises:
+        UserError: they are others.
+    """
+    digests = fingerprint(data.splits)
+    if config.resume:
+        if (before := run.read_json("data.json")) is not None:
+            _refuse("the data are", differences(before, digests), config)
+        if before != digests:
+            run.planned["data.json"] = as_json(digests)
+    elif _is_first():
+        run.write_json("data.json", digests)
+    return digests
+
+
+def _refuse(what: str, lines: list[str], config: DictConfig) -> None:
+    """Raise a `UserError` for what has changed, or warn where the user has said that it does not matter."""
+    if not lines:
+        return
+    told = "; ".join(lines[:5]) + (f"; and {len(lines) - 5} more" if len(lines) > 5 else "")
+    if not config.resume_anyway:
+        raise UserError(
+            f"resume={config.resume}: {what} not those that the run was started with: {told}. Go on with what it was, "
+            "or say resume_anyway=true; the result is then one of both."
+        )
+    log.warning("%s not those that the run was started with: %s.", what, told)
+
+
+def _is_first() -> bool:
+    """Return whether this is the first of several processes that train one model, which writes for all."""
+    return bool(getattr(rank_zero_only, "rank", 0) == 0)
+
+
+def last_checkpoint(run: RunFolder, classifier: Classifier) -> str | None:
+    """Return the checkpoint to go on from, ``None``: from the start, and take the folder back to that moment.
+
+    Raises:
+        UserError: no checkpoint is whole, or it is one of another model or optimizer.
+    """
+    path, history = newest(run.checkpoints), {}
+    if path is None:
+        log.info("There is no checkpoint yet: %s starts from the beginning.", run.shown)
+    else:
+        checkpoint = read(path)
+        try:
+            _check_state(checkpoint, classifier, path)
+            state = checkpoint["callbacks"][Checkpoints.__name__]
+            history, has_best = dict(state["history"]), state["best_score"] is not None
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            raise UserError(f"{path}: it is no checkpoint of this program ({error!r}). Start a new run.") from None
+        if has_best:
+            _check_best(run.checkpoints / "best.ckpt", checkpoint)
+        log.info(
+            "Going on with %s from step %s, in epoch %s.", run.shown, f"{checkpoint['global_step']:,}",
+            checkpoint["epoch"] + 1,
+        )  # fmt: skip
+    if _is_first():
+        for name, content in run.planned.items():
+            run.write(name, content)
+        for name in ("metrics.json", "evaluation.json"):  # of a model that is trained on
+            (run.path / name).unlink(missing_ok=True)
+        shutil.rmtree(run.model, ignore_errors=True)
+        run.cut_history(history)
+    return None if path is None else str(path)
+
+
+def _check_state(checkpoint: dict[str, Any], classifier: Classifier, path: Path) -> None:
+    """Raise a `UserError` for a checkpoint that weights or optimizer could not be taken from."""
+    ours = {name: tuple(one.shape) for name, one in classifier.state_dict().items()}
+    if {name: tuple(one.shape) for name, one in checkpoint["state_dict"].items()} != ours:
+        raise UserError(f"{path}: its weights are those of another model than the settings make. Start a new run.")
+    optimizer = classifier.make_optimizer(classifier.model.parameters())
+    saved = checkpoint["optimizer_states"][0]["param_groups"][0]
+    schedules = [] if classifier.make_scheduler is None else [classifier.make_scheduler(optimizer).state_dict()]
+    same = saved.keys() - {"initial_lr"} == optimizer.param_groups[0].keys() - {"initial_lr"}
+    both = zip(checkpoint["lr_schedulers"], schedules, strict=False)  # there may be none, then or now
+    if not same or any(then.keys() != now.keys() for then, now in both):
+        raise UserError(f"{path}: its optimizer or schedule is another than the settings make. Start a new run.")
+
+
+def _check_best(path: Path, last: dict[str, Any]) -> None:
+    """Raise a `UserError` unless the best weights so far are there: better now than at the end of training."""
+    try:
+        best = read(path)
+        shapes = [{name: one.shape for name, one in part["state_dict"].items()} for part in (best, last)]
+    except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: the best weights of this run so far are lost ({error}). Start a new run.") from None
+    if shapes[0] != shapes[1]:
+        raise UserError(f"{path}: these are weights of another run. Start a new run.")
+
+
+class SettingsOfNow(pl.Callback):
+    """Lets a run go on with the optimizer's arguments and the patience of now, where a checkpoint holds others.
+
+    The learning rate stays where its schedule has come, in proportion.
+
+    Args:
+        lr_before: the learning rate that the run was started with.
+    """
+
+    def __init__(self, lr_before: float) -> None:
+        self.lr_before = lr_before
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Put them into the checkpoint."""
+        assert isinstance(pl_module, Classifier)
+        (now,) = pl_module.make_optimizer(pl_module.model.parameters()).param_groups
+        (then,) = checkpoint["optimizer_states"][0]["param_groups"]
+        factor = now["lr"] / self.lr_before
+        rates = {"lr": then["lr"] * factor} | ({"initial_lr": now["lr"]} if "initial_lr" in then else {})
+        then |= {name: value for name, value in now.items() if name != "params"} | rates
+        for schedule in checkpoint["lr_schedulers"]:
+            for name in schedule.keys() & {"base_lrs", "_last_lr"}:
+                schedule[name] = [rate * factor for rate in schedule[name]]
+        early = trainer.early_stopping_callback
+        if isinstance(early, EarlyStopping) and early.state_key in checkpoint["callbacks"]:
+            state = checkpoint["callbacks"][early.state_key]
+            if state["patience"] != early.patience:
+                state |= {"patience": early.patience, "stopping_reason": EarlyStoppingReason.NOT_STOPPED.value}

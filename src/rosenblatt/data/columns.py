@@ -1,0 +1,103 @@
+"""Which columns of a file hold what, and how it is read: as in training, so also when a saved model meets new files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from rosenblatt.data.files import as_strings, column, read_frame
+from rosenblatt.data.labels import to_lists
+from rosenblatt.errors import UserError
+from rosenblatt.spec import Task
+
+TABULAR = (".csv", ".tsv", ".tab", ".txt")  # files that may have a first row of names, or may not
+
+
+@dataclass(frozen=True)
+class Columns:
+    """How labelled rows are read from a file.
+
+    Args:
+        label: name, or number from 0, of the column with the label.
+        text: the same, of the columns with the text; none for a table, whose encoder knows its columns by name.
+        label_separator: what stands between several labels in a cell, or ``None``.
+        header: whether CSV and TSV files begin with column names; ``None``: they do unless columns are given by number.
+        encoding: of text files.
+    """
+
+    label: str | int = "label"
+    text: tuple[str | int, ...] = ()
+    label_separator: str | None = None
+    header: bool | None = None
+    encoding: str = "utf-8"
+
+    @property
+    def has_header(self) -> bool:
+        """Whether a CSV or TSV file is taken to begin with column names."""
+        return self.header if self.header is not None else not self._numbers
+
+    @property
+    def _numbers(self) -> list[str]:
+        """The columns that are given by number."""
+        return [str(name) for name in (self.label, *self.text) if isinstance(name, int)]
+
+    def read(self, path: str) -> pl.DataFrame:
+        """Read a file."""
+        frame = read_frame(path, self.encoding, self.has_header)
+        return read_frame(path, self.encoding) if self.is_header(frame, path) else frame
+
+    def is_header(self, frame: pl.DataFrame, path: str) -> bool:
+        """Return whether rows were read without a header and the first one is a header: a column may be called 2020.
+
+        Args:
+            frame: rows from the first one on.
+            path: of their file.
+        """
+        if self.header is not None or self.has_header or path.lower().removesuffix(".gz")[-4:] not in TABULAR:
+            return False
+        first = [str(cell) for cell in frame.row(0)]
+        return all(number in first for number in self._numbers)
+
+    def label_name(self, frame: pl.DataFrame, where: str) -> str:
+        """Return the name of the column with the label."""
+        return column(frame, self.label, "data.label_column", where).name
+
+    def labels_of(self, frame: pl.DataFrame, where: str) -> pl.Series:
+        """Return the labels of each row, as lists of strings.
+
+        Args:
+            frame: the rows.
+            where: file, for messages.
+        """
+        labels = column(frame, self.label, "data.label_column", where)
+        return to_lists(labels, self.label_separator, f"{where}, column {self.label!r}")
+
+    def texts_of(self, frame: pl.DataFrame, where: str) -> pl.Series:
+        """Return the text of each row: several columns joined with a space; an empty cell is an empty text.
+
+        Args:
+            frame: the rows.
+            where: file, for messages.
+        """
+        parts = [column(frame, name, "data.text_column", where) for name in self.text]
+        parts = [as_strings(part, where).fill_null("").alias(str(i)) for i, part in enumerate(parts)]
+        if len(parts) == 1:
+            return parts[0]
+        return pl.DataFrame(parts).select(pl.concat_str(pl.all(), separator=" ")).to_series().rename("text")
+
+
+def check_labels(lists: pl.Series, where: str, task: Task | None) -> None:
+    """Raise a `UserError` for rows without a label where no row says that there may be several, or none.
+
+    Args:
+        lists: labels of each training row.
+        where: file and column, for messages.
+        task: that was set, or ``None``.
+    """
+    without = lists.list.len() == 0
+    if task is None and without.any() and lists.list.len().max() == 1:
+        raise UserError(
+            f"{where}: row {int(without.arg_true()[0]) + 1} has no label, and no row has more than one. Give it "
+            "one or take it out; if rows may have none, say so: task=multilabel"
+        )

@@ -1,0 +1,21 @@
+"""The classes that a saved model may be made of. A model folder names them; nothing else in it is ever called.
+
+A model of your own is added here, so that what it has learnt can be loaded again.
+"""
+
+from __future__ import annotations
+
+from torch import nn
+
+from rosenblatt.data.encoder import Encoder
+from rosenblatt.data.points import PointEncoder
+from rosenblatt.data.table import TableEncoder
+from rosenblatt.data.text import TextEncoder
+from rosenblatt.models import MLP, Perceptron
+
+MODELS: dict[str, type[nn.Module]] = {"Perceptron": Perceptron, "MLP": MLP}
+ENCODERS: dict[str, type[Encoder]] = {
+    "PointEncoder": PointEncoder,
+    "TableEncoder": TableEncoder,
+    "TextEncoder": TextEncoder,
+}

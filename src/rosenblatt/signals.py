@@ -1,0 +1,99 @@
+"""Ending in order on a signal, and when in an epoch that can be."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import lightning.pytorch as pl
+
+
+class StopOnCtrlC(pl.Callback):
+    """Ends training in order on Ctrl-C: after the current step, what there is, is saved, and evaluation follows.
+
+    SIGTERM (``kill``, a batch system at its time limit, a container that is stopped) does the same. A second Ctrl-C
+    ends the process at once.
+
+    Training ends where it can go on later as if nothing had been: within an epoch without a validation, which the
+    undisturbed run would not have there; in the last step of an epoch, or in a validation, after that.
+
+    Args:
+        save: saves the state within an epoch, before training ends there.
+
+    Attributes:
+        signal_number: of the signal that ended training, or ``None``.
+    """
+
+    def __init__(self, save: Callable[[pl.Trainer], None] | None = None) -> None:
+        self.save = save
+        self.signal_number: int | None = None
+        self._before: dict[int, Any] = {}
+
+    @property
+    def pressed(self) -> bool:
+        """Whether training was ended so."""
+        return self.signal_number is not None
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Take over the signals: after Lightning has noted the handlers that it puts back once all is over."""
+
+        def note(signum: int, frame: FrameType | None) -> None:
+            if self.pressed:
+                raise KeyboardInterrupt
+            self.signal_number = signum
+            name = "Ctrl-C" if signum == signal.SIGINT else signal.Signals(signum).name
+            sys.stderr.write(f"\n{name}: ending in order, with the best model so far. Once more to leave at once.\n")
+
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(ValueError):  # not the main thread: signals reach the main one
+                self._before[signum] = signal.signal(signum, note)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *batch: Any) -> None:
+        """End training within an epoch."""
+        if self.signal_number is not None and nothing_is_half_done(trainer, batch[-1]):
+            if self.save is not None:
+                self.save(trainer)
+            trainer.limit_val_batches = 0
+            _stop(trainer)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """End training after an epoch."""
+        if self.pressed:
+            _stop(trainer)
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Give the signals back."""
+        self._restore()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Give the signals back."""
+        self._restore()
+
+    def _restore(self) -> None:
+        for signum, handler in self._before.items():
+            signal.signal(signum, handler)
+        self._before = {}
+
+
+def _stop(trainer: pl.Trainer) -> None:
+    trainer.fit_loop.min_epochs = trainer.fit_loop.epoch_loop.min_steps = 0
+    trainer.should_stop = True
+
+
+def nothing_is_half_done(trainer: pl.Trainer, batch_idx: int) -> bool:
+    """Return whether, after a step, neither gradients wait for others, nor a validation or the epoch's end is due.
+
+    Args:
+        trainer: calls its callbacks at the end of that step.
+        batch_idx: number of its batch in the epoch.
+    """
+    loop = trainer.fit_loop.epoch_loop
+    if loop._is_training_done or (trainer.should_stop and trainer.fit_loop._can_stop_early):
+        return False  # the epoch ends here
+    if (batch_idx + 1) % trainer.accumulate_grad_batches != 0:
+        return False
+    return not loop._should_check_val_fx(trainer.fit_loop._data_fetcher)  # type: ignore[arg-type]

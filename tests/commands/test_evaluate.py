@@ -1,0 +1,178 @@
+"""``python scripts/evaluate.py``: the same figures as training, from the run folder alone."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn import metrics as reference
+
+import rosenblatt
+from conftest import SMALL, Outcome
+
+Program = Callable[..., Outcome]
+EVALUATE = "scripts/evaluate.py"
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object, **keywords: object) -> None:
+        raise AssertionError("the network was asked for")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+
+
+def evaluation(run: Path) -> dict:
+    return json.loads((run / "evaluation.json").read_text())
+
+
+def tags(path: Path) -> Path:
+    """A file of rows with several labels, or none."""
+    rng = np.random.default_rng(0)
+    words = ["sweet", "sour", "salt", "bitter"]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", "label"])
+        for _ in range(200):
+            chosen = [word for word in words if rng.random() < 0.4]
+            writer.writerow([" ".join([*chosen, "and", "more"]), ",".join(chosen)])
+    return path
+
+
+def table(path: Path) -> Path:
+    rng = np.random.default_rng(1)
+    rows = [(f"{rng.normal(2 * (i % 3)):.2f}", rng.choice(["a", "b", ""]), f"class {i % 3}") for i in range(300)]
+    pl.DataFrame(rows, schema=["x", "kind", "label"], orient="row").write_csv(path)
+    return path
+
+
+KINDS = {
+    "toy": SMALL,
+    "mlp": (*SMALL, "data=xor", "model=mlp", "model.dropout=0.3", "loss.label_smoothing=0.1"),
+    "texts": ("data=text", "data.train=reviews.csv", "trainer.max_epochs=2", "threshold=f1", "calibration=temperature"),
+    "several labels": (
+        "data=text", "data.train=tags.csv", "data.label_separator=','", "trainer.max_epochs=2", "threshold=f1",
+    ),
+    "table": ("data=table", "data.train=table.csv", "trainer.max_epochs=2", "loss.class_weights=balanced"),
+    "no test split": ("data=text", "data.train=reviews.csv", "data.fractions=[0.8,0.2,0]", "trainer.max_epochs=2"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_that_was_moved_gives_training_s_own_figures_to_the_last_digit(
+    kind: str, train: Program, program: Program, reviews: Path, tmp_path: Path, no_network: None
+) -> None:
+    files = [reviews, tags(tmp_path / "tags.csv"), table(tmp_path / "table.csv")]
+    done = train(*KINDS[kind])
+    assert done.status == 0, done.err
+    expected = done.metrics
+    moved = tmp_path / "another place" / "run, moved"
+    moved.parent.mkdir()
+    shutil.move(done.run, moved)
+    for path in [*files, moved / "config.yaml", moved / "overrides.yaml", moved / "checkpoints", moved / "tensorboard"]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    shutil.rmtree(tmp_path / "logs", ignore_errors=True)
+    found = program(EVALUATE, f"run='{moved}'")
+    assert found.status == 0, found.err
+    split = "val" if kind == "no test split" else "test"
+    figures = {
+        name: value for name, value in expected.items() if name.startswith(f"{split}/") and "repeated" not in name
+    }
+    assert len(figures) > 15
+    assert {name: evaluation(moved).get(name) for name in figures} == figures
+
+
+def test_confusions_classes_and_mistakes_are_those_of_the_predictions(
+    train: Program, program: Program, tmp_path: Path
+) -> None:
+    table(tmp_path / "table.csv")
+    run = train("data=table", "data.train=table.csv", "trainer.max_epochs=3").run
+    done = program(EVALUATE, "run=run", "mistakes=1000")
+    frame = pl.read_parquet(run / "test.parquet")
+    model = rosenblatt.load(run)
+    preds, probs, true = model.predict(frame), model.predict_proba(frame), frame["label"].to_list()
+    found = evaluation(run)
+    assert found["confusion"] == reference.confusion_matrix(true, preds, labels=model.classes).tolist()
+    wanted = reference.precision_recall_fscore_support(true, preds, labels=model.classes, zero_division=0)
+    for name, values in zip(("precision", "recall", "f1"), wanted, strict=False):
+        assert found["per_class"][name] == pytest.approx(values.tolist(), abs=1e-6)
+    assert found["rows_of_class"] == wanted[3].tolist()
+    wrong = [i for i, (one, other) in enumerate(zip(true, preds, strict=True)) if one != other]
+    assert sorted(one["row"] - 1 for one in found["mistakes"]) == wrong
+    confidences = [one["probability"] for one in found["mistakes"]]
+    assert confidences == sorted(confidences, reverse=True)
+    for one in found["mistakes"]:
+        row = one["row"] - 1
+        assert (one["true"], one["prediction"]) == (true[row], preds[row])
+        assert one["probability"] == pytest.approx(probs[row].max())
+        assert f"x={frame['x'][row]}" in one["content"]
+    assert "Confusions" in done.out
+    assert "Classes" in done.out
+    assert "Most confident mistakes" in done.out
+
+
+def test_another_file_may_name_its_columns_otherwise(
+    train: Program, program: Program, reviews: Path, tmp_path: Path
+) -> None:
+    assert train("data=text", "data.train=reviews.csv", "trainer.max_epochs=2").status == 0
+    (tmp_path / "others.jsonl").write_text(
+        '{"review": "great lovely", "stars": "positive"}\n{"review": "rude awful", "stars": "negative"}\n'
+    )
+    settings = ("data.test=others.jsonl", "data.text_column=review", "data.label_column=stars")
+    done = program(EVALUATE, "run=run", *settings, "output=mine.json")
+    assert done.status == 0, done.err
+    assert json.loads((tmp_path / "mine.json").read_text())["rows"] == 2
+    assert not (tmp_path / "run" / "evaluation.json").exists()
+    unknown = program(EVALUATE, "run=run", "data.test=others.jsonl")
+    assert unknown.status == 1
+    assert "label" in unknown.err
+    assert "review" in unknown.err
+
+
+def test_a_label_that_the_model_does_not_know_is_named(
+    train: Program, program: Program, reviews: Path, tmp_path: Path
+) -> None:
+    assert train("data=text", "data.train=reviews.csv", "trainer.max_epochs=2").status == 0
+    (tmp_path / "others.csv").write_text("text,label\ngreat,positive\nwell,so-so\n")
+    done = program(EVALUATE, "run=run", "data.test=others.csv")
+    assert done.status == 1
+    assert "'so-so'" in done.err
+    assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run=nothing"], "run=nothing: expected the folder of a run"),
+        ([], "run is not set"),
+        (["run=run", "mistakes=many"], "mistakes: expected a whole number; got 'many'"),
+        (["run=run", "data.tset=x.csv"], "Did you mean 'data.test'?"),
+        (["run=run", "data.test=none.csv"], "none.csv: no such file"),
+        (["run=run", "accelerator=quantum"], "trainer: "),
+        (["run=run", "threads=0"], "threads: expected null or a whole number of at least 1"),
+        (["run=run", "output=no/such/place.json"], "no/such/place.json: it can't be written"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_told_in_one_message(
+    arguments: list[str], message: str, train: Program, program: Program
+) -> None:
+    assert train(*SMALL, "hydra.run.dir=run").status == 0
+    done = program(EVALUATE, *arguments)
+    assert done.status == 1
+    assert message in done.err
+    assert "Traceback" not in done.err
+
+
+def test_without_rows_of_its_own_a_file_is_asked_for(train: Program, program: Program) -> None:
+    run = train(*SMALL).run
+    (run / "test.parquet").unlink()
+    done = program(EVALUATE, "run=run")
+    assert done.status == 1
+    assert "data.test=FILE" in done.err

@@ -1,0 +1,168 @@
+"""Small saved models of every kind, with weights at random: to be kept and asked, they need not be good."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from torch import nn
+
+from conftest import dense_of
+from rosenblatt.data.columns import Columns
+from rosenblatt.data.encoder import Encoder
+from rosenblatt.data.labels import rows_of_class
+from rosenblatt.data.points import PointEncoder
+from rosenblatt.data.table import TableEncoder
+from rosenblatt.data.text import TextEncoder
+from rosenblatt.models import MLP, Perceptron
+from rosenblatt.saved.model import SavedModel
+from rosenblatt.sparse import BagLinear
+from rosenblatt.spec import Bags, DataSpec, Task
+
+CLASSES = {"binary": ("no", "yes"), "multiclass": ("café", "red, wine", "tea"), "multilabel": ("a b", "c", "d")}
+THRESHOLDS: dict[str, Any] = {"binary": 0.375, "multiclass": 0.5, "multilabel": [0.25, 0.5, 0.625]}
+WORDS = ["good", "Bad", "film", "isn't", "пьеса", "<br />", ",", "!", "7th", "naïve", "so", "好", "a", "the"]
+NUM_ROWS = 250
+
+
+def _texts(num: int, seed: int) -> list[str]:
+    rng = np.random.default_rng(seed)
+    return [" ".join(rng.choice(WORDS, rng.integers(1, 9))) for _ in range(num)]
+
+
+TEXTS = _texts(NUM_ROWS, seed=0)
+NEW_TEXTS = ["", "a good film", "nothing of this was seen", "  ", *_texts(20, seed=1)]
+
+
+def table(num: int = NUM_ROWS, seed: int = 0, codes: int = 0) -> pl.DataFrame:
+    """Rows with two columns of numbers, one with gaps, and one of words; and one of so many codes, where any are."""
+    rng = np.random.default_rng(seed)
+    frame = pl.DataFrame({"age": rng.integers(17, 90, num), "height": rng.normal(1.7, 0.1, num).round(3)})
+    frame = frame.with_columns(pl.when(pl.col("age") % 7 > 0).then("height"))
+    frame = frame.with_columns(pl.Series("job", rng.choice(["cook", "nurse = head", "", "très bon"], num)))
+    return frame.with_columns(pl.Series("code", [f"c{i % codes}" for i in range(num)])) if codes else frame
+
+
+def saved_model(
+    encoder: Encoder | None, bags: bool, task: Task, make: type[nn.Module] = Perceptron, **settings: Any
+) -> SavedModel:
+    """A model on what an encoder gives, with settings that are none of the usual ones."""
+    columns = settings.pop("columns", Columns())
+    num_features = settings.pop("num_features", None) or encoder.num_features
+    classes = CLASSES[task]
+    arguments = {"hidden": [5, 4], "activation": "tanh", "dropout": 0.5} if make is MLP else {}
+    spec = DataSpec(num_features, bags, task, classes, tuple(range(100, 100 + len(classes))), NUM_ROWS)
+    model = make(num_features, spec.num_outputs, bags, **arguments)
+    generator = torch.Generator().manual_seed(0)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3, generator=generator)
+    chosen = {"threshold": THRESHOLDS[task], "temperature": 1.75, "batch_size": 7}
+    loss = {"class_weights": "balanced", "label_smoothing": 0.125}
+    return SavedModel(model.eval(), spec, encoder, columns, arguments, **chosen | {"loss": loss} | settings)
+
+
+def text_encoder(**settings: Any) -> TextEncoder:
+    """An encoder that knows `TEXTS`."""
+    encoder = TextEncoder(**{"ngrams": 2, "char_ngrams": 0, "min_count": 1, "max_features": None} | settings)
+    encoder.fit_transform(pl.Series(TEXTS), rows_of_class(torch.arange(NUM_ROWS) % 3 // 2, 2))
+    return encoder
+
+
+def texts(task: Task = "binary", make: type[nn.Module] = Perceptron, **settings: Any) -> SavedModel:
+    """A model of texts; settings are those of the encoder."""
+    return saved_model(text_encoder(**settings), True, task, make, columns=Columns(text=("text",)))
+
+
+def rows(task: Task = "binary", make: type[nn.Module] = Perceptron, codes: int = 0) -> SavedModel:
+    """A model of `table`, dense or, with more than a thousand codes, on bags."""
+    encoder = TableEncoder(bins=2)
+    encoder.fit_transform(table(max(NUM_ROWS, codes), codes=codes))
+    return saved_model(encoder, codes > 0, task, make)
+
+
+def points(task: Task = "binary", make: type[nn.Module] = Perceptron) -> SavedModel:
+    """A model of points in the plane."""
+    return saved_model(PointEncoder(2), False, task, make)
+
+
+CODES = 1100
+KINDS: dict[str, Callable[..., SavedModel]] = {
+    "words": texts,
+    "characters": partial(texts, ngrams=0, char_ngrams=3, weighting="tfidf", lowercase=False),
+    "both": partial(texts, char_ngrams=2, weighting="count", min_count=2),
+    "frequent ones": partial(texts, char_ngrams=2, max_features=40),
+    "table": rows,
+    "table of bags": partial(rows, codes=CODES),
+    "points": points,
+}
+TASKS: tuple[Task, ...] = ("binary", "multiclass", "multilabel")
+
+
+def new_rows(kind: str) -> pl.DataFrame:
+    """Rows for a model of a kind, some unlike all that it knows."""
+    if kind.startswith("table"):
+        odd = pl.DataFrame({"age": [-1, 10**6], "height": [None, 1e30], "job": ["pilot", None]})
+        frame = pl.concat([table(30, seed=1), odd])
+        return frame.with_columns(pl.Series("code", [f"c{50 * i}" for i in range(frame.height)]))
+    if kind == "points":
+        return pl.DataFrame(np.random.default_rng(1).normal(0, 3, (40, 2)), schema=["x1", "x2"])
+    return pl.DataFrame({"text": NEW_TEXTS})
+
+
+def dense_features(saved: SavedModel, frame: pl.DataFrame) -> np.ndarray:
+    """(N, num_features) in float64."""
+    features = saved.encoder.encode(frame, saved.columns, "rows")
+    return (dense_of(features, saved.spec.num_features) if isinstance(features, Bags) else features).double().numpy()
+
+
+def layers_of(saved: SavedModel) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Weight (num_inputs, num_outputs) and bias of each layer, in float64."""
+    found = []
+    for layer in saved.model.modules():
+        if isinstance(layer, nn.Linear | BagLinear):
+            weight, bias = layer.weight.detach().double().numpy(), layer.bias.detach().double().numpy()
+            found.append((weight.T if isinstance(layer, nn.Linear) else weight, bias))
+    return found
+
+
+def plain_logits(saved: SavedModel, frame: pl.DataFrame) -> np.ndarray:
+    """(N, num_outputs), divided by the temperature, by arithmetic on dense arrays alone."""
+    values = dense_features(saved, frame)
+    for number, (weight, bias) in enumerate(layers_of(saved)):
+        values = (np.tanh(values) if number else values) @ weight + bias
+    return values / saved.temperature
+
+
+def plain_probs(saved: SavedModel, frame: pl.DataFrame) -> np.ndarray:
+    """(N, num_classes), of `plain_logits`."""
+    values = plain_logits(saved, frame)
+    if saved.spec.task == "multiclass":
+        shares = np.exp(values - values.max(axis=1, keepdims=True))
+        return shares / shares.sum(axis=1, keepdims=True)
+    probs = 1 / (1 + np.exp(-values))
+    return np.hstack([1 - probs, probs]) if saved.spec.task == "binary" else probs
+
+
+def correct(folder: Path, **changes: Any) -> None:
+    """Write sizes and digests into model.json that are right for what is there, as an attacker would."""
+    content = json.loads((folder / "model.json").read_text(encoding="utf-8")) | changes
+    for name in content["files"]:
+        found = (folder / name).read_bytes()
+        content["files"][name] = {"bytes": len(found), "sha256": hashlib.sha256(found).hexdigest()}
+    write_json(folder, content)
+
+
+def write_json(folder: Path, content: dict[str, Any]) -> None:
+    """Write model.json with the digest of its content, whatever that is."""
+    content.pop("sha256", None)
+    text = json.dumps(content, ensure_ascii=False)
+    digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+    content = content | {"sha256": digest}
+    (folder / "model.json").write_text(json.dumps(content), encoding="utf-8")
