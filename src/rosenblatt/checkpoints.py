@@ -30,17 +30,16 @@ log = logging.getLogger(__name__)
 class Checkpoints(Checkpoint):
     """Keeps ``best.ckpt``, ``last.ckpt`` and the one before, ``previous.ckpt``, each written whole.
 
-    ``best.ckpt`` holds the weights of the best validation. ``last.ckpt`` holds all that the rest of the run follows
-    from; it is saved after each epoch, and within epochs after so many steps or minutes, and where a signal ends
-    training. Within an epoch it waits for a step after which nothing is half done: gradients that are still added up
-    and a validation that is due are no part of it.
+    ``best.ckpt`` holds the weights of the best validation, ``last.ckpt`` all that the rest of the run follows from. It
+    is saved after epochs, after so many steps or minutes, and where a signal ends training; within an epoch after a
+    step that leaves nothing half done, such as gradients that are still added up, or a validation that is due.
 
     Args:
         run: folder that gets them.
         monitor: metric that says which validation was the best.
         mode: whether that metric is to be low or high.
-        every_n_steps: steps between two of them, or ``None``.
-        every_n_minutes: minutes between two of them, or ``None``.
+        every_n_steps: steps between two of them, or ``None``; ``every_n_minutes`` the same, by the clock.
+        min_seconds: seconds since the one before, below which none is saved after an epoch, but for the last.
 
     Attributes:
         best_score: the best value so far, or ``None``.
@@ -54,12 +53,14 @@ class Checkpoints(Checkpoint):
         mode: Literal["min", "max"],
         every_n_steps: int | None = None,
         every_n_minutes: float | None = None,
+        min_seconds: float = 0.0,
     ) -> None:
         self.run = run
         self.monitor = monitor
         self.mode = mode
         self.every_n_steps = math.inf if every_n_steps is None else every_n_steps
         self.every_n_minutes = math.inf if every_n_minutes is None else every_n_minutes
+        self.min_seconds = min_seconds
         self.best_score: float | None = None
         self.seconds = 0.0
         self._at_epoch_start = False
@@ -104,7 +105,7 @@ class Checkpoints(Checkpoint):
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save what the epoch before has left: its metrics are logged, schedules and early stopping know of them."""
-        if trainer.global_step > self._saved_step:
+        if trainer.global_step > self._saved_step and time.monotonic() - self._saved >= self.min_seconds:
             self.save_last(trainer, at_epoch_start=True)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -120,6 +121,7 @@ class Checkpoints(Checkpoint):
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save the end, from which a run with more epochs can go on."""
+        self._saved = -math.inf
         self.on_train_epoch_start(trainer, pl_module)
 
     def save_best(self, trainer: pl.Trainer) -> None:
@@ -161,10 +163,7 @@ class Checkpoints(Checkpoint):
 
 
 def start_epoch(trainer: pl.Trainer) -> None:
-    """Let Lightning start the next epoch as if it had just ended the one before in this process.
-
-    Of a checkpoint that was saved between two epochs it would take the next one for run already.
-    """
+    """Let Lightning start the next epoch; of a checkpoint from between two it would take that one for run already."""
     loop = trainer.fit_loop
     nothing_is_left_to_restore(trainer)
     for part in (loop, loop.epoch_loop, loop.epoch_loop.val_loop):

@@ -32,7 +32,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def run(train: Train, tmp_path: Path, made: dict[str, Path]) -> Path:
     """A run of two epochs that was killed after the first."""
     if "run" not in made:
-        done = train(*SMALL)
+        done = train(*SMALL, "checkpoint.min_seconds=0")
         shutil.copytree(done.run, made["folder"] / "run")
         made["run"] = made["folder"] / "run"
         shutil.rmtree(done.run)

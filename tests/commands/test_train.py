@@ -41,8 +41,15 @@ def test_a_small_model_is_computed_with_one_thread_unless_told(train: Train, mon
         assert torch.get_num_threads() == threads
 
 
+def test_short_epochs_are_not_saved_each_but_the_end_is(train: Train) -> None:
+    done = train(*SMALL, "checkpoint.min_seconds=1000")
+    assert not (done.run / "checkpoints" / "previous.ckpt").exists()
+    last = torch.load(done.run / "checkpoints" / "last.ckpt", weights_only=True)
+    assert last["global_step"] == done.metrics["steps"]
+
+
 def test_a_run_folder_holds_all_that_is_kept(train: Train) -> None:
-    done = train("lr=0.02", "seed=3", *SMALL)
+    done = train("lr=0.02", "seed=3", *SMALL, "checkpoint.min_seconds=0")
     names = {path.relative_to(done.run).as_posix() for path in done.run.rglob("*") if path.is_file()}
     assert {
         "config.yaml",

@@ -53,7 +53,7 @@ def check(config: DictConfig) -> None:
     check_arguments("loss", ClassificationLoss, plain(config.loss))
     check_arguments("checkpoint", Checkpoints, plain(config.checkpoint))
     for name, value in plain(config.checkpoint).items():
-        if value is not None and value <= 0:
+        if value is not None and (value < 0 or (value == 0 and name != "min_seconds")):
             raise UserError(f"checkpoint.{name}: expected null or a number above 0; got {value}.")
     if config.calibration is not None:
         check_choice("calibration", str(config.calibration), ["temperature"])
