@@ -77,9 +77,12 @@ def evaluate(config: DictConfig) -> dict[str, Any]:
     use_threads(settings["threads"], saved.model)
     quiet: dict[str, Any] = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
     kind: Any = saved.precision
-    trainer = pl.Trainer(
-        accelerator=settings["accelerator"], devices=1, precision=kind, enable_checkpointing=False, **quiet
-    )
+    try:
+        trainer = pl.Trainer(
+            accelerator=settings["accelerator"], devices=1, precision=kind, enable_checkpointing=False, **quiet
+        )
+    except ImportError as error:  # such as torch_xla, for a TPU
+        raise UserError(f"accelerator={settings['accelerator']}: {str(error).splitlines()[0]}. Try auto.") from None
     batches = {split: Batches(features, target, saved.batch_size)}
     metrics, result = measured(trainer, classifier, batches, keep_all=True)
 

@@ -10,7 +10,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -122,7 +122,8 @@ def told(config_name: str) -> Iterator[None]:
         sys.stderr.write(f"error: {message}\n")
         log = logging.getLogger("rosenblatt_file")
         if log.handlers and not isinstance(error, FolderTaken):  # that log is another run's
-            log.error(message)
+            with suppress(OSError):  # of a folder that may only be read, which has been told
+                log.error(message)
         sys.exit(1)
 
 
