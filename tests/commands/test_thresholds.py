@@ -165,7 +165,7 @@ def test_a_precision_out_of_reach_is_one_clear_error_and_the_training_is_kept(
 ) -> None:
     with (tmp_path / "val.csv").open("a") as file:
         file.writelines("9,9,a\n" for _ in range(3))  # the model is surest of these, and wrong
-    done = train(*table, "threshold=precision", "threshold.at_least=0.99")
+    done = train(*table, "threshold=precision", "threshold.at_least=0.99", "checkpoint.min_seconds=0")
     assert done.status == 1
     assert done.err.startswith("error: threshold.at_least=0.99: no threshold reaches this precision on the 206 validat")
     assert done.err.count("\n") == 1
