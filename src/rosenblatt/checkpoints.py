@@ -121,8 +121,8 @@ class Checkpoints(Checkpoint):
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save the end, from which a run with more epochs can go on."""
-        self._saved = -math.inf
-        self.on_train_epoch_start(trainer, pl_module)
+        if trainer.global_step > self._saved_step:
+            self.save_last(trainer, at_epoch_start=True)
 
     def save_best(self, trainer: pl.Trainer) -> None:
         """Write ``best.ckpt``: weights, without the state of the optimizer."""

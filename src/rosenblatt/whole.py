@@ -5,6 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from rosenblatt.errors import UserError
+
+
+def check_free(path: Path, overwrite: bool) -> None:
+    """Raise a `UserError` where a file is to be written that is there already, unless it may be replaced."""
+    if path.exists() and not overwrite:
+        raise UserError(f"{path} exists already; overwrite=true replaces it.")
+
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file under another name, force it to disk, and give it its name: it is there whole or not at all."""

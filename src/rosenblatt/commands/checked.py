@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from rosenblatt.arguments import described, fits
 from rosenblatt.errors import UserError, listed, nearest
-
-OVERWRITE = "{} exists already; overwrite=true replaces it."
 
 
 def checked(config: DictConfig, types: dict[str, Any]) -> dict[str, Any]:
@@ -31,9 +28,3 @@ def checked(config: DictConfig, types: dict[str, Any]) -> dict[str, Any]:
         if not fits(value, types[name]):
             raise UserError(f"{name}: expected {described(types[name])}; got {value!r}.")
     return dict(settings)
-
-
-def check_output(path: str | None, overwrite: bool) -> None:
-    """Raise a `UserError` where a file that was named for the output is there already."""
-    if path is not None and not overwrite and Path(path).exists():
-        raise UserError(OVERWRITE.format(path))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from rich.console import Console, Group
 from torch import Tensor
 
 from rosenblatt.classifier import Classifier
-from rosenblatt.commands.checked import check_output, checked
+from rosenblatt.commands.checked import checked
 from rosenblatt.commands.libraries import silence_libraries, use_threads
 from rosenblatt.commands.results import measured
 from rosenblatt.commands.settings import check_threads
@@ -25,13 +24,13 @@ from rosenblatt.errors import UserError
 from rosenblatt.evaluation import confusion_matrix, decide, mistakes, to_probs
 from rosenblatt.losses import ClassificationLoss
 from rosenblatt.run import as_json
-from rosenblatt.saved.folder import find, read
+from rosenblatt.saved.folder import find, read, run_of
 from rosenblatt.saved.model import SavedModel
 from rosenblatt.saved.rows import OwnRows, own_rows
 from rosenblatt.spec import Features, class_counts
 from rosenblatt.summary import summary
 from rosenblatt.tables import class_table, confusion_table, mistake_table
-from rosenblatt.whole import write_whole
+from rosenblatt.whole import check_free, write_whole
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +58,8 @@ def evaluate(config: DictConfig) -> dict[str, Any]:
     """
     silence_libraries()
     settings = checked(config, TYPES)
-    check_output(settings["output"], settings["overwrite"])
+    if settings["output"] is not None:
+        check_free(Path(settings["output"]), settings["overwrite"])
     settings["data"] = checked(config.data, DATA_TYPES)
     check_threads(settings["threads"])
     folder = find(settings["run"])
@@ -103,10 +103,9 @@ def evaluate(config: DictConfig) -> dict[str, Any]:
     tables.append(confusion_table(spec, confusions))
     if shown:
         tables.append(mistake_table(shown))
-    place = folder.parent if folder.name == "model" else folder
     own = settings["data"]["test"] is None
     name = "evaluation.json" if own else f"evaluation-{Path(where).name.split('.')[0]}.json"
-    output = Path(settings["output"] or place / name)
+    output = Path(settings["output"] or run_of(folder) / name)
     try:
         write_whole(output, as_json(content).encode())
     except OSError as error:
@@ -136,13 +135,7 @@ def rows_of(saved: SavedModel, folder: Path, data: dict[str, Any]) -> OwnRows:
         UserError: the run has none of its own.
     """
     if data["test"] is not None:
-        text, label = data["text_column"], data["label_column"]
-        if text is not None:
-            saved.columns = replace(saved.columns, text=tuple(text) if isinstance(text, list) else (text,))
-        if data["encoding"] is not None:
-            saved.columns = replace(saved.columns, encoding=data["encoding"])
-        if label is not None:
-            saved.columns = replace(saved.columns, label=label)
+        saved.columns = saved.columns.named(data["text_column"], data["label_column"], data["encoding"])
         return OwnRows("test", data["test"], saved.columns.read(data["test"]))
     found = own_rows(folder, saved)
     if found is None:

@@ -9,12 +9,13 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from rosenblatt.commands.checked import check_output, checked
+from rosenblatt.commands.checked import checked
 from rosenblatt.errors import UserError, check_choice
 from rosenblatt.saved.export import SUFFIXES
 from rosenblatt.saved.export import export as write_exported
-from rosenblatt.saved.folder import find, read
+from rosenblatt.saved.folder import find, read, run_of
 from rosenblatt.saved.rows import own_rows
+from rosenblatt.whole import check_free
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,8 @@ def export(config: DictConfig) -> Path:
         UserError: no such model, no rows to compare on, or probabilities that differ by more than 1e-5.
     """
     settings = checked(config, TYPES)
-    check_output(settings["output"], settings["overwrite"])
+    if settings["output"] is not None:
+        check_free(Path(settings["output"]), settings["overwrite"])
     format = settings["format"]
     check_choice("format", format, SUFFIXES)
     folder = find(settings["run"])
@@ -48,8 +50,7 @@ def export(config: DictConfig) -> Path:
         raise UserError(f"run={folder}: there are no rows beside this model to compare on. Give it some: input=FILE")
     features = saved.encode_frame(frame[:MAX_ROWS], where)
 
-    place = folder.parent if folder.name == "model" else folder
-    path = Path(settings["output"] or place / "export" / f"model{SUFFIXES[format]}")
+    path = Path(settings["output"] or run_of(folder) / "export" / f"model{SUFFIXES[format]}")
     warnings.simplefilter("ignore")  # of what exporters themselves do
     for name in ("torch.onnx", "onnxscript", "onnx_ir"):
         logging.getLogger(name).setLevel(logging.ERROR)

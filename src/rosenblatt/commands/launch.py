@@ -70,7 +70,7 @@ def help_text(config_name: str, overrides: list[str]) -> str:
     """
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         config = compose(config_name, overrides, return_hydra_config=True)
-    groups = "".join(f"{group}: {', '.join(_choices(group))}\n" for group in _groups())  # of train alone
+    groups = "".join(f"{group}: {', '.join(_choices(group))}\n" for group in _groups())
     settings = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     return Template(config.hydra.help.template).substitute(APP_CONFIG_GROUPS=groups, CONFIG=OmegaConf.to_yaml(settings))
 

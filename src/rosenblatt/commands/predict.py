@@ -8,11 +8,9 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import polars as pl
-import torch
 from omegaconf import DictConfig
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
@@ -53,15 +51,11 @@ def predict(config: DictConfig) -> None:
     if settings["output"] is not None and settings["input"] in (None, "-"):
         raise UserError("output=FILE goes with input=FILE; texts and pipes are answered on standard output.")
     saved = read(find(settings["run"]))
-    if settings["encoding"] is not None:
-        saved.columns = replace(saved.columns, encoding=settings["encoding"])
     if settings["explain"] is not True and int(settings["explain"]) < 0:
         raise UserError(f"explain: expected true, false or a number of reasons; got {settings['explain']}.")
     if settings["text_column"] is not None and not saved.columns.text:
         raise UserError("text_column: this model reads columns by the names of training, and has none of texts.")
-    if settings["text_column"] is not None:
-        names = settings["text_column"]
-        saved.columns = replace(saved.columns, text=tuple(names) if isinstance(names, list) else (names,))
+    saved.columns = saved.columns.named(text=settings["text_column"], encoding=settings["encoding"])
     predictor = Predictor(saved, settings["probabilities"], settings["explain"], settings["prefix"])
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # whatever the terminal of Windows has
@@ -123,9 +117,8 @@ class Predictor:
             probs = self.saved.probs_of_frame(frame, where)
         columns = self.saved.predictions(probs)
         if self.probabilities:
-            table = torch.stack([1 - probs, probs], dim=1) if probs.ndim == 1 else probs
             names = [f"probability of {name}" for name in self.saved.classes]
-            columns = columns.hstack(pl.DataFrame(table.numpy(), schema=names, orient="row"))
+            columns = columns.hstack(pl.DataFrame(self.saved.of_every_class(probs).numpy(), schema=names, orient="row"))
         if self.num_reasons:
             texts = ["; ".join(f"{name} {part:+.3f}" for name, part in row) for row in found]
             columns = columns.with_columns(pl.Series("reasons", texts, dtype=pl.String))

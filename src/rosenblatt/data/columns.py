@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -31,6 +32,20 @@ class Columns:
     label_separator: str | None = None
     header: bool | None = None
     encoding: str = "utf-8"
+
+    def named(
+        self,
+        text: str | int | Sequence[str | int] | None = None,
+        label: str | int | None = None,
+        encoding: str | None = None,
+    ) -> Columns:
+        """Return the columns of a file that names them otherwise, or has another encoding; ``None``: as here."""
+        return replace(
+            self,
+            text=self.text if text is None else (text,) if isinstance(text, str | int) else tuple(text),
+            label=self.label if label is None else label,
+            encoding=self.encoding if encoding is None else encoding,
+        )
 
     @property
     def has_header(self) -> bool:

@@ -17,6 +17,7 @@ from polars.exceptions import PolarsError
 
 from rosenblatt.data.parsers import first_line
 from rosenblatt.errors import UserError
+from rosenblatt.whole import check_free
 
 FORMATS = {
     ".csv": "csv",
@@ -67,8 +68,7 @@ class FrameWriter:
             raise UserError(f"{self.path}: expected the name of a file; it is a folder.")
         if not self.path.parent.is_dir():
             raise UserError(f"{self.path}: there is no folder {str(self.path.parent)!r}. Make it first.")
-        if self.path.exists() and not overwrite:
-            raise UserError(f"{self.path} exists already; overwrite=true replaces it.")
+        check_free(self.path, overwrite)
         if not os.access(self.path.parent, os.W_OK):
             raise UserError(f"{self.path}: the folder {str(self.path.parent)!r} can't be written to.")
 

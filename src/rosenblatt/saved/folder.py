@@ -100,6 +100,11 @@ def find(run: str | os.PathLike[str]) -> Path:
     raise UserError(f"run={run}: expected the folder of a run, or its model/; there is none.{hint}")
 
 
+def run_of(folder: Path) -> Path:
+    """Return the run that a model folder is of, or the folder itself where it stands alone."""
+    return folder.parent if folder.name == "model" else folder
+
+
 def read(folder: Path) -> SavedModel:
     """Return what `write` has written.
 

@@ -81,8 +81,11 @@ class SavedModel:
 
     def predict_proba(self, rows: Rows) -> NDArray[np.float32]:
         """Return probabilities (N, num_classes) float32, in the order of `classes`; see `predict` for rows."""
-        probs = self._probs(rows)
-        return np.stack([1 - probs, probs], axis=1) if self.spec.task == "binary" else probs
+        return self.of_every_class(torch.from_numpy(self._probs(rows))).numpy()
+
+    def of_every_class(self, probs: Tensor) -> Tensor:
+        """Return probabilities (N, num_classes) from those of `probs_of_frame`."""
+        return torch.stack([1 - probs, probs], dim=1) if self.spec.task == "binary" else probs
 
     def explain(self, rows: Rows, num: int = 10) -> list[list[Reason]]:
         """Return what has moved each prediction, the strongest first.
