@@ -85,6 +85,14 @@ def test_rows_that_cannot_be_read_keep_their_place_and_are_counted(run: Path, pr
     assert found["probability"].is_null().to_list() == [False, True, False, True, False]
 
 
+def test_a_file_without_any_row_that_can_be_read_is_a_failure(run: Path, program: Program, tmp_path: Path) -> None:
+    (tmp_path / "new.csv").write_text("number,text\n1,a,b\n2,c,d\n")
+    done = program(PREDICT, "run=run", "input=new.csv", "output=predicted.csv")
+    assert done.status == 1
+    assert "None of the rows could be read" in done.err
+    assert pl.read_csv(tmp_path / "predicted.csv")["number"].to_list() == [1, 2]
+
+
 def test_points_that_are_no_numbers_get_no_prediction(train: Program, program: Program, tmp_path: Path) -> None:
     train(*SMALL)
     (tmp_path / "new.csv").write_text("x1,x2,name\n3,2,a\nmany,2,b\n,1,c\n3,-2,d\n")
@@ -157,7 +165,8 @@ def test_a_pipe_that_is_closed_is_no_traceback(run: Path) -> None:
         (("input=reviews.csv", "output=no/such/place.csv"), "no/such"),
         (("input=reviews.csv", "output=taken.csv"), "overwrite=true"),
         (("input=reviews.csv", "output=reviews.csv", "overwrite=true"), "this is the input itself"),
-        (("input=wrong.csv", "output=x.csv"), "text"),
+        (("input=wrong.csv", "output=x.csv"), "error: text_column=text: no such column in wrong.csv"),
+        (("input=reviews.csv", "encoding=utf-9"), "error: encoding=utf-9"),
         (("input=twice.csv", "output=x.csv"), "it has a column 'prediction' already"),
         (("text=x", "explain=often"), "explain: expected true or false or a whole number; got 'often'"),
         (("text=x", "probabilites=true"), "Did you mean 'probabilities'?"),

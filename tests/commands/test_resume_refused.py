@@ -164,6 +164,11 @@ def test_a_folder_that_is_no_run_is_told_with_the_nearest_that_is(
     assert not Path("nowhere").exists()
 
 
+def test_another_folder_beside_resume_is_refused(train: Train, run: Path) -> None:
+    assert_refused(train("resume=run", "hydra.run.dir=other"), run, files_of(run), "Leave hydra.run.dir=... out")
+    assert not Path("other").exists()
+
+
 def test_without_any_run_there_is_no_hint(train: Train) -> None:
     assert train("resume=nowhere").err.endswith("it holds no overrides.yaml.\n")
 

@@ -65,6 +65,15 @@ def test_a_broken_row_of_a_csv_stays_in_its_place(tmp_path, broken, end, block_b
 
 
 @pytest.mark.parametrize("block_bytes", BLOCKS)
+@pytest.mark.parametrize("broken", ["", "a,b,c\n"])
+def test_rows_of_empty_cells_are_left_out_and_counted(tmp_path, caplog, broken, block_bytes):
+    lines = [f"a{i},b\n" + (",\n" if i % 5 == 0 else "") for i in range(40)]
+    rows, _ = read(tmp_path / "a.csv", "text,label\n" + broken + "".join(lines), block_bytes=block_bytes)
+    assert len(rows) == 40 + bool(broken)
+    assert "8 empty rows are left out" in caplog.text
+
+
+@pytest.mark.parametrize("block_bytes", BLOCKS)
 @pytest.mark.parametrize("quoted", [True, False])
 def test_a_broken_row_of_a_tsv_stays_in_its_place(tmp_path, quoted, block_bytes):
     row, text = ('"a\tb %d"\tc\n', "a\tb {}") if quoted else ('"a %d\tc\n', '"a {}')
@@ -220,5 +229,5 @@ def test_a_text_of_a_folder_that_the_encoding_does_not_have_is_marked(tmp_path, 
 )
 def test_the_first_row_that_cannot_be_read_is_told_with_the_reason(tmp_path, caplog, name, content, message):
     read(tmp_path / name, content, block_bytes=300)
-    assert len(caplog.messages) == 1
+    assert len([one for one in caplog.messages if "empty rows" not in one]) == 1
     assert f"{tmp_path}/{name}: {message}" in caplog.messages[0]

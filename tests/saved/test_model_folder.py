@@ -224,6 +224,7 @@ def test_what_is_no_model_folder_says_so_and_which_may_be_meant(tmp_path, monkey
             rosenblatt.load(path)
     for time in ("2026-11-20_22-19-05-443446", "2026-11-21_07-00-00-000001"):
         (tmp_path / "logs" / "runs" / time / "model").mkdir(parents=True)
+    os.utime(tmp_path / "logs" / "runs" / "2026-11-20_22-19-05-443446", (0, 0))
     with pytest.raises(UserError, match=r"Did you mean '.*2026-11-20_22-19-05-443446'\?"):
         rosenblatt.load("logs/runs/2026-11-20_22-19-05-443445")
     with pytest.raises(UserError, match=r"The newest is '.*2026-11-21_07-00-00-000001'\.$"):

@@ -36,10 +36,12 @@ def with_earlier(words: list[str]) -> list[str]:
         return words
     if {"-m", "--multirun"} & set(words):
         raise UserError("resume=... goes on with one run; a sweep (-m) is another thing. Leave one of them out.")
+    if any(word.startswith("hydra.run.dir=") for word in words):
+        raise UserError("resume=... goes on in the folder of that run. Leave hydra.run.dir=... out.")
     folder = Path(os.path.expanduser(value))
     if not (folder / "overrides.yaml").is_file():
         runs = [str(path.parent) for path in Path("logs/runs").glob("*/overrides.yaml")]
-        hint = nearest(value, runs) or (f" The newest is {max(runs)!r}." if runs else "")
+        hint = nearest(value, runs) or (f" The newest is {max(runs, key=os.path.getmtime)!r}." if runs else "")
         raise UserError(f"resume={value}: expected the folder of a run; it holds no overrides.yaml.{hint}")
     links = [path for path in folder.rglob("*") if path.is_symlink()]
     if links:  # what is written, cut or removed there would be somewhere else

@@ -62,6 +62,8 @@ def evaluate(config: DictConfig) -> dict[str, Any]:
         check_free(Path(settings["output"]), settings["overwrite"])
     settings["data"] = checked(config.data, DATA_TYPES)
     check_threads(settings["threads"])
+    if settings["mistakes"] < 0:
+        raise UserError(f"mistakes: expected a number of at least 0; got {settings['mistakes']}.")
     folder = find(settings["run"])
     saved = read(folder)
     split, where, frame = rows_of(saved, folder, settings["data"])
@@ -90,7 +92,7 @@ def evaluate(config: DictConfig) -> dict[str, Any]:
     probs = to_probs(classifier.test_logits, spec.task)
     preds = decide(probs, spec.task, saved.threshold)
     confusions = confusion_matrix(preds, target, len(spec.classes))
-    wrong = mistakes(probs, target, saved.threshold, spec.task, max(settings["mistakes"], 0))
+    wrong = mistakes(probs, target, saved.threshold, spec.task, settings["mistakes"])
     shown = shown_mistakes(saved, frame, probs, target, wrong)
     counts = class_counts(target, len(spec.classes)).tolist()
     content: dict[str, Any] = {"run": str(folder), "data": where, "rows": len(target), **metrics}

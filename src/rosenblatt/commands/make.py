@@ -22,10 +22,9 @@ from rosenblatt.spec import DataSpec
 from rosenblatt.threshold import Fixed, Tuned
 
 
-def make_classifier(config: DictConfig, spec: DataSpec) -> Classifier:
+def make_classifier(config: DictConfig, spec: DataSpec, threshold: Fixed | Tuned) -> Classifier:
     """Build model, loss, optimizer and schedule, and put them together."""
     sizes = {"num_features": spec.num_features, "num_outputs": spec.num_outputs, "bags": spec.bags}
-    threshold: Fixed | Tuned = build("threshold", config.threshold)
     if isinstance(threshold, Tuned) and spec.task == "multiclass":
         raise UserError(
             "threshold: with more than two classes the most probable one is predicted, so there is no threshold to "

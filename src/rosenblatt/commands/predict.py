@@ -43,7 +43,7 @@ def predict(config: DictConfig) -> None:
         config: ``configs/predict.yaml``, composed.
 
     Raises:
-        UserError: no such model, a file that can't be read as a whole, a column that is missing.
+        UserError: no such model, a file that can't be read as a whole or in any row, a column that is missing.
     """
     settings = checked(config, TYPES)
     if (settings["input"] is None) == (settings["text"] is None):
@@ -65,6 +65,8 @@ def predict(config: DictConfig) -> None:
         follow(predictor)
     else:
         predict_file(predictor, settings["input"], settings["output"], settings["overwrite"])
+    if predictor.num_unreadable == predictor.num_rows > 0:
+        raise UserError("None of the rows could be read, so that none has a prediction.")
     if predictor.num_unreadable:
         log.warning(
             "%s of %s rows could not be read, and have no prediction.",
@@ -142,7 +144,7 @@ def predict_file(predictor: Predictor, path: str, output: str | None, overwrite:
             writer.write(block.frame.hstack(found))
             bar(block.num_bytes, block.total_bytes)
     if output is not None:
-        log.info("%s rows predicted, in %s.", f"{predictor.num_rows:,}", output)
+        log.info("%s rows predicted, in %s.", f"{predictor.num_rows - predictor.num_unreadable:,}", output)
 
 
 def blocks_of(path: str, columns: Columns) -> Iterator[Block]:

@@ -149,7 +149,8 @@ def last_checkpoint(run: RunFolder, classifier: Classifier) -> str | None:
             run.write(name, content)
         for name in ("metrics.json", "evaluation.json"):  # of a model that is trained on
             (run.path / name).unlink(missing_ok=True)
-        shutil.rmtree(run.model, ignore_errors=True)
+        for folder in (run.model, run.path / "export"):
+            shutil.rmtree(folder, ignore_errors=True)
         run.cut_history(history)
     return None if path is None else str(path)
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import EarlyStopping
-from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import DictConfig
 from rich.console import Console
 
@@ -29,6 +28,7 @@ from rosenblatt.data.module import DataModule
 from rosenblatt.models import num_parameters
 from rosenblatt.run import RunFolder
 from rosenblatt.summary import as_text, per_class_table, summary
+from rosenblatt.tensorboard import History
 
 log = logging.getLogger(__name__)
 
@@ -62,19 +62,20 @@ def _train(config: DictConfig, run: RunFolder, start: float) -> dict[str, Any]:
         return done
     pl.seed_everything(config.seed, verbose=False)
 
+    threshold = build("threshold", config.threshold)
     data: DataModule = build("data", config.data)
     start_of_setup = time.perf_counter()
     data.setup()
     seconds_encoding = time.perf_counter() - start_of_setup
     digests = same_data(run, data, config)
-    classifier = make_classifier(config, data.spec)
+    classifier = make_classifier(config, data.spec, threshold)
     use_threads(config.threads, classifier.model)
     log.info(_described(data, classifier))
     warn_if_unknown(classifier, data)
 
     callbacks = make_callbacks(config, run)
     checkpoint = last_checkpoint(run, classifier) if config.resume else None
-    logger = TensorBoardLogger(run.path, name=None, version="tensorboard", default_hp_metric=False)
+    logger = History(run)
     shared = {"logger": logger, "callbacks": callbacks.all, "default_root_dir": str(run.path)}
     trainer: pl.Trainer = build("trainer", config.trainer, **shared)
     start_of_fit = time.perf_counter()
@@ -85,7 +86,6 @@ def _train(config: DictConfig, run: RunFolder, start: float) -> dict[str, Any]:
     facts = {"epochs": trainer.current_epoch, "best_epoch": load_best(trainer, classifier, callbacks.checkpoints)}
     facts |= {"steps": trainer.global_step, "interrupted": callbacks.stop.pressed}
 
-    threshold = build("threshold", config.threshold)
     tune(trainer, classifier, data, threshold, config.calibration)
     metrics, result = measured(trainer, classifier, {split: data.batches(split) for split in data.splits})
     last = list(data.splits)[-1]

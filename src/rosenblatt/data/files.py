@@ -119,9 +119,7 @@ def column(frame: pl.DataFrame, name: str | int, key: str, where: str) -> pl.Ser
             raise UserError(f"{key}={name}: {where} has columns 0 to {frame.width - 1}.")
         return frame.to_series(name)
     if str(name) not in frame.columns:
-        hint = (
-            nearest(str(name), frame.columns) or " A file without a header has columns by number: data.label_column=1"
-        )
+        hint = nearest(str(name), frame.columns) or f" A file without a header has columns by number: {key}=1"
         raise UserError(f"{key}={name}: no such column in {where}, which has {listed(frame.columns)}.{hint}")
     return frame[str(name)]
 

@@ -26,12 +26,14 @@ class Rows(NamedTuple):
         readable: (num_rows,), Boolean.
         num_bytes: how much of the stretch these rows took; a row that is not whole begins after it.
         reason: what is wrong with the first row that is not readable, or ``None``.
+        num_empty: rows of empty cells, which are left out.
     """
 
     frame: pl.DataFrame
     readable: pl.Series
     num_bytes: int
     reason: str | None = None
+    num_empty: int = 0
 
 
 NO_ROWS = Rows(pl.DataFrame(), pl.Series(dtype=pl.Boolean), 0)

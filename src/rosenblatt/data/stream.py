@@ -91,9 +91,10 @@ def _text_blocks(text: TextFile, kind: str, header: bool, lines: bool) -> Iterat
         reader = JsonLines(text.path, text.patience)
     else:
         reader = Lines(fasttext=kind == "fasttext")
-    num_rows, told = 0, False
+    num_rows, num_empty, told = 0, 0, False
     while True:
         rows = reader.take(text.data, text.last)
+        num_empty += rows.num_empty
         text.data = text.data[rows.num_bytes :]
         if rows.reason and not told:
             told = True
@@ -107,6 +108,8 @@ def _text_blocks(text: TextFile, kind: str, header: bool, lines: bool) -> Iterat
         text.more()
     if num_rows == 0:
         raise UserError(HEADER_ONLY.format(text.path, listed(rows.frame.columns)))
+    if num_empty:
+        log.warning("%s: %s empty rows are left out.", text.path, f"{num_empty:,}")
 
 
 def _parquet_blocks(path: str, zipped: bool, block_bytes: int) -> Iterator[Block]:

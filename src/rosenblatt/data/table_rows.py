@@ -96,11 +96,11 @@ class Table:
         # With a header Polars takes a first row that is blank or short for one.
         content = self.separator.join(map(str, range(len(self.columns)))).encode() + b"\n" + data[:end]
         try:
-            frame, _, sure = quick_cells(content, True, self.separator, self.quote)
+            frame, num_empty, sure = quick_cells(content, True, self.separator, self.quote)
         except PolarsError:
             return None
         frame.columns = self.columns
-        return Rows(frame, all_readable(frame.height), end) if sure else None
+        return Rows(frame, all_readable(frame.height), end, num_empty=num_empty) if sure else None
 
     def _end_of_rows(self, data: bytes) -> int:
         """Return where the last whole row ends: at a line break with an even number of quotes before it."""
@@ -130,7 +130,8 @@ class Table:
                 size *= 2
         frame = pl.concat([rows.frame for rows in parts])
         readable = pl.concat([rows.readable for rows in parts])
-        return Rows(frame, readable, at, next((rows.reason for rows in parts if rows.reason), None))
+        reason = next((rows.reason for rows in parts if rows.reason), None)
+        return Rows(frame, readable, at, reason, sum(rows.num_empty for rows in parts))
 
     def _one_by_one(self, data: bytes, last: bool) -> Rows:
         # Where a quote is wrong, nobody knows which line break ends a row: all lines of the piece are looked at. It is
@@ -139,7 +140,7 @@ class Table:
         width, spoilt = len(self.columns), SPOILT.search(text) is not None
         rows: list[list[str | None]] = []
         readable: list[bool] = []
-        reason, start = None, 0
+        reason, start, num_empty = None, 0, 0
         for cells, end, problem, unclosed in split_rows(text, self.separator, self.quote):
             if start > PIECE or (unclosed and not last and len(text) - start < self.patience):
                 break
@@ -150,6 +151,7 @@ class Table:
                 cells = [cell and SPOILT.sub("\ufffd", cell) for cell in cells]
             start = end
             if width > 1 and all(cell is None for cell in cells):
+                num_empty += 1
                 continue  # a blank line is no row
             rows.append((cells + [None] * (width - len(cells)))[:width] if problem else cells)
             readable.append(problem is None)
@@ -159,6 +161,7 @@ class Table:
             pl.Series(readable, dtype=pl.Boolean),
             len(text[:start].encode(errors="surrogateescape")),
             reason,
+            num_empty,
         )
 
 

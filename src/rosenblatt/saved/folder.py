@@ -96,7 +96,7 @@ def find(run: str | os.PathLike[str]) -> Path:
             f"run={run}: this run has no model yet, since training has not ended. Go on: python train.py resume={run}"
         )
     runs = [str(found.parent) for found in Path("logs/runs").glob("*/model")]
-    hint = nearest(str(run), runs) or (f" The newest is {max(runs)!r}." if runs else "")
+    hint = nearest(str(run), runs) or (f" The newest is {max(runs, key=os.path.getmtime)!r}." if runs else "")
     raise UserError(f"run={run}: expected the folder of a run, or its model/; there is none.{hint}")
 
 
