@@ -24,7 +24,7 @@ from pathlib import Path
 
 from benchmarks import report, sets
 from benchmarks.contest import NOT_INSTALLED, REMEDY, Measurement, hold, kept
-from benchmarks.suites import Options, Skipped, accuracy, cache, imdb, loop, predict, scale, start
+from benchmarks.suites import Options, Skipped, accuracy, cache, imdb, loop, predict, scale, start, sweep
 
 ROOT = Path(__file__).resolve().parents[1]
 SUITES = {
@@ -35,6 +35,7 @@ SUITES = {
     "start": start.SUITE,
     "cache": cache.SUITE,
     "predict": predict.SUITE,
+    "sweep": sweep.SUITE,
 }
 PACKAGES = ("torch", "lightning", "polars", "numpy", "fasttext", "vowpalwabbit", "scikit-learn")
 

@@ -76,7 +76,7 @@ def program(
             runpy.run_path(str(ROOT / file), run_name="__main__")
         except SystemExit as exit:
             status = exit.code if isinstance(exit.code, int) else 1
-        os.environ.pop("HYDRA_FULL_ERROR")  # a program sets it for itself
+        os.environ.pop("HYDRA_FULL_ERROR", None)  # a program sets it for itself
         if full_error is not None:
             os.environ["HYDRA_FULL_ERROR"] = full_error
         out, err = capsys.readouterr()
@@ -91,7 +91,7 @@ def train(program: Callable[..., Outcome]) -> Callable[..., Outcome]:
 
     def with_folder(*overrides: str, run: str = "run") -> Outcome:
         arguments = [word for word in overrides if word]
-        if not any(word.startswith(("hydra.run.dir", "resume=", "--")) for word in arguments):
+        if not any(word.startswith(("hydra.run.dir", "resume=", "--")) or word == "-m" for word in arguments):
             arguments.append(f"hydra.run.dir={run}")
         return program("train.py", *arguments, run=run)
 

@@ -64,7 +64,10 @@ def test_every_training_command_runs(train: Callable[..., Outcome], files: Path,
         assert train(*shlex.split(FIRST)[2:]).status == 0
     done = train(*shlex.split(command)[2:])
     assert done.status == 0, done.err
-    if "--help" not in command:
+    if "-m" in shlex.split(command):
+        assert "Leaderboard of" in done.out
+        assert len(list(files.glob("logs/sweeps/*/winner.json"))) == 1
+    elif "--help" not in command:
         assert (files / ("logs/runs/first" if "logs/runs/first" in command else "run") / "metrics.json").exists()
 
 

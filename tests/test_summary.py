@@ -5,7 +5,8 @@ import re
 import pytest
 
 from rosenblatt.spec import SPLITS
-from rosenblatt.summary import TITLES, as_text, summary
+from rosenblatt.summary import as_text, summary
+from rosenblatt.titles import TITLES
 
 NUM_ROWS = {"train": 123_456_789, "val": 8_400, "test": 1}
 WITHOUT = ("loss", "ece")  # the others have an interval

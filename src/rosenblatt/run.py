@@ -10,12 +10,11 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from rosenblatt.errors import FolderTaken, UserError
 from rosenblatt.whole import write_whole
@@ -64,9 +63,14 @@ class RunFolder:
             run.lock()
             run.write("config.yaml", config)
         except OSError as error:
+            run.unlock()
             raise UserError(f"hydra.run.dir={path}: the folder can't be written: {error.strerror}.") from None
-        run.write("overrides.yaml", overrides)
-        run.write_json("environment.json", environment())
+        try:
+            run.write("overrides.yaml", overrides)
+            run.write_json("environment.json", environment())
+        except BaseException:
+            run.unlock()
+            raise
         return run
 
     def lock(self) -> None:
@@ -81,13 +85,38 @@ class RunFolder:
 
         self._lock = os.open(self.path, os.O_RDONLY)
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for last in (False, False, True):
+                try:
+                    fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if last:
+                        raise
+                    time.sleep(0.05)  # somebody may have looked whether it is locked: `locked`
         except BlockingIOError:
             raise FolderTaken(
                 f"{self.path}: another process is training in this folder. Wait until it has ended, or end it."
             ) from None
         except OSError as error:  # not every network's file system has locks
             log.warning("%s: it can't be locked (%s): see to it that no other process trains there.", self.path, error)
+
+    @property
+    def locked(self) -> bool:
+        """Whether a process is training in the folder."""
+        if os.name == "nt" or not self.path.is_dir():
+            return False
+        import fcntl
+
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        finally:
+            os.close(descriptor)
+        return False
 
     def unlock(self) -> None:
         """Let others in again: in a sweep the process goes on."""
@@ -163,6 +192,8 @@ def as_json(content: Mapping[str, Any]) -> str:
 
 def environment() -> dict[str, Any]:
     """Return what a run depends on beside its configuration: versions, machine, and the state of the code."""
+    import torch  # only here: to look at a run does without
+
     status = _git("status", "--porcelain", "--untracked-files=no")
     return {
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),

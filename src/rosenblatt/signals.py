@@ -58,12 +58,12 @@ class StopOnCtrlC(pl.Callback):
             if self.save is not None:
                 self.save(trainer)
             trainer.limit_val_batches = 0
-            _stop(trainer)
+            end_training(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """End training after an epoch."""
         if self.pressed:
-            _stop(trainer)
+            end_training(trainer)
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Give the signals back."""
@@ -79,7 +79,8 @@ class StopOnCtrlC(pl.Callback):
         self._before = {}
 
 
-def _stop(trainer: pl.Trainer) -> None:
+def end_training(trainer: pl.Trainer) -> None:
+    """End training in order after this step or epoch, whatever least numbers of them were wanted."""
     trainer.fit_loop.min_epochs = trainer.fit_loop.epoch_loop.min_steps = 0
     trainer.should_stop = True
 

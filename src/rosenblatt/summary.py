@@ -14,23 +14,10 @@ from rich.text import Text
 from torch import Tensor
 
 from rosenblatt.spec import SPLITS, DataSpec, class_counts
+from rosenblatt.titles import TITLES, interval, shown
 
 if TYPE_CHECKING:  # torchmetrics takes as long to import as torch, and predicting does without
     from rosenblatt.metrics import Result
-
-TITLES = {
-    "loss": "loss",
-    "acc": "accuracy",
-    "p_at_1": "precision at 1",
-    "r_at_1": "recall at 1",
-    "f1": "F1",
-    "f1_micro": "F1, micro",
-    "precision": "precision",
-    "recall": "recall",
-    "auroc": "AUROC",
-    "ap": "avg. precision",
-    "ece": "calib. error",
-}
 
 
 def summary(metrics: Mapping[str, float], num_rows: Mapping[str, int], notes: list[tuple[str, str]]) -> RenderableType:
@@ -60,19 +47,6 @@ def summary(metrics: Mapping[str, float], num_rows: Mapping[str, int], notes: li
     for word, note in notes:
         below.add_row(Text(word, style="bold"), Text(note, overflow="fold"))
     return Group(table, below)
-
-
-def shown(value: float | None) -> str:
-    """Return a figure as text."""
-    if value is None:  # what ranks rows is left out for some splits where there are many classes
-        return "-"
-    return f"{value:.3e}" if value >= 1e4 else f"{value:.4f}"  # a loss of a million would not fit into 80 columns
-
-
-def interval(metrics: Mapping[str, float], key: str) -> str:
-    """Return the 95 % interval of a metric as text; an empty one where there is none."""
-    low, high = metrics.get(f"{key}_low"), metrics.get(f"{key}_high")
-    return "" if low is None or high is None else f"{low:.4f}-{high:.4f}"
 
 
 def as_text(renderable: RenderableType, width: int = 100) -> str:

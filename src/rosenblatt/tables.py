@@ -13,7 +13,7 @@ from rich.text import Text
 from torch import Tensor
 
 from rosenblatt.spec import DataSpec
-from rosenblatt.summary import TITLES, shown
+from rosenblatt.titles import TITLES, shown
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 MAX_CLASSES = 30  # that are shown, the most frequent ones

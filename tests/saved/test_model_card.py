@@ -11,7 +11,7 @@ from rosenblatt.data.points import PointEncoder
 from rosenblatt.models import MLP
 from rosenblatt.saved.card import card
 from rosenblatt.saved.model import SavedModel
-from rosenblatt.summary import TITLES
+from rosenblatt.titles import TITLES
 from saved_models import CLASSES, KINDS, TASKS, points, rows, saved_model, texts
 
 DATA = {

@@ -28,3 +28,9 @@ def checked(config: DictConfig, types: dict[str, Any]) -> dict[str, Any]:
         if not fits(value, types[name]):
             raise UserError(f"{name}: expected {described(types[name])}; got {value!r}.")
     return dict(settings)
+
+
+def check_seed(seed: Any) -> None:
+    """Raise a `UserError` unless this is a seed that all generators take."""
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
+        raise UserError(f"seed: expected a whole number from 0 to 4294967295; got {seed!r}.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import logging
 import os
-import re
 import signal
 import sys
 import traceback
@@ -16,10 +15,13 @@ from types import FrameType
 from typing import Any
 
 from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from rosenblatt.commands.earlier import with_earlier
 from rosenblatt.commands.messages import CONFIGS, choices, explained, groups
+from rosenblatt.commands.words import opened, quoted
 from rosenblatt.errors import FolderTaken, UserError, nearest
 
 FLAGS = (
@@ -27,8 +29,8 @@ FLAGS = (
     "--shell-completion", "--config-path", "--config-name", "--config-dir", "--experimental-rerun",
 )  # fmt: skip
 TERMINATED = 128 + signal.SIGTERM  # as a shell reports a process that it ended
-OPEN_GROUPS = ("trainer.", "optimizer.", "scheduler.")
 
+terminated = False  # whether SIGTERM came to this very process
 wants_traceback = False  # as HYDRA_FULL_ERROR=1 says
 
 
@@ -101,6 +103,14 @@ def told(config_name: str) -> Iterator[None]:
     Args:
         config_name: of the primary configuration, to find the nearest key to a misspelt one.
     """
+    if HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
+        from rosenblatt.commands.job import current_job, recorded
+
+        job = current_job()
+        if job is not None:
+            with recorded(job):
+                yield
+            return
     try:
         yield
     except (KeyboardInterrupt, SystemExit) as error:
@@ -127,21 +137,7 @@ def told(config_name: str) -> Iterator[None]:
 
 
 def _leave(signum: int, frame: FrameType | None) -> None:
+    global terminated
+    terminated = True
     sys.stderr.write("\nSIGTERM: stopped before there was a result.\n")
     sys.exit(TERMINATED)
-
-
-def opened(word: str) -> str:
-    """Let ``trainer.x=`` and the like set any argument of their class, not only those that the YAML file names.
-
-    Hydra wants ``+trainer.x=`` for the others. A misspelt one is found when the class is called.
-    """
-    return f"++{word}" if word.startswith(OPEN_GROUPS) and "=" in word else word
-
-
-def quoted(word: str) -> str:
-    """Put ``text=...`` into quotes: in a sentence commas and apostrophes mean nothing to Hydra."""
-    text = word.removeprefix("text=")
-    if text == word or re.fullmatch(r"\[.*\]|'.*'|\".*\"|null", text, re.S):
-        return word
-    return "text='" + text.replace("'", r"\'") + "'"

@@ -13,7 +13,7 @@ from rosenblatt.checkpoints import Checkpoints
 from rosenblatt.classifier import Classifier
 from rosenblatt.commands.build import build, called
 from rosenblatt.commands.resume import SettingsOfNow
-from rosenblatt.commands.settings import plain
+from rosenblatt.commands.values import plain
 from rosenblatt.errors import UserError, check_choice
 from rosenblatt.losses import ClassificationLoss
 from rosenblatt.run import RunFolder

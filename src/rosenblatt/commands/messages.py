@@ -104,7 +104,7 @@ def _keys(config_name: str) -> dict[str, str]:
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         if config_name != "train":  # the others have no groups
             return dict.fromkeys(_flat(OmegaConf.to_container(compose(config_name))), "")  # type: ignore[arg-type]
-        for group in ("data", "model", "optimizer", "scheduler", "threshold"):
+        for group in ("data", "model", "optimizer", "scheduler", "threshold", "sweep"):
             for file in sorted((CONFIGS / group).glob("*.yaml")):
                 plain: Any = OmegaConf.to_container(compose(config_name, [f"{group}={file.stem}"]))
                 own = {key: f"{group}={file.stem}" for key in _flat(plain) if key.startswith(f"{group}.")}

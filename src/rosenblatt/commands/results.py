@@ -101,7 +101,11 @@ def uncertainty(classifier: Classifier, target: Tensor, result: Result) -> dict[
 
 
 def measured(
-    trainer: pl.Trainer, classifier: Classifier, splits: Mapping[str, Any], keep_all: bool = False
+    trainer: pl.Trainer,
+    classifier: Classifier,
+    splits: Mapping[str, Any],
+    keep_all: bool = False,
+    intervals: bool = True,
 ) -> tuple[dict[str, Any], Result]:
     """Evaluate splits, and compare the last one with the majority class.
 
@@ -110,6 +114,7 @@ def measured(
         classifier: with the weights to evaluate.
         splits: batches by split.
         keep_all: keep logits however many there are.
+        intervals: of the last split, besides: intervals, calibration error, and the majority class.
 
     Returns:
         Metrics, flat, and the whole result of the last split.
@@ -120,7 +125,7 @@ def measured(
         last = split == list(splits)[-1]
         result = evaluate(trainer, classifier, batches, last, keep_all)
         found = dict(result.values)
-        if last:
+        if last and intervals:
             found |= uncertainty(classifier, batches.target, result)
             baseline = majority_baseline(classifier.spec, batches.target, classifier.loss)
             found |= {f"baseline_{name}": value for name, value in baseline.items()}

@@ -14,12 +14,12 @@ from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
 from lightning.pytorch.utilities import rank_zero_only
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from rosenblatt.checkpoints import Checkpoints, newest, read
 from rosenblatt.classifier import Classifier
 from rosenblatt.commands.earlier import typed
-from rosenblatt.commands.settings import changes
+from rosenblatt.commands.settings import OF_THIS_CALL, changes
 from rosenblatt.data.module import DataModule
 from rosenblatt.errors import UserError
 from rosenblatt.fingerprint import differences, fingerprint
@@ -28,21 +28,27 @@ from rosenblatt.run import RunFolder, as_json
 log = logging.getLogger(__name__)
 
 
-def open_run(config: DictConfig) -> RunFolder:
+def open_run(config: DictConfig, own: bool) -> RunFolder:
     """Make the folder of a new run, or open that of the one to go on with.
+
+    Args:
+        config: the settings.
+        own: whether all of them were typed, as in a sweep, and none was read from the folder.
 
     Raises:
         UserError: there is a run in it already; its settings are others than these.
     """
     hydra = HydraConfig.get()
-    if config.resume is not None:
+    if config.resume is not None and not own:
         _refuse_foreign_code(config)
     if not _is_first():
         return RunFolder(hydra.runtime.output_dir)
     settings = config.copy()
     settings.resume, settings.resume_anyway = None, False  # of this call, not of the run
+    with open_dict(settings):
+        del settings["sweep"]
     overrides = [word.removeprefix("++") for word in hydra.overrides.task]  # see `launch.opened`
-    overrides = [word for word in overrides if not word.startswith(("resume=", "resume_anyway="))]
+    overrides = [word for word in overrides if re.split(r"[.=]", word)[0] not in OF_THIS_CALL]
     texts = OmegaConf.to_yaml(settings, resolve=True), OmegaConf.to_yaml(overrides)
     if config.resume is None:
         return RunFolder.create(hydra.runtime.output_dir, *texts)

@@ -9,7 +9,7 @@ import lightning.pytorch as pl
 from omegaconf import DictConfig
 
 from rosenblatt.classifier import Classifier
-from rosenblatt.commands.settings import flat, plain
+from rosenblatt.commands.values import flat, plain
 from rosenblatt.data.module import DataModule
 from rosenblatt.run import RunFolder
 from rosenblatt.saved.card import card

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,6 +12,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from rosenblatt.arguments import check_arguments
 from rosenblatt.checkpoints import Checkpoints
+from rosenblatt.commands.checked import check_seed
+from rosenblatt.commands.values import flat, plain
 from rosenblatt.errors import UserError, check_choice, listed, nearest
 from rosenblatt.losses import ClassificationLoss
 from rosenblatt.spec import Task
@@ -21,9 +22,9 @@ log = logging.getLogger(__name__)
 
 SETTINGS = (
     "data", "model", "optimizer", "lr", "scheduler", "trainer", "loss", "threshold", "calibration", "early_stopping",
-    "checkpoint", "seed", "task", "threads", "resume", "resume_anyway",
+    "checkpoint", "seed", "task", "threads", "resume", "resume_anyway", "sweep",
 )  # fmt: skip
-OF_THIS_CALL = ("resume", "resume_anyway")  # and not of the run
+OF_THIS_CALL = ("resume", "resume_anyway", "sweep")  # and not of the run
 
 
 def check(config: DictConfig) -> None:
@@ -37,8 +38,7 @@ def check(config: DictConfig) -> None:
         raise UserError(f"{unknown[0]}: no such setting.{nearest(unknown[0], SETTINGS)} There are {listed(SETTINGS)}.")
     if not isinstance(config.lr, int | float) or isinstance(config.lr, bool) or not 0 < config.lr < math.inf:
         raise UserError(f"lr: expected a number above 0, such as lr=0.001; got {config.lr!r}.")
-    if not isinstance(config.seed, int) or isinstance(config.seed, bool) or not 0 <= config.seed < 2**32:
-        raise UserError(f"seed: expected a whole number from 0 to 4294967295; got {config.seed!r}.")
+    check_seed(config.seed)
     check_threads(config.threads)
     if config.task is not None:
         check_choice("task", config.task, get_args(Task))
@@ -78,27 +78,6 @@ def check_threads(threads: Any) -> None:
         raise UserError(f"threads: expected null or a whole number of at least 1; got {threads!r}.")
 
 
-def plain(config: DictConfig) -> dict[str, Any]:
-    """Return settings as plain dicts, lists and values, interpolations resolved."""
-    container: Any = OmegaConf.to_container(config, resolve=True)
-    return dict(container)
-
-
-def flat(node: Mapping[str, Any]) -> dict[str, int | float | str | bool]:
-    """Return settings as ``data.batch_size``: value; what is no number, word or truth value, as a word."""
-    found: dict[str, int | float | str | bool] = {}
-
-    def walk(node: Mapping[str, Any], prefix: str) -> None:
-        for key, value in node.items():
-            if isinstance(value, Mapping):
-                walk(value, f"{prefix}{key}.")
-            else:
-                found[f"{prefix}{key}"] = value if isinstance(value, int | float | str | bool) else str(value)
-
-    walk(node, "")
-    return found
-
-
 def changes(before: Path, config: DictConfig) -> list[str]:
     """Return what differs from the settings that a run was started with, as lines.
 
@@ -116,7 +95,7 @@ def changes(before: Path, config: DictConfig) -> list[str]:
         raise UserError(f"{before}: it can't be read: {str(error).splitlines()[0]}") from None
     new, lines = flat(plain(config)), []
     for key in dict.fromkeys([*old, *new]):
-        if key not in OF_THIS_CALL and (key not in old or key not in new or old[key] != new[key]):
+        if key.partition(".")[0] not in OF_THIS_CALL and (key not in old or key not in new or old[key] != new[key]):
             then = f"was {old[key]}" if key in old else "was not there"
             lines.append(f"{key} {then}, and {f'is {new[key]}' if key in new else 'is not there'} now")
     return lines

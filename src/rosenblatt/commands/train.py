@@ -11,23 +11,32 @@ from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import EarlyStopping
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from rosenblatt.callbacks import without_idle_hooks
 from rosenblatt.checkpoints import Checkpoints, read
 from rosenblatt.classifier import Classifier
 from rosenblatt.commands.build import build
+from rosenblatt.commands.job import (
+    check_objectives,
+    current_job,
+    devices_of,
+    make_pruning,
+    shown_settings,
+    warn_of_sweep_settings,
+)
 from rosenblatt.commands.libraries import silence_libraries, use_threads
 from rosenblatt.commands.make import make_callbacks, make_classifier
 from rosenblatt.commands.results import measured, notes_on, tune
 from rosenblatt.commands.resume import last_checkpoint, open_run, same_data
 from rosenblatt.commands.saving import save_model, warn_if_unknown
-from rosenblatt.commands.settings import check, flat, plain
+from rosenblatt.commands.settings import check
 from rosenblatt.data.module import DataModule
 from rosenblatt.models import num_parameters
 from rosenblatt.run import RunFolder
 from rosenblatt.summary import as_text, per_class_table, summary
+from rosenblatt.sweeps.jobs import Job
 from rosenblatt.tensorboard import History
 
 log = logging.getLogger(__name__)
@@ -49,14 +58,17 @@ def train(config: DictConfig) -> dict[str, Any]:
     start = time.perf_counter()
     silence_libraries()
     check(config)
-    run = open_run(config)
+    job = current_job()
+    if job is None:
+        warn_of_sweep_settings()
+    run = open_run(config, own=job is not None)
     try:
-        return _train(config, run, start)
+        return _train(config, run, start, job)
     finally:
         run.unlock()
 
 
-def _train(config: DictConfig, run: RunFolder, start: float) -> dict[str, Any]:
+def _train(config: DictConfig, run: RunFolder, start: float, job: Job | None) -> dict[str, Any]:
     if (done := run.read_json("metrics.json")) and not done.get("interrupted") and not config.resume_anyway:
         print(f"{run.shown} is finished: {done.get('epochs')} epochs, {_reached(done)}. Nothing is left to do.")
         return done
@@ -69,15 +81,21 @@ def _train(config: DictConfig, run: RunFolder, start: float) -> dict[str, Any]:
     seconds_encoding = time.perf_counter() - start_of_setup
     digests = same_data(run, data, config)
     classifier = make_classifier(config, data.spec, threshold)
+    if job is not None:
+        check_objectives(job, [*classifier.val_metrics.names, "auroc", "ap"])
     use_threads(config.threads, classifier.model)
     log.info(_described(data, classifier))
     warn_if_unknown(classifier, data)
 
     callbacks = make_callbacks(config, run)
+    pruning = [] if job is None else make_pruning(job)
     checkpoint = last_checkpoint(run, classifier) if config.resume else None
     logger = History(run)
-    shared = {"logger": logger, "callbacks": callbacks.all, "default_root_dir": str(run.path)}
-    trainer: pl.Trainer = build("trainer", config.trainer, **shared)
+    shared = {"logger": logger, "callbacks": [*callbacks.all, *pruning], "default_root_dir": str(run.path)}
+    settings: Any = config.trainer
+    if job is not None:
+        settings = OmegaConf.merge(settings, devices_of(settings))
+    trainer: pl.Trainer = build("trainer", settings, **shared)
     start_of_fit = time.perf_counter()
     without_idle_hooks(classifier)
     trainer.fit(classifier, datamodule=data, ckpt_path=checkpoint, weights_only=True)
@@ -85,13 +103,17 @@ def _train(config: DictConfig, run: RunFolder, start: float) -> dict[str, Any]:
     ended_by = _ended_by(trainer, callbacks.stop.signal_number)
     facts = {"epochs": trainer.current_epoch, "best_epoch": load_best(trainer, classifier, callbacks.checkpoints)}
     facts |= {"steps": trainer.global_step, "interrupted": callbacks.stop.pressed}
+    facts |= {"pruned": True} if any(one.pruned for one in pruning) else {}
 
     tune(trainer, classifier, data, threshold, config.calibration)
-    metrics, result = measured(trainer, classifier, {split: data.batches(split) for split in data.splits})
-    last = list(data.splits)[-1]
+    # In a sweep the test split is for the winner alone, and for no other eyes.
+    splits = [split for split in data.splits if job is None or split != "test"]
+    batches = {split: data.batches(split) for split in splits}
+    metrics, result = measured(trainer, classifier, batches, intervals=job is None)
+    last = splits[-1]
     if trainer.is_global_zero:
         # Under names of their own, since train/ and val/ are curves over steps, of which these are no points.
-        logger.log_hyperparams(flat(plain(config)), {f"best/{name}": value for name, value in metrics.items()})
+        logger.log_hyperparams(shown_settings(config, job), {f"best/{name}": value for name, value in metrics.items()})
         logger.finalize("success")
     metrics |= {f"{split}/repeated": number for split, number in data.num_repeated.items()}
     metrics |= {"threshold": classifier.threshold, "temperature": classifier.temperature} | facts

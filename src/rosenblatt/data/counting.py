@@ -5,13 +5,13 @@ A stretch fits into the cache, and all cores work at once, since NumPy gives the
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
 import numpy as np
+import polars as pl
 
 from rosenblatt.data.ngrams import Ids, Ints, offsets_of
 
@@ -164,5 +164,5 @@ def in_stretches(work: Callable[[int, int], Result], offsets: Ints) -> Iterator[
     num_stretches = max(1, int(offsets[-1]) // CHUNK)
     bounds = np.searchsorted(offsets, np.linspace(0, offsets[-1], num_stretches + 1)[1:-1])
     edges = np.unique([0, *bounds, len(offsets) - 1]).tolist() if len(offsets) > 1 else [0, 0]  # one, of no rows
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
+    with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
         yield from threads.map(work, *zip(*pairwise(edges), strict=True))

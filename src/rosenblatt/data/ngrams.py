@@ -6,12 +6,12 @@ hash it has no collisions, and each feature can be shown as text again.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
@@ -139,7 +139,7 @@ class NGrams:
         def clear(start: int) -> None:
             level[start : start + CHUNK] = -1
 
-        with ThreadPoolExecutor(os.cpu_count()) as threads:  # NumPy gives the interpreter free while it sorts
+        with ThreadPoolExecutor(pl.thread_pool_size()) as threads:  # NumPy gives the interpreter free while it sorts
             list(threads.map(clear, range(0, len(level), CHUNK)))
             for at, keys, place in threads.map(number, range(len(edges) - 1)):
                 place[place >= 0] += base
@@ -188,7 +188,7 @@ def _by_stretch(
         order = np.argsort(stretch, kind="stable")  # of 16 bits, so NumPy counts instead of comparing
         return start, there[order], offsets_of(np.bincount(stretch, minlength=len(edges) - 1))
 
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
+    with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
         return list(threads.map(sort, range(0, max(len(prefixes), 1), CHUNK)))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -25,7 +24,7 @@ def map_chunks(split: Callable[[pl.Series], tuple[Any, Ints]], texts: pl.Series)
     Polars works on one column with one core; it gives the interpreter free while it does, so threads are enough.
     """
     chunks: Iterator[pl.Series] = (texts[start : start + CHUNK] for start in range(0, max(len(texts), 1), CHUNK))
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
+    with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
         parts = list(threads.map(split, chunks))
     return np.concatenate([symbols for symbols, _ in parts]), np.concatenate([counts for _, counts in parts])
 

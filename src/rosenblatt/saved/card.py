@@ -9,7 +9,7 @@ from typing import Any
 from rosenblatt.errors import listed
 from rosenblatt.models import num_parameters
 from rosenblatt.saved.model import SavedModel
-from rosenblatt.summary import TITLES, interval, shown
+from rosenblatt.titles import TITLES, interval, shown
 
 EXAMPLES = {
     "PointEncoder": '{"x1": [3.0], "x2": [2.0]}',

@@ -1,0 +1,41 @@
+"""The sweeper that ``python train.py -m`` uses; Hydra finds plugins only in this package.
+
+Hydra imports it at each start, so nothing else is imported here: what a sweep does stands in
+`rosenblatt.commands.sweep`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+
+class ResumableSweeper(Sweeper):
+    """Grid and search, resumable, with a leaderboard; see ``configs/sweep/``."""
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Keep what Hydra gives."""
+        self.given = config, hydra_context, task_function
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Run the whole sweep.
+
+        Args:
+            arguments: of the command line, without those of Hydra itself.
+        """
+        from rosenblatt.commands.sweep import sweep
+
+        config, context, task = self.given
+        return sweep(config, arguments, context, task)
+
+
+ConfigStore.instance().store(
+    group="hydra/sweeper",
+    name="resumable",
+    node={"_target_": "hydra_plugins.rosenblatt_sweeper.ResumableSweeper"},
+    provider="rosenblatt",
+)

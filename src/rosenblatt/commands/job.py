@@ -1,0 +1,115 @@
+"""One job of a sweep: its run is told in its own log alone, and what goes wrong is recorded, so that others go on."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from rosenblatt.commands.messages import explained
+from rosenblatt.commands.space import is_of_sweep
+from rosenblatt.commands.values import flat, plain
+from rosenblatt.errors import FolderTaken, UserError, check_choice
+from rosenblatt.sweeps.dimensions import plain_key
+from rosenblatt.sweeps.jobs import JOB, Job
+
+if TYPE_CHECKING:
+    from rosenblatt.sweeps.pruning import Pruning
+
+log = logging.getLogger(__name__)
+
+
+def current_job() -> Job | None:
+    """Return the job of a sweep that is run now, or ``None`` where this is a run by itself."""
+    if not HydraConfig.initialized() or HydraConfig.get().mode != RunMode.MULTIRUN:
+        return None
+    return Job.read(Path(HydraConfig.get().runtime.output_dir))
+
+
+def check_objectives(job: Job, names: Sequence[str]) -> None:
+    """Raise a `UserError` for an objective that a run of this task does not report.
+
+    Args:
+        job: of a sweep.
+        names: of what is measured on validation.
+    """
+    for name in _sweep_of(job)["objectives"]:
+        if name.startswith("val/"):
+            check_choice("sweep.objective", name, dict.fromkeys(f"val/{one}" for one in names))
+
+
+def _sweep_of(job: Job) -> dict[str, Any]:
+    return dict((job.run.read_json(JOB) or {})["sweep"])
+
+
+def make_pruning(job: Job) -> list[Pruning]:
+    """Return the callback that stops a bad trial early, where the sweep is to have one."""
+    sweep = _sweep_of(job)
+    if sweep["pruner"] is None:
+        return []
+    from rosenblatt.sweeps.pruning import Pruning, StudyTrial  # Optuna takes its time
+    from rosenblatt.sweeps.storage import storage_of
+
+    storage = storage_of(job.folder.parent, sweep["storage"])
+    trial = StudyTrial(storage, job.folder.parent.name, job.trial.number, sweep["pruner"])
+    return [Pruning(trial, sweep["objectives"][0])]
+
+
+def shown_settings(config: DictConfig, job: Job | None) -> dict[str, int | float | str | bool]:
+    """Return the settings that TensorBoard compares runs by: all of a run alone, and what varies in a sweep."""
+    every = flat(plain(config))
+    if job is None:
+        return every
+    varied: dict[str, int | float | str | bool] = dict(job.trial.setting)
+    return {plain_key(key): every.get(plain_key(key), value) for key, value in varied.items()} | {"seed": job.seed}
+
+
+def devices_of(trainer: DictConfig) -> dict[str, list[int]]:
+    """Return the GPU of a job, where there are several: jobs that begin together take turns on them.
+
+    Raises:
+        UserError: a job is to train on several devices itself, whose processes would each begin a sweep.
+    """
+    if trainer.get("devices") not in (1, "1"):
+        raise UserError(
+            f"trainer.devices={trainer.get('devices')}: a job of a sweep trains on one device, and jobs take turns on "
+            "several (hydra/launcher=joblib). Leave it at 1."
+        )
+    num_gpus = torch.cuda.device_count()
+    if num_gpus < 2 or trainer.get("accelerator") not in ("auto", "gpu", "cuda"):
+        return {}
+    return {"devices": [int(HydraConfig.get().job.num) % num_gpus]}
+
+
+def warn_of_sweep_settings() -> None:
+    """Say so where settings of a sweep are given to a run alone."""
+    for word in HydraConfig.get().overrides.task:
+        if is_of_sweep(word):
+            log.warning("%s is ignored: without -m there is one run.", word.partition("=")[0])
+
+
+@contextmanager
+def recorded(job: Job) -> Iterator[None]:
+    """Record why a job has failed, in its folder; what is printed goes nowhere, since several jobs run at once."""
+    try:
+        with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
+            yield
+    except FolderTaken:
+        pass  # another process runs it; the sweep waits for that one
+    except Exception as error:
+        reason = explained(error, "train")
+        file = logging.getLogger("rosenblatt_file")
+        if reason is None:
+            file.exception("This is a mistake in the program:")
+            reason = f"{type(error).__name__}: {str(error).strip() or 'no message'}".splitlines()[0]
+        else:
+            file.error(reason)
+        job.fail(reason)

@@ -1,0 +1,112 @@
+"""Run a sweep: what ``python train.py -m ...`` does.
+
+Trials are taken from a plan (a grid, or a search), their jobs are launched by Hydra's launcher, and what has become of
+each is read from its run folder, whoever has run it. So a sweep can be killed at any moment: the same command goes on.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+from hydra.core.plugins import Plugins
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+from rosenblatt.commands.space import Words, check_words, read_words
+from rosenblatt.commands.sweep_jobs import Jobs
+from rosenblatt.commands.sweep_result import Progress, report
+from rosenblatt.commands.sweep_settings import Settings, fixed_configs, read_settings, same_sweep, share_cores, width_of
+from rosenblatt.errors import UserError
+from rosenblatt.sweeps.dimensions import Choices
+from rosenblatt.sweeps.folder import SweepFolder
+from rosenblatt.sweeps.jobs import jobs_in, jobs_of, outcome
+from rosenblatt.sweeps.leaderboard import row_of
+from rosenblatt.sweeps.plans import GridPlan, Plan, SearchPlan
+
+GRID_AT_ONCE = 8  # times as many trials as workers, which joblib keeps busy by itself; the rest is for others
+
+
+def sweep(config: DictConfig, words: list[str], context: HydraContext, task: TaskFunction) -> None:
+    """Run what is left of a sweep, and report all of it.
+
+    Args:
+        config: ``configs/train.yaml``, composed without what varies.
+        words: of the command line, without those of Hydra itself.
+        context: of Hydra.
+        task: runs a job.
+
+    Raises:
+        UserError: nothing varies, or what does can't; a sweep of that name was started with other settings.
+        SystemExit: with status 1, if more jobs have failed than may.
+    """
+    start = time.perf_counter()
+    settings = read_settings(config)
+    found = read_words(words, settings.space, settings.method, context.config_loader)
+    if not found.dimensions and len(settings.seeds) == 1:
+        raise UserError(
+            "-m is a sweep, and nothing varies. Give a setting several values (lr=0.1,0.01), or several seeds "
+            "(sweep.seeds=5); or leave -m out."
+        )
+    if len(settings.seeds) > 1 and any(one.key == "seed" for one in found.dimensions):
+        raise UserError("seed: with sweep.seeds it varies already. Take one of them out.")
+    check_words(found, config, context.config_loader)
+    folder = SweepFolder(Path(config.hydra.sweep.dir))
+    with folder.lock():
+        identity = same_sweep(folder, found, settings)
+    fixed_configs(context.config_loader, folder.path)
+    width = width_of(config.hydra.launcher)
+    share_cores(width, config.hydra.launcher)
+    launcher = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=task, config=config)
+    if settings.retry_failed:
+        for job in jobs_in(folder.path):
+            if outcome(job, settings.objectives).state == "failed":
+                job.forget_failure()
+    plan = make_plan(folder, found, settings, identity, config.hydra.launcher)
+    in_process = width == 1 and "submitit_folder" not in config.hydra.launcher
+    jobs = Jobs(launcher, found, folder.path, settings, in_process)
+    try:
+        with Progress(folder, plan, settings, watched=width > 1) as progress:
+            while trials := plan.take():
+                every = {trial: jobs_of(folder.path, trial, settings.seeds) for trial in trials}
+                progress.expect([job for own in every.values() for job in own])
+                jobs.finish([job for own in every.values() for job in own])
+                progress.look()
+                for own in every.values():
+                    plan.tell(row_of([(job, outcome(job, settings.objectives)) for job in own]))
+    except (KeyboardInterrupt, SystemExit):
+        sys.stderr.write(f"The sweep goes on with the same command, and sweep.name={folder.path.name}\n")
+        raise
+    if not report(folder, plan, settings, found, start):
+        sys.exit(1)
+
+
+def make_plan(folder: SweepFolder, words: Words, settings: Settings, identity: str, launcher: DictConfig) -> Plan:
+    """Return what says which trial is next."""
+    at_once = width_of(launcher)
+    if settings.method == "grid":
+        choices = [one for one in words.dimensions if isinstance(one, Choices)]
+        if "n_jobs" in launcher and at_once > 1:
+            at_once *= GRID_AT_ONCE
+        return GridPlan(folder, choices, settings.seeds, settings.objectives, at_once)
+    from rosenblatt.sweeps.search import Search
+    from rosenblatt.sweeps.storage import storage_of
+
+    study = Search(
+        storage_of(folder.path, settings.storage),
+        folder.path.name,
+        words.dimensions,
+        settings.objectives,
+        settings.sampler,
+        settings.pruner,
+        settings.seeds[0],
+        identity,
+        shared=settings.storage is not None,
+    )
+    if at_once >= settings.trials:
+        sys.stderr.write(
+            f"All {settings.trials} trials begin at once, so that none can learn from another. With fewer workers "
+            "(hydra.launcher.n_jobs, hydra.launcher.array_parallelism) a search is more than chance.\n"
+        )
+    return SearchPlan(folder, study, settings.objectives, settings.trials, at_once)

@@ -1,0 +1,217 @@
+"""The settings of a sweep: read, checked, and compared with those that it was started with."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import uuid
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hydra._internal.config_repository import CachingConfigRepository, ConfigRepository
+from hydra.core.config_loader import ConfigLoader
+from omegaconf import DictConfig, OmegaConf
+
+from rosenblatt.commands.checked import check_seed, checked
+from rosenblatt.commands.messages import CONFIGS
+from rosenblatt.commands.space import Words, is_space
+from rosenblatt.commands.values import flat, plain
+from rosenblatt.errors import UserError, check_choice, listed
+from rosenblatt.sweeps.folder import SweepFolder, changes
+from rosenblatt.titles import TITLES
+
+log = logging.getLogger(__name__)
+
+TYPES: dict[str, Any] = {
+    "method": str, "name": str | int | None, "seeds": int, "objective": str | list[str], "max_failures": int | None,
+    "retry_failed": bool, "trials": int, "space": dict, "sampler": str, "pruner": str | None, "storage": str | None,
+}  # fmt: skip
+MAY_CHANGE = ("sweep.trials", "sweep.max_failures", "sweep.retry_failed", "sweep.name")  # from one start to the next
+COSTS = ("seconds", "seconds_training", "epochs", "steps")  # that a run reports besides, and that may be objectives
+
+
+class Settings(NamedTuple):
+    """What ``configs/sweep/`` says, checked.
+
+    Attributes:
+        seeds: of each setting.
+        objectives: metrics.
+        trials: of a search.
+        others: as they stand in the files.
+    """
+
+    method: str
+    seeds: list[int]
+    objectives: list[str]
+    max_failures: int | None
+    retry_failed: bool
+    trials: int
+    space: dict[str, str]
+    sampler: str
+    pruner: str | None
+    storage: str | None
+
+    @property
+    def for_jobs(self) -> dict[str, Any]:
+        """What a job has to know of the sweep, as JSON takes it."""
+        pruning = {"pruner": self.pruner, "storage": self.storage if self.pruner else None}
+        return {"objectives": self.objectives, **pruning}
+
+
+def read_settings(config: DictConfig) -> Settings:
+    """Return the settings of a sweep.
+
+    Raises:
+        UserError: an unknown one, or a value that can't be.
+    """
+    if not isinstance(config.sweep, DictConfig):
+        raise UserError("sweep: expected sweep=grid or sweep=optuna.")
+    types = {f"sweep.{name}": value for name, value in TYPES.items()}
+    given = {f"sweep.{name}": value for name, value in plain(config.sweep).items()}
+    own = {name.removeprefix("sweep."): value for name, value in checked(OmegaConf.create(given), types).items()}
+    check_choice("sweep.method", own["method"], ("grid", "optuna"))
+    if own["name"] is not None and not re.fullmatch(r"\w[\w.-]*", str(own["name"])):
+        raise UserError(f"sweep.name={own['name']}: expected letters, digits, - and _, for the name of a folder.")
+    for name in ("seeds", "trials"):
+        if own.get(name, 1) < 1:
+            raise UserError(f"sweep.{name}: expected at least 1; got {own[name]}.")
+    if (own["max_failures"] or 0) < 0:
+        raise UserError(f"sweep.max_failures: expected null or at least 0; got {own['max_failures']}.")
+    objectives = [own["objective"]] if isinstance(own["objective"], str) else own["objective"]
+    check_objectives(objectives)
+    if own.get("storage") and own["name"] is None:
+        raise UserError("sweep.storage: the study in it is found by sweep.name=...; give that, too.")
+    if own["method"] == "optuna":
+        from rosenblatt.sweeps.search import check_names
+
+        if own["retry_failed"]:
+            raise UserError("sweep.retry_failed: a search has learnt from its failures. Give it more sweep.trials.")
+        check_names(own["sampler"], own["pruner"], objectives, own["seeds"])
+    check_seed(config.seed)
+    return Settings(
+        own["method"],
+        [config.seed + i for i in range(own["seeds"])],
+        objectives,
+        own["max_failures"],
+        own["retry_failed"],
+        own.get("trials", 0),
+        {str(key): str(value) for key, value in own.get("space", {}).items()},
+        own.get("sampler", ""),
+        own.get("pruner"),
+        own.get("storage"),
+    )
+
+
+def check_objectives(objectives: list[str]) -> None:
+    """Raise a `UserError` for an objective that no job reports."""
+    if not objectives:
+        raise UserError("sweep.objective: expected a metric, such as val/loss.")
+    for name in objectives:
+        if name.startswith("test/"):
+            raise UserError(
+                f"sweep.objective={name}: what is chosen by the test split can't be measured on it any more. The "
+                f"winner is, once. Take val/{name.removeprefix('test/')}."
+            )
+        known = [*(f"val/{one}" for one in TITLES if one != "ece"), *COSTS]
+        check_choice("sweep.objective", name, known)
+    if len(set(objectives)) < len(objectives):
+        raise UserError(f"sweep.objective: {listed(objectives)}: one is there twice.")
+
+
+def same_sweep(folder: SweepFolder, words: Words, settings: Settings) -> str:
+    """See to it that the folder is of this sweep, and of no other; return its identity.
+
+    Raises:
+        UserError: a sweep of that name was started with other settings or files; a run is there.
+    """
+    now = [_masked(word) for word in words.fixed if word.partition("=")[0] not in MAY_CHANGE and not is_space(word)]
+    varies = [f"{one.key}={_shown(one)}" for one in words.dimensions]
+    before = folder.read()
+    has_begun = any(folder.path.glob("*/config.yaml"))
+    if before is None:
+        if any(folder.path.glob("*/job.json")) or (folder.path / "config.yaml").exists():
+            raise UserError(f"{folder.path}: something else is there. Take another sweep.name.")
+        before = {}
+    lines = [] if not before else changes([*before["fixed"], *before["varies"]], [*now, *varies])
+    lines += _changed_files(folder.path / "configs", now) if before else []
+    if not before or (lines and not has_begun):  # nothing was spent on what it was
+        identity = uuid.uuid4().hex
+        content = {"id": identity, "method": settings.method, "fixed": now, "varies": varies, "seeds": settings.seeds}
+        folder.start({**content, "objectives": settings.objectives}, CONFIGS)
+        return identity
+    if lines:
+        told = "; ".join(lines[:5]) + (f"; and {len(lines) - 5} more" if len(lines) > 5 else "")
+        raise UserError(
+            f"sweep.name={folder.path.name}: this sweep was started with other settings: {told}. Go on with what it "
+            "was, or take another sweep.name."
+        )
+    return str(before["id"])
+
+
+def _shown(dimension: Any) -> str:
+    return "|".join(dimension.values) if hasattr(dimension, "values") else str(tuple(dimension[1:]))
+
+
+def _masked(word: str) -> str:
+    """Return a word without the password of a database."""
+    return re.sub(r"(sweep\.storage=.*//[^:/@]*):[^@]*@", r"\1:...@", word)
+
+
+def _changed_files(copy: Path, words: list[str]) -> list[str]:
+    """Return what has changed in ``configs/`` since the sweep was started, as lines.
+
+    Files that are new are no change: no job was started with them. Nor are those of other commands, and experiments
+    that the sweep does not name.
+    """
+    lines = []
+    for path in sorted(copy.rglob("*.yaml")):
+        name = path.relative_to(copy)
+        is_used = name.parts[0] == "train.yaml" if len(name.parts) == 1 else name.parts[0] != "hydra"
+        if not is_used or (name.parts[0] == "experiment" and not any(name.stem in word for word in words)):
+            continue
+        try:
+            then, now = (flat(_unresolved(one)) for one in (path, CONFIGS / name))
+        except Exception as error:  # of the operating system, of YAML, of OmegaConf
+            lines.append(f"configs/{name} can't be compared ({str(error).splitlines()[0]})")
+            continue
+        for key in dict.fromkeys([*then, *now]):
+            if then.get(key) != now.get(key):
+                lines.append(f"{key} in configs/{name} was {then.get(key)}, and is {now.get(key)} now")
+    return lines
+
+
+def _unresolved(path: Path) -> Any:
+    return OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+
+
+def fixed_configs(loader: ConfigLoader, folder: Path) -> None:
+    """Let Hydra compose jobs from the copy of ``configs/`` in the folder: files may be edited while a sweep runs."""
+    search_path = loader.get_search_path()
+    for element in search_path.get_path():
+        if element.provider == "main":
+            element.path = f"file://{(folder / 'configs').resolve()}"
+    loader.repository = CachingConfigRepository(ConfigRepository(config_search_path=search_path))  # type: ignore[attr-defined]
+
+
+def width_of(launcher: DictConfig) -> int:
+    """Return how many jobs a launcher runs side by side."""
+    if "n_jobs" in launcher:  # joblib
+        num_jobs = int(launcher.n_jobs)
+        return num_jobs if num_jobs > 0 else max(1, num_cores() + 1 + num_jobs)
+    if "array_parallelism" in launcher:  # Slurm
+        return int(launcher.array_parallelism)
+    return num_cores() if "submitit_folder" in launcher else 1
+
+
+def num_cores() -> int:
+    """Return the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def share_cores(width: int, launcher: DictConfig) -> None:
+    """Let processes that are started from here, side by side, have their share of the cores each, and no more."""
+    if width > 1 and "array_parallelism" not in launcher:
+        share = str(max(1, num_cores() // width))
+        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"):
+            os.environ.setdefault(name, share)

@@ -1,0 +1,204 @@
+"""All trials of a sweep in the order of how good they are."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from rosenblatt.sweeps.dimensions import Trial, plain_key, shortened
+from rosenblatt.sweeps.jobs import Job, Outcome, State
+from rosenblatt.titles import direction
+
+ORDER: tuple[State, ...] = ("done", "pruned", "running", "cut off", "open", "failed")
+MAX_SHOWN = 20  # rows on a terminal
+SHOWN = ("val/loss", "val/acc", "val/f1", "val/p_at_1")  # beside the objectives, where they are there
+
+
+@dataclass
+class Row:
+    """A trial, with the means over its seeds.
+
+    Attributes:
+        trial: the setting.
+        state: the least advanced of its jobs; ``failed`` if one has failed.
+        means: of each metric.
+        spreads: sample standard deviation of each metric over the seeds, where there are several.
+        num_seeds: jobs with a result.
+        folders: of the jobs.
+        reason: why the first one that failed did.
+        rank: from 1, or ``None`` where there is no result.
+    """
+
+    trial: Trial
+    state: State
+    means: dict[str, float]
+    spreads: dict[str, float]
+    num_seeds: int
+    folders: list[str]
+    reason: str = ""
+    rank: int | None = None
+    test: dict[str, float] = field(default_factory=dict)
+
+
+def row_of(jobs: Sequence[tuple[Job, Outcome]]) -> Row:
+    """Return a trial with the means over its seeds.
+
+    Args:
+        jobs: its jobs, and what has become of each.
+    """
+    outcomes = [one for _, one in jobs]
+    values: dict[str, list[float]] = {}
+    for one in outcomes:
+        for name, value in one.metrics.items():
+            if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+                values.setdefault(name, []).append(float(value))
+    means = {name: statistics.fmean(numbers) for name, numbers in values.items()}
+    spreads = {name: statistics.stdev(numbers) for name, numbers in values.items() if len(numbers) > 1}
+    state = max((one.state for one in outcomes), key=ORDER.index)
+    reason = next((one.reason for one in outcomes if one.state == "failed"), "")
+    num_seeds = sum(bool(one.metrics) for one in outcomes)
+    return Row(jobs[0][0].trial, state, means, spreads, num_seeds, [job.folder.name for job, _ in jobs], reason)
+
+
+def ranked(rows: Sequence[Row], objectives: Sequence[str]) -> list[Row]:
+    """Return rows from the best to the worst: those that are done, then pruned ones, then those without a result.
+
+    With several objectives, a row that no other one beats in all of them comes before one that is beaten; among such
+    rows the first objective decides.
+    """
+
+    def scores(row: Row) -> list[float]:
+        return [row.means[name] if direction(name) == "min" else -row.means[name] for name in objectives]
+
+    with_result = [row for row in rows if row.state in ("done", "pruned") and all(n in row.means for n in objectives)]
+    front = _fronts([scores(row) for row in with_result])
+    order = sorted(
+        range(len(with_result)),
+        key=lambda i: (with_result[i].state == "pruned", front[i], scores(with_result[i])[0], i),
+    )
+    best = [with_result[i] for i in order]
+    for rank, row in enumerate(best, start=1):
+        row.rank = rank
+    rest = sorted((row for row in rows if row not in best), key=lambda row: (ORDER.index(row.state), row.trial.number))
+    return [*best, *rest]
+
+
+def _fronts(scores: Sequence[Sequence[float]]) -> list[int]:
+    """Return for each row how many rows stand before it that beat it: 0 on the Pareto front, then 1, ..."""
+    if not scores or len(scores[0]) == 1:
+        return [0] * len(scores)
+    left, fronts, front = set(range(len(scores))), [0] * len(scores), 0
+    while left:
+        free = {i for i in left if not any(_beats(scores[j], scores[i]) for j in left)}
+        for i in free:
+            fronts[i] = front
+        left, front = left - free, front + 1
+    return fronts
+
+
+def _beats(one: Sequence[float], other: Sequence[float]) -> bool:
+    return all(a <= b for a, b in zip(one, other, strict=True)) and list(one) != list(other)
+
+
+def table_of(rows: Sequence[Row], objectives: Sequence[str]) -> list[dict[str, Any]]:
+    """Return ranked rows as plain values by column, for any kind of table.
+
+    Args:
+        rows: from `ranked`.
+        objectives: metrics by which they are judged.
+    """
+    keys = list(dict.fromkeys(key for row in rows for key in row.trial.setting))
+    metrics = list(objectives)
+    metrics += [name for name in SHOWN if name not in metrics and any(name in row.means for row in rows)]
+    tests = list(dict.fromkeys(name for row in rows for name in row.test))
+    tests = [name for name in tests if not re.search(r"_low$|_high$|/baseline_", name)]
+    several = any(row.num_seeds > 1 for row in rows)
+    found = []
+    for row in rows:
+        line: dict[str, Any] = {"rank": row.rank}
+        line |= {plain_key(key): row.trial.setting.get(key) for key in keys}
+        for name in metrics:
+            line[name] = row.means.get(name)
+            if several:
+                line[f"{name} spread"] = row.spreads.get(name)
+        if several:
+            line["seeds"] = row.num_seeds
+        line |= {name: row.test.get(name) for name in tests}
+        line |= {"epochs": row.means.get("epochs"), "seconds": row.means.get("seconds"), "state": row.state}
+        line |= {"reason": row.reason, "folder": " ".join(row.folders)}
+        found.append(line)
+    return found
+
+
+def as_csv(table: Sequence[Mapping[str, Any]]) -> str:
+    """Return a table as CSV; numbers with all their digits."""
+    buffer = io.StringIO()
+    if table:
+        writer = csv.DictWriter(buffer, list(table[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(table)
+    return buffer.getvalue()
+
+
+def as_markdown(table: Sequence[Mapping[str, Any]]) -> str:
+    """Return a table as Markdown; numbers as people read them."""
+    if not table:
+        return ""
+    names = [name for name in table[0] if any(line[name] not in (None, "") for line in table)]
+    lines = [names, ["---"] * len(names)]
+    lines += [[shown(line[name]).replace("|", "\\|").replace("\n", " ") for name in names] for line in table]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def leaderboard_table(rows: Sequence[Row], objectives: Sequence[str]) -> Table:
+    """Return the best rows for a terminal: settings, objectives, and one metric more.
+
+    Args:
+        rows: from `ranked`.
+        objectives: metrics by which they are judged.
+    """
+    best = [row for row in rows if row.state != "failed"][:MAX_SHOWN] or list(rows[:MAX_SHOWN])
+    lines = table_of(best, objectives)
+    title = f"Leaderboard of {len(rows)}" + (f", the first {len(best)}" if len(best) < len(rows) else "")
+    table = Table(
+        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
+    )
+    if not lines:
+        return table
+    settings = [name for name in lines[0] if name in {plain_key(key) for row in best for key in row.trial.setting}]
+    more = [name for name in ("val/acc", "val/p_at_1", "val/loss") if name in lines[0] and name not in objectives][:1]
+    tests = [name for name in ("test/p_at_1", "test/acc") if name in lines[0]][:1]
+    names = ["rank", *settings, *objectives, *more, *tests, "seconds"]
+    if any(row.state != "done" for row in best):
+        names.append("state")
+    for name in names:
+        is_word = name in settings or name == "state"
+        table.add_column(Text(name), justify="left" if is_word else "right", no_wrap=not is_word, overflow="fold")
+    for line in lines:
+        cells = {name: shown(line[name]) for name in names}
+        cells |= {name: shortened(cells[name]) for name in settings}
+        cells["seconds"] = f"{line['seconds']:.1f}" if line["seconds"] is not None else ""
+        for name in names:
+            if line.get(f"{name} spread") is not None:
+                cells[name] += f" ± {shown(line[f'{name} spread'])}"
+        table.add_row(*(Text(cells[name]) for name in names))
+    return table
+
+
+def shown(value: Any) -> str:
+    """Return a cell as people read it."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.0f}" if value.is_integer() and abs(value) < 1e6 else f"{value:.4f}"
+    return str(value)

@@ -1,0 +1,40 @@
+"""The metrics that there are: what people call them, and how their figures are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+TITLES = {
+    "loss": "loss",
+    "acc": "accuracy",
+    "p_at_1": "precision at 1",
+    "r_at_1": "recall at 1",
+    "f1": "F1",
+    "f1_micro": "F1, micro",
+    "precision": "precision",
+    "recall": "recall",
+    "auroc": "AUROC",
+    "ap": "avg. precision",
+    "ece": "calib. error",
+}
+
+LOW = ("loss", "ece", "seconds", "seconds_training", "seconds_encoding", "epochs", "steps")  # the fewer, the better
+
+
+def direction(metric: str) -> Literal["min", "max"]:
+    """Return whether a metric is to be low or high."""
+    return "min" if metric.rpartition("/")[2] in LOW else "max"
+
+
+def shown(value: float | None) -> str:
+    """Return a figure as text."""
+    if value is None:  # what ranks rows is left out for some splits where there are many classes
+        return "-"
+    return f"{value:.3e}" if value >= 1e4 else f"{value:.4f}"  # a loss of a million would not fit into 80 columns
+
+
+def interval(metrics: Mapping[str, float], key: str) -> str:
+    """Return the 95 % interval of a metric as text; an empty one where there is none."""
+    low, high = metrics.get(f"{key}_low"), metrics.get(f"{key}_high")
+    return "" if low is None or high is None else f"{low:.4f}-{high:.4f}"

@@ -1,0 +1,206 @@
+"""Sweeps of several processes, some of which are killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import optuna
+import polars as pl
+import pytest
+
+from conftest import ROOT, SMALL
+from rosenblatt.sweeps.storage import storage_of
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
+FIRST = Path("logs/sweeps/first")
+TWO_WORKERS = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+
+KILLER = """
+import os, signal
+from rosenblatt.data.toy import ToyData
+
+class Killer(ToyData):
+    def setup(self, stage=None):
+        if self.spread == 0.5:
+            os.kill(os.getpid(), signal.SIGKILL)
+        super().setup(stage)
+"""
+
+
+def command(*words: str) -> list[str]:
+    return [sys.executable, str(ROOT / "train.py"), *words]
+
+
+def start(folder: Path, *words: str) -> subprocess.Popen[str]:
+    environment = os.environ | {"PYTHONPATH": str(folder), "COLUMNS": "100"}
+    return subprocess.Popen(
+        command(*words), cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+
+
+def run(folder: Path, *words: str) -> tuple[int, str, str]:
+    process = start(folder, *words)
+    out, err = process.communicate(timeout=300)
+    return process.returncode, out, err
+
+
+def figures(folder: Path) -> dict[str, dict[str, float]]:
+    """All metrics but times, by job."""
+    found = {}
+    for path in (folder / FIRST).glob("*/metrics.json"):
+        content = json.loads(path.read_text())
+        found[path.parent.name] = {key: value for key, value in content.items() if not key.startswith("seconds")}
+    return found
+
+
+def board(folder: Path) -> pl.DataFrame:
+    return pl.read_csv(folder / FIRST / "leaderboard.csv")
+
+
+def test_two_workers_find_what_one_finds(tmp_path: Path) -> None:
+    words = ("-m", *SMALL, "lr=0.1,0.01", "optimizer=adam,sgd", "sweep.name=first")
+    for name, more in (("one", ()), ("two", TWO_WORKERS)):
+        (tmp_path / name).mkdir()
+        status, out, err = run(tmp_path / name, *words, *more)
+        assert status == 0, (out, err)
+        assert "4/4" in out
+        assert "Leaderboard of 4" in out
+    assert figures(tmp_path / "one") == figures(tmp_path / "two")
+    assert len(figures(tmp_path / "two")) == 4
+
+
+def test_a_worker_that_is_killed_fails_its_job_and_no_other(tmp_path: Path) -> None:
+    (tmp_path / "killer.py").write_text(KILLER)
+    words = ("-m", *SMALL, "data._target_=killer.Killer", "data.spread=1,0.5", "lr=0.1,0.01,0.001")
+    status, out, err = run(tmp_path, *words, "sweep.name=first", *TWO_WORKERS)
+    assert status == 0, (out, err)
+    assert "Traceback" not in out + err
+    assert board(tmp_path)["state"].to_list() == ["done"] * 3 + ["failed"] * 3
+    assert "data.spread=0.5 lr=0.1  failed: its process died 3 times: " in out
+    assert all("spread-1" in name for name in figures(tmp_path))
+
+
+def test_a_sweep_that_is_killed_goes_on_with_the_same_command(tmp_path: Path) -> None:
+    words = (
+        "-m", "data=xor", "model=mlp", "trainer.max_epochs=8", "data.num_train=2000", "sweep=optuna", "sweep.trials=6",
+        "lr=tag(log,interval(1e-3,1))", "sweep.name=first", "checkpoint.every_n_steps=3",
+    )  # fmt: skip
+    (tmp_path / "whole").mkdir()
+    assert run(tmp_path / "whole", *words)[0] == 0
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    for wanted in (1, 4):
+        process = start(killed, *words)
+        while len(list((killed / FIRST).glob("*/metrics.json"))) < wanted:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.01)
+        time.sleep(0.15 * wanted)  # in the middle of the next trial
+        process.kill()
+        process.communicate()
+    status, out, err = run(killed, *words)
+    assert status == 0, (out, err)
+    assert figures(killed) == figures(tmp_path / "whole")
+    assert len(figures(killed)) == 6
+    study = optuna.load_study(study_name="first", storage=storage_of(killed / FIRST, None))
+    assert [one.state.name for one in study.trials] == ["COMPLETE"] * 6
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_sweep_in_order_and_says_how_it_goes_on(tmp_path: Path, number: int, status: int) -> None:
+    words = ("-m", "lr=0.1,0.01,0.001", "early_stopping.patience=null", "trainer.max_epochs=40", "sweep.name=first")
+    process = start(tmp_path, *words)
+    while not list((tmp_path / FIRST).glob("001*/train.log")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    time.sleep(0.5)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == status, (out, err)
+    assert "sweep.name=first" in err
+    assert "Traceback" not in err
+    before = figures(tmp_path)["000_lr-0.1"]
+    status, out, err = run(tmp_path, *words)
+    assert status == 0, (out, err)
+    assert board(tmp_path)["state"].to_list() == ["done"] * 3
+    assert board(tmp_path)["epochs"].to_list() == [40.0] * 3
+    assert figures(tmp_path)["000_lr-0.1"] == before
+
+
+def test_four_processes_on_one_storage_run_no_trial_twice(tmp_path: Path) -> None:
+    words = [
+        "-m", *SMALL, "sweep=optuna", "sweep.trials=12", "lr=tag(log,interval(1e-3,1))", "sweep.name=first",
+        "checkpoint.min_seconds=0", "sweep.storage=sqlite:///study.db",
+    ]  # fmt: skip
+    processes = [start(tmp_path, *words) for _ in range(4)]
+    ended = [(process.communicate(timeout=300), process.returncode) for process in processes]
+    assert [status for _, status in ended] == [0] * 4, ended
+    lines = [line for (out, _), _ in ended for line in out.splitlines() if "/12  lr=" in line]
+    assert len(lines) == len({line.split("lr=")[1].split()[0] for line in lines}) == 12
+    assert len(figures(tmp_path)) == 12
+    assert board(tmp_path).height == 12
+    assert (tmp_path / FIRST / "winner.json").exists()
+    assert len(list((tmp_path / FIRST).glob("*/evaluation.json"))) == 1
+
+
+def test_machines_with_folders_of_their_own_share_a_study(tmp_path: Path) -> None:
+    words = ("-m", *SMALL, "sweep=optuna", "sweep.trials=8", "lr=tag(log,interval(1e-3,1))", "sweep.name=first")
+    storage = f"sweep.storage=sqlite:///{tmp_path}/study.db"
+    folders = [tmp_path / name for name in ("here", "there")]
+    for folder in folders:
+        folder.mkdir()
+    processes = [start(folder, *words, storage) for folder in folders]
+    ended = [(process.communicate(timeout=300), process.returncode) for process in processes]
+    assert [status for _, status in ended] == [0] * 2, ended
+    found = [metrics for folder in folders for metrics in figures(folder).values()]
+    study = optuna.load_study(study_name="first", storage=storage.removeprefix("sweep.storage="))
+    complete = [one for one in study.trials if one.state.name == "COMPLETE"]
+    assert len(found) == len(complete) == 8
+    assert sorted(one["val/loss"] for one in found) == sorted(one.values[0] for one in complete)
+    assert len({one.user_attrs["setting"]["lr"] for one in complete}) == 8
+    assert sum((folder / FIRST / "winner.json").exists() for folder in folders) <= 1
+
+
+def test_a_pruned_search_that_is_killed_goes_on_to_the_same_trials(tmp_path: Path) -> None:
+    words = (
+        "-m", "data=xor", "model=mlp", "trainer.max_epochs=8", "data.num_train=2000", "sweep=optuna", "sweep.trials=12",
+        "lr=tag(log,interval(1e-4,1))", "sweep.name=first", "sweep.pruner=median", "early_stopping.patience=null",
+        "checkpoint.min_seconds=0", "checkpoint.every_n_steps=7",
+    )  # fmt: skip
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    for folder in (whole, killed):
+        folder.mkdir()
+    assert run(whole, *words)[0] == 0
+    for wanted in (6, 9):
+        process = start(killed, *words)
+        while len(list((killed / FIRST).glob("*/metrics.json"))) < wanted:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.01)
+        time.sleep(0.05 * wanted)
+        process.kill()
+        process.communicate()
+    assert run(killed, *words)[0] == 0
+    assert figures(killed) == figures(whole)
+    assert "pruned" in board(killed)["state"].to_list()
+
+
+def test_a_worker_that_is_asked_to_end_does_not_end_the_sweep(tmp_path: Path) -> None:
+    (tmp_path / "ending.py").write_text(KILLER.replace("SIGKILL", "SIGTERM").replace("Killer", "Ending"))
+    words = ("-m", *SMALL, "data._target_=ending.Ending", "data.spread=1,0.5", "sweep.name=first", *TWO_WORKERS)
+    status, out, err = run(tmp_path, *words)
+    assert status == 0, (out, err)
+    assert board(tmp_path)["state"].to_list() == ["done", "failed"]
+
+
+def test_jobs_run_through_submitit(tmp_path: Path) -> None:
+    words = ("-m", *SMALL, "lr=0.1,0.01", "sweep.name=first", "hydra/launcher=submitit_local")
+    status, out, err = run(tmp_path, *words)
+    assert status == 0, (out, err)
+    assert len(figures(tmp_path)) == 2
+    assert "Leaderboard of 2" in out

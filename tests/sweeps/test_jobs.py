@@ -1,0 +1,72 @@
+"""What has become of a job, as its folder tells."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from rosenblatt.run import RunFolder
+from rosenblatt.sweeps.dimensions import Trial
+from rosenblatt.sweeps.jobs import Job, jobs_in, jobs_of, outcome
+
+
+@pytest.fixture
+def job(tmp_path):
+    made = Job(Trial(3, {"lr": "0.1"}), 5, tmp_path / "003_lr-0.1")
+    made.write(sweep={"objectives": ["val/loss"]})
+    return made
+
+
+def test_a_job_is_read_back_from_its_folder(job, tmp_path):
+    assert Job.read(job.folder) == job
+    assert jobs_in(tmp_path) == [job]
+    assert Job.read(tmp_path) is None
+
+
+def test_a_job_goes_from_open_to_done(job):
+    assert outcome(job, ["val/loss"]).state == "open"
+    (job.folder / "config.yaml").write_text("")
+    assert outcome(job, ["val/loss"]).state == "cut off"
+    run = RunFolder(job.folder)
+    run.lock()
+    assert outcome(job, ["val/loss"]).state == "running"
+    run.unlock()
+    assert outcome(job, ["val/loss"]).state == "cut off"
+    (job.folder / "metrics.json").write_text(json.dumps({"val/loss": 0.5, "interrupted": True}))
+    assert outcome(job, ["val/loss"]).state == "cut off"
+    (job.folder / "metrics.json").write_text(json.dumps({"val/loss": 0.5, "interrupted": False}))
+    assert outcome(job, ["val/loss"]).state == "done"
+    (job.folder / "metrics.json").write_text(json.dumps({"val/loss": 0.5, "pruned": True}))
+    assert outcome(job, ["val/loss"]).state == "pruned"
+
+
+@pytest.mark.parametrize("value", [None, "high", float("nan")])
+def test_a_job_whose_objective_is_no_number_has_failed(job, value):
+    (job.folder / "metrics.json").write_text(json.dumps({"val/loss": value}))
+    found = outcome(job, ["val/loss"])
+    assert found.state == "failed"
+    assert found.reason.startswith("val/loss is no number")
+
+
+def test_a_failure_has_its_reason_until_it_is_forgotten(job):
+    job.fail("out of memory")
+    assert outcome(job, ["val/loss"]).reason == "out of memory"
+    job.forget_failure()
+    assert outcome(job, ["val/loss"]).state == "open"
+
+
+def test_to_look_at_a_run_keeps_nobody_from_training_there(job):
+    run = RunFolder(job.folder)
+    for _ in range(20):
+        assert not job.run.locked
+        run.lock()
+        run.unlock()
+
+
+def test_each_seed_has_a_folder_of_its_own(tmp_path):
+    trial = Trial(0, {"lr": "1"})
+    assert [job.folder.name for job in jobs_of(tmp_path, trial, [7])] == ["000_lr-1"]
+    several = jobs_of(tmp_path, trial, [7, 8])
+    assert [job.folder.name for job in several] == ["000_lr-1_seed-7", "000_lr-1_seed-8"]
+    assert [job.described for job in several] == ["lr=1 seed=7", "lr=1 seed=8"]

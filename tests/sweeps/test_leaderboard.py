@@ -1,0 +1,98 @@
+"""Means, ranks and tables of trials."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from rosenblatt.sweeps.dimensions import Trial
+from rosenblatt.sweeps.jobs import Job, Outcome
+from rosenblatt.sweeps.leaderboard import (
+    as_csv,
+    as_markdown,
+    leaderboard_table,
+    ranked,
+    row_of,
+    table_of,
+)
+
+
+def row(number, *values, state="done", name="val/loss", **more):
+    trial = Trial(number, {"lr": f"0.{number + 1}", "optimizer": "adam"})
+    jobs = [Job(trial, seed, Path(f"{number}_seed-{seed}")) for seed in range(max(len(values), 1))]
+    if not values:
+        return row_of([(jobs[0], Outcome(state, {}, "why"))])
+    return row_of(
+        [(job, Outcome(state, {name: value, "seconds": 1.5} | more)) for job, value in zip(jobs, values, strict=True)]
+    )
+
+
+@given(st.lists(st.lists(st.floats(-1e3, 1e3), min_size=3, max_size=3), min_size=1, max_size=20))
+def test_trials_are_ranked_by_the_mean_over_their_seeds(values):
+    rows = [row(i, *some) for i, some in enumerate(values)]
+    found = ranked(rows, ["val/loss"])
+    means = [one.means["val/loss"] for one in found]
+    assert means == sorted(means)
+    assert [one.rank for one in found] == list(range(1, len(values) + 1))
+    for one in rows:
+        some = values[one.trial.number]
+        assert one.means["val/loss"] == pytest.approx(np.mean(some), abs=1e-9)
+        assert one.spreads["val/loss"] == pytest.approx(np.std(some, ddof=1), abs=1e-6)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=12))
+def test_with_two_objectives_no_trial_stands_before_one_that_beats_it(values):
+    rows = [row(i, loss, name="val/loss", **{"val/acc": float(acc)}) for i, (loss, acc) in enumerate(values)]
+    found = ranked(rows, ["val/loss", "val/acc"])
+    pairs = [(one.means["val/loss"], -one.means["val/acc"]) for one in found]
+    for i, late in enumerate(pairs):
+        beaten_by_later = [p for p in pairs[i + 1 :] if p != late and p[0] <= late[0] and p[1] <= late[1]]
+        assert not beaten_by_later
+
+
+def test_trials_without_a_result_come_last_and_have_no_rank():
+    rows = [row(0, state="failed"), row(1, 0.5, state="pruned"), row(2, 0.9), row(3, state="open"), row(4, 0.7)]
+    found = ranked(rows, ["val/loss"])
+    assert [one.trial.number for one in found] == [4, 2, 1, 3, 0]
+    assert [one.rank for one in found] == [1, 2, 3, None, None]
+
+
+def test_a_trial_of_which_one_seed_failed_has_failed():
+    jobs = [(Job(Trial(0, {}), seed, Path(str(seed))), Outcome("done", {"val/loss": 0.1})) for seed in range(2)]
+    jobs.append((jobs[0][0], Outcome("failed", {}, "out of memory")))
+    found = row_of(jobs)
+    assert (found.state, found.reason) == ("failed", "out of memory")
+    assert ranked([found], ["val/loss"])[0].rank is None
+
+
+def test_csv_and_markdown_hold_what_is_ranked():
+    rows = [row(0, 0.25, 0.75), row(1, 0.125, 0.125), row(2, state="failed")]
+    table = table_of(ranked(rows, ["val/loss"]), ["val/loss"])
+    found = pl.read_csv(io.StringIO(as_csv(table)))
+    assert found["rank"].to_list() == [1, 2, None]
+    assert found["val/loss"].to_list() == [0.125, 0.5, None]
+    assert found["val/loss spread"].to_list() == [0.0, pytest.approx(0.353553, abs=1e-6), None]
+    assert found["state"].to_list() == ["done", "done", "failed"]
+    assert found["reason"].to_list()[2] == "why"
+    lines = as_markdown(table).splitlines()
+    assert lines[0].startswith("| rank | lr | optimizer | val/loss |")
+    assert lines[2].startswith("| 1 | 0.2 | adam | 0.1250 |")
+    assert len(lines) == 5
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_the_table_fits_a_terminal_and_shows_no_figure_in_two_lines(width):
+    rows = ranked([row(i, 0.1 * i, 0.1, **{"val/acc": 0.9, "epochs": 3}) for i in range(30)], ["val/loss"])
+    console = Console(width=width, file=io.StringIO())
+    console.print(leaderboard_table(rows, ["val/loss"]))
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    assert lines[0].strip() == "Leaderboard of 30, the first 20"
+    assert len([line for line in lines if "adam" in line]) == 20
