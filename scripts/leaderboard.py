@@ -8,41 +8,48 @@ python scripts/leaderboard.py logs/sweeps/* --format csv --output all.csv
 from __future__ import annotations
 
 import argparse
+import io
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
-from rosenblatt.errors import UserError, listed
+from rosenblatt.errors import UserError, listed, nearest
 from rosenblatt.sweeps.board import Board
 from rosenblatt.sweeps.folder import SweepFolder
 from rosenblatt.sweeps.leaderboard import as_csv, as_markdown, leaderboard_table, ranked, table_of
 from rosenblatt.whole import write_whole
+
+KINDS = {".csv": "csv", ".md": "markdown"}
 
 
 def main() -> None:
     """Print one leaderboard of all sweeps that are named, or write it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sweeps", nargs="+", type=Path, metavar="SWEEP", help="folder of a sweep")
-    parser.add_argument("--format", choices=("table", "csv", "markdown"), default="table")
+    parser.add_argument("--format", choices=("table", "csv", "markdown"), help="table, or what the name of FILE says")
     parser.add_argument("--output", type=Path, metavar="FILE", help="where to write it, instead of printing it")
     arguments = parser.parse_args()
+    kind = arguments.format or ("table" if arguments.output is None else KINDS.get(arguments.output.suffix))
+    if arguments.output is not None and kind in (None, "table"):
+        parser.error(f"--output {arguments.output}: expected a name that ends in .csv or .md, or --format.")
     try:
-        text = leaderboard(arguments.sweeps, arguments.format)
-        if text is not None and arguments.output is None:
+        text = leaderboard(arguments.sweeps, str(kind))
+        if arguments.output is None:
             print(text, end="")
-        elif text is not None:
+        elif arguments.output.is_dir():
+            raise UserError(f"--output {arguments.output}: this is a folder. Name a file.")
+        else:
             write_whole(arguments.output, text.encode())
-        elif arguments.output is not None:
-            raise UserError("--output: expected --format csv or markdown with it.")
     except UserError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
         sys.exit(f"error: {error.filename}: {error.strerror}")
 
 
-def leaderboard(paths: list[Path], kind: str) -> str | None:
-    """Return the leaderboard as text, or print it as a table.
+def leaderboard(paths: list[Path], kind: str) -> str:
+    """Return the leaderboard as text.
 
     Args:
         paths: folders of sweeps.
@@ -54,6 +61,9 @@ def leaderboard(paths: list[Path], kind: str) -> str | None:
     rows, objectives = [], None
     for path in paths:
         content = SweepFolder(path).read()
+        if not path.is_dir():
+            others = [str(one.parent) for one in path.parent.glob("*/sweep.json")]
+            raise UserError(f"{path}: there is no such folder.{nearest(str(path), others)}")
         if content is None:
             raise UserError(f"{path}: expected the folder of a sweep; it holds no sweep.json.")
         if objectives not in (None, content["objectives"]):
@@ -65,12 +75,13 @@ def leaderboard(paths: list[Path], kind: str) -> str | None:
         found = Board(path, objectives).rows()
         if len(paths) > 1:
             for row in found:
-                row.folders = [f"{path.name}/{name}" for name in row.folders]
+                row.trial = replace(row.trial, setting={"sweep": path.name, **row.trial.setting})
         rows += found
     rows = ranked(rows, objectives or [])
     if kind == "table":
-        Console().print(leaderboard_table(rows, objectives or []))
-        return None
+        console = Console(file=io.StringIO(), width=Console().width)
+        console.print(leaderboard_table(rows, objectives or [], console.width))
+        return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
     table = table_of(rows, objectives or [])
     return as_csv(table) if kind == "csv" else as_markdown(table)
 

@@ -16,7 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams import plugin_data_pb2
 
 from conftest import SMALL
-from rosenblatt.commands import job, messages, sweep_settings
+from rosenblatt.commands import job, messages, sweep_identity
 
 GRID = ("-m", *SMALL, "optimizer=adam,sgd", "lr=0.1,0.01", "sweep.name=first")
 SEARCH = (
@@ -39,7 +39,7 @@ def configs(tmp_path, monkeypatch):
     """A copy of configs/ that may be edited."""
     copy = tmp_path / "configs"
     shutil.copytree(messages.CONFIGS, copy)
-    monkeypatch.setattr(sweep_settings, "CONFIGS", copy)
+    monkeypatch.setattr(sweep_identity, "CONFIGS", copy)
     return copy
 
 
@@ -116,10 +116,37 @@ def test_the_same_command_again_does_nothing_and_one_that_was_cut_off_only_what_
     assert board()["rank"].to_list() == [1, 2, 3, 4]
 
 
-def test_order_of_words_may_change_and_the_name_of_the_sweep_is_its_folder(sweep):
+def test_words_may_come_in_another_order(sweep):
     sweep(*GRID)
+    before = board()
     done = sweep("-m", "sweep.name=first", "lr=0.1,0.01", *SMALL[::-1], "optimizer=adam,sgd")
     assert done.status == 0, done.err
+    assert "1/4" not in done.out
+    assert board().equals(before)
+    assert len(runs()) == 4
+
+
+def test_data_that_have_changed_are_refused(sweep, reviews):
+    words = ("-m", "data=text", f"data.train={reviews}", "lr=0.1,0.01", "trainer.max_epochs=1", "sweep.name=first")
+    assert sweep(*words).status == 0
+    reviews.write_text(reviews.read_text() + "a new one,positive\n")
+    done = sweep(*words)
+    assert done.status == 1
+    assert f"the file {reviews} has changed" in done.err
+
+
+def test_a_configuration_file_that_is_broken_is_told_with_its_place(sweep, configs, monkeypatch):
+    (configs / "optimizer" / "adam.yaml").write_text("lr: 1\nlr: 2\n")
+    sweep("-m", *SMALL, "lr=0.1,0.2", "sweep.name=other")  # makes the copy, of which jobs are composed
+    done = sweep("-m", *SMALL, "lr=0.1,0.2", "sweep.name=first")
+    assert done.status == 1
+    assert "Traceback" not in done.err
+    assert "adam.yaml" in done.out + done.err
+
+
+def test_a_range_leaves_out_its_end(sweep):
+    sweep("-m", *SMALL, "lr=range(0.1,0.4,0.1)", "sweep.name=first")
+    assert sorted(board()["lr"].to_list()) == pytest.approx([0.1, 0.2, 0.3])
 
 
 def test_another_sweep_under_the_same_name_is_refused_with_the_difference(sweep):
@@ -388,12 +415,12 @@ def test_the_leaderboard_of_several_sweeps_is_one(sweep, program, capsys):
     found = pl.read_csv(io.StringIO(done.out))
     assert found.height == 6
     assert found["val/loss"].is_sorted()
-    assert {name.split("/")[0] for name in found["folder"]} == {"first", "second"}
+    assert set(found["sweep"]) == {"first", "second"}
     assert (
         program("scripts/leaderboard.py", "logs/sweeps/first", "--format", "csv").out
         == (FIRST / "leaderboard.csv").read_text()
     )
-    program("scripts/leaderboard.py", "logs/sweeps/first", "--format", "markdown", "--output", "board.md")
+    program("scripts/leaderboard.py", "logs/sweeps/first", "--output", "board.md")
     assert Path("board.md").read_text().startswith("| rank | optimizer | lr |")
     assert "Leaderboard of 4" in program("scripts/leaderboard.py", "logs/sweeps/first").out
     assert program("scripts/leaderboard.py", "logs").status == 1

@@ -17,6 +17,7 @@ import pytest
 from conftest import ROOT, SMALL
 from rosenblatt.sweeps.storage import storage_of
 
+linux = pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks at /proc")
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
 FIRST = Path("logs/sweeps/first")
 TWO_WORKERS = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
@@ -78,11 +79,11 @@ def test_two_workers_find_what_one_finds(tmp_path: Path) -> None:
 
 def test_a_worker_that_is_killed_fails_its_job_and_no_other(tmp_path: Path) -> None:
     (tmp_path / "killer.py").write_text(KILLER)
-    words = ("-m", *SMALL, "data._target_=killer.Killer", "data.spread=1,0.5", "lr=0.1,0.01,0.001")
+    words = ("-m", *SMALL, "data._target_=killer.Killer", "data.spread=1,0.5", "lr=0.1,0.01")
     status, out, err = run(tmp_path, *words, "sweep.name=first", *TWO_WORKERS)
     assert status == 0, (out, err)
     assert "Traceback" not in out + err
-    assert board(tmp_path)["state"].to_list() == ["done"] * 3 + ["failed"] * 3
+    assert board(tmp_path)["state"].to_list() == ["done"] * 2 + ["failed"] * 2
     assert "data.spread=0.5 lr=0.1  failed: its process died 3 times: " in out
     assert all("spread-1" in name for name in figures(tmp_path))
 
@@ -188,6 +189,26 @@ def test_a_pruned_search_that_is_killed_goes_on_to_the_same_trials(tmp_path: Pat
     assert run(killed, *words)[0] == 0
     assert figures(killed) == figures(whole)
     assert "pruned" in board(killed)["state"].to_list()
+
+
+@linux
+def test_workers_end_with_a_sweep_that_is_killed(tmp_path: Path) -> None:
+    words = ("-m", "lr=0.1,0.01", "sweep.name=first", "trainer.max_epochs=2000", "early_stopping.patience=null")
+    with (tmp_path / "printed.txt").open("w") as file:
+        process = subprocess.Popen(command(*words, *TWO_WORKERS), cwd=tmp_path, stdout=file, stderr=file)
+        while len(list((tmp_path / FIRST).glob("*/train.log"))) < 2:
+            assert process.poll() is None, (tmp_path / "printed.txt").read_text()
+            time.sleep(0.01)
+        listed = subprocess.run(["ps", "-wweo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
+        rows = [line.split(None, 2) for line in listed.splitlines()[1:]]
+        workers = [pid for pid, parent, what in rows if int(parent) == process.pid and "LokyProcess" in what]
+        process.kill()
+        process.wait()
+    assert len(workers) == 2
+    deadline = time.monotonic() + 20
+    while any(Path("/proc", pid).exists() for pid in workers):
+        assert time.monotonic() < deadline, "workers live on"
+        time.sleep(0.1)
 
 
 def test_a_worker_that_is_asked_to_end_does_not_end_the_sweep(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from rosenblatt.sweeps.leaderboard import (
     leaderboard_table,
     ranked,
     row_of,
+    shown,
     table_of,
 )
 
@@ -96,3 +97,17 @@ def test_the_table_fits_a_terminal_and_shows_no_figure_in_two_lines(width):
     assert max(map(len, lines)) <= width
     assert lines[0].strip() == "Leaderboard of 30, the first 20"
     assert len([line for line in lines if "adam" in line]) == 20
+
+
+def test_what_varies_is_shown_even_where_there_is_little_room():
+    rows = ranked([row(i, 0.1, 0.1 + i, **{"val/acc": 0.9, "seconds_training": 1.0}) for i in range(3)], ["val/loss"])
+    console = Console(width=40, file=io.StringIO())
+    console.print(leaderboard_table(rows, ["val/loss"], 40))
+    heading = console.file.getvalue().splitlines()[2].split()
+    assert heading == ["rank", "lr", "optimizer", "val/loss"]
+    assert all(len(line) <= 40 for line in console.file.getvalue().splitlines())
+
+
+def test_a_huge_figure_does_not_blow_up_the_table():
+    assert shown(7.98372427e27) == "7.984e+27"
+    assert (shown(0.5), shown(3.0), shown(None), shown("x")) == ("0.5000", "3", "", "x")

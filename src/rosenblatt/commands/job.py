@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
@@ -14,12 +17,12 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from rosenblatt.commands.messages import explained
+from rosenblatt.commands.messages import DISK_FULL, explained
 from rosenblatt.commands.space import is_of_sweep
 from rosenblatt.commands.values import flat, plain
 from rosenblatt.errors import FolderTaken, UserError, check_choice
 from rosenblatt.sweeps.dimensions import plain_key
-from rosenblatt.sweeps.jobs import JOB, Job
+from rosenblatt.sweeps.jobs import JOB, SWEEP_PID, Job
 
 if TYPE_CHECKING:
     from rosenblatt.sweeps.pruning import Pruning
@@ -96,9 +99,24 @@ def warn_of_sweep_settings() -> None:
             log.warning("%s is ignored: without -m there is one run.", word.partition("=")[0])
 
 
+def end_with_sweep() -> None:
+    """Let a worker end soon after the process of its sweep: one that is killed leaves no time to tell it."""
+    parent = os.getppid()
+    if os.environ.get(SWEEP_PID) != str(parent) or any(one.name == SWEEP_PID for one in threading.enumerate()):
+        return
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, name=SWEEP_PID, daemon=True).start()
+
+
 @contextmanager
 def recorded(job: Job) -> Iterator[None]:
     """Record why a job has failed, in its folder; what is printed goes nowhere, since several jobs run at once."""
+    end_with_sweep()
     try:
         with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
             yield
@@ -106,6 +124,9 @@ def recorded(job: Job) -> Iterator[None]:
         pass  # another process runs it; the sweep waits for that one
     except Exception as error:
         reason = explained(error, "train")
+        if reason is not None and reason.startswith(DISK_FULL):  # which is no fault of the job's
+            sys.stderr.write(f"error: {reason}\n")
+            sys.exit(1)
         file = logging.getLogger("rosenblatt_file")
         if reason is None:
             file.exception("This is a mistake in the program:")

@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from rosenblatt.errors import UserError, nearest
 
+DISK_FULL = "The disk is full"
 CONFIGS = Path(__file__).parents[3] / "configs"
 
 
@@ -33,9 +34,11 @@ def explained(error: BaseException, config_name: str) -> str | None:
     if isinstance(error, ValueError) and str(error).startswith("Config group override must be"):
         return _no_name()
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return f"The disk is full: {error.filename or 'a file'} could not be written. Free some space and run again."
+        return f"{DISK_FULL}: {error.filename or 'a file'} could not be written. Free some space and run again."
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{error.filename}: {error.strerror.lower()}. Is hydra.run.dir, or the current folder, a place to write?"
+    if type(error).__module__.startswith("yaml."):
+        return f"configs/: {' '.join(str(error).split())}"
     if type(error).__name__ == "MisconfigurationException":  # Lightning's, about arguments of the Trainer
         return f"trainer: {str(error).strip()}"
     if type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error):

@@ -86,7 +86,7 @@ def _dimension(one: Override, word: str, method: str) -> Dimension:
         whole = word.partition("=")[2].startswith("int(")
         return as_interval(value.start, value.end, None, tags, whole, word)
     if isinstance(value, RangeSweep) and method == "optuna":
-        numbers = [float(text) for text in one.sweep_string_iterator()]
+        numbers = [float(text) for text in _in_range(one)]
         if len(numbers) < 2:
             raise UserError(f"{word}: expected a range of two numbers at least; got {listed(numbers)}.")
         whole = all(isinstance(number, int) for number in (value.start, value.step))
@@ -95,9 +95,9 @@ def _dimension(one: Override, word: str, method: str) -> Dimension:
         raise UserError(f"{word}: a tag, such as log, goes with interval(low, high) and sweep=optuna.")
     if isinstance(value, ChoiceSweep) and value.shuffle:
         raise UserError(f"{word}: shuffled values would come in another order each time. Leave shuffle out.")
-    values = tuple(dict.fromkeys(one.sweep_string_iterator()))
+    values = tuple(dict.fromkeys(_in_range(one)))
     if not values:
-        raise UserError(f"{word}: there is nothing of that kind.")
+        raise UserError(f"{word}: there is nothing of that kind. (glob looks among the choices of a group.)")
     return Choices(key, values)
 
 
@@ -109,6 +109,14 @@ def is_of_sweep(word: str) -> bool:
 def is_space(word: str) -> bool:
     """Return whether a word says what varies."""
     return plain_key(word).startswith("sweep.space")
+
+
+def _in_range(one: Override) -> list[str]:
+    """Return the values of a sweep; of a range without its end, which rounding can let in: 0.1 + 0.1 + 0.1 < 0.4."""
+    values, sweep = list(one.sweep_string_iterator()), one.value()
+    if isinstance(sweep, RangeSweep) and sweep.stop is not None:
+        values = [text for text in values if not math.isclose(float(text), float(sweep.stop), rel_tol=1e-9)]
+    return values
 
 
 def _key(word: str) -> str:

@@ -6,6 +6,8 @@ each is read from its run folder, whoever has run it. So a sweep can be killed a
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -15,13 +17,14 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from rosenblatt.commands.space import Words, check_words, read_words
+from rosenblatt.commands.sweep_identity import same_sweep
 from rosenblatt.commands.sweep_jobs import Jobs
 from rosenblatt.commands.sweep_result import Progress, report
-from rosenblatt.commands.sweep_settings import Settings, fixed_configs, read_settings, same_sweep, share_cores, width_of
+from rosenblatt.commands.sweep_settings import Settings, fixed_configs, read_settings, share_cores, width_of
 from rosenblatt.errors import UserError
 from rosenblatt.sweeps.dimensions import Choices
 from rosenblatt.sweeps.folder import SweepFolder
-from rosenblatt.sweeps.jobs import jobs_in, jobs_of, outcome
+from rosenblatt.sweeps.jobs import SWEEP_PID, jobs_in, jobs_of, outcome
 from rosenblatt.sweeps.leaderboard import row_of
 from rosenblatt.sweeps.plans import GridPlan, Plan, SearchPlan
 
@@ -49,21 +52,29 @@ def sweep(config: DictConfig, words: list[str], context: HydraContext, task: Tas
             "-m is a sweep, and nothing varies. Give a setting several values (lr=0.1,0.01), or several seeds "
             "(sweep.seeds=5); or leave -m out."
         )
+    if any(word.startswith("hydra.run.dir=") for word in config.hydra.overrides.hydra):
+        raise UserError("hydra.run.dir: a sweep has a folder for each job. Name them all: sweep.name=...")
     if len(settings.seeds) > 1 and any(one.key == "seed" for one in found.dimensions):
         raise UserError("seed: with sweep.seeds it varies already. Take one of them out.")
     check_words(found, config, context.config_loader)
     folder = SweepFolder(Path(config.hydra.sweep.dir))
     with folder.lock():
-        identity = same_sweep(folder, found, settings)
+        found, identity = same_sweep(folder, found, settings)
     fixed_configs(context.config_loader, folder.path)
     width = width_of(config.hydra.launcher)
+    os.environ[SWEEP_PID] = str(os.getpid())
     share_cores(width, config.hydra.launcher)
     launcher = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=task, config=config)
     if settings.retry_failed:
         for job in jobs_in(folder.path):
             if outcome(job, settings.objectives).state == "failed":
                 job.forget_failure()
-    plan = make_plan(folder, found, settings, identity, config.hydra.launcher)
+    try:
+        plan = make_plan(folder, found, settings, identity, config.hydra.launcher)
+    except UserError:
+        if not jobs_in(folder.path):
+            shutil.rmtree(folder.path)
+        raise
     in_process = width == 1 and "submitit_folder" not in config.hydra.launcher
     jobs = Jobs(launcher, found, folder.path, settings, in_process)
     try:
@@ -75,9 +86,9 @@ def sweep(config: DictConfig, words: list[str], context: HydraContext, task: Tas
                 progress.look()
                 for own in every.values():
                     plan.tell(row_of([(job, outcome(job, settings.objectives)) for job in own]))
-    except (KeyboardInterrupt, SystemExit):
+    except (KeyboardInterrupt, SystemExit) as error:
         sys.stderr.write(f"The sweep goes on with the same command, and sweep.name={folder.path.name}\n")
-        raise
+        sys.exit(error.code if isinstance(error, SystemExit) else 130)
     if not report(folder, plan, settings, found, start):
         sys.exit(1)
 

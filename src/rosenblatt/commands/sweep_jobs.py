@@ -43,7 +43,6 @@ class Jobs:
         self.folder = folder
         self.settings = settings
         self.in_process = in_process
-        self._has_run = False
 
     def finish(self, jobs: list[Job]) -> None:
         """Run all jobs that have not ended.
@@ -64,6 +63,10 @@ class Jobs:
             begun = [job for job in group if states[job.folder] == "cut off"]
             for job in begun or [job for job in group if states[job.folder] == "open"]:
                 deaths[job.folder] += 1
+                if len(group) == 1 and deaths[job.folder] >= ATTEMPTS and not any(self.folder.glob("*/config.yaml")):
+                    for one in jobs:
+                        shutil.rmtree(one.folder, ignore_errors=True)
+                    raise UserError(f"hydra/launcher: it can't start jobs: {reason}.")
                 if len(group) == 1 and (is_setting or deaths[job.folder] >= ATTEMPTS):
                     died = "" if is_setting else f"its process died {ATTEMPTS} times: "
                     job.fail(died + (reason or "it left no result"))
@@ -103,14 +106,10 @@ class Jobs:
             return "it was ended by a signal", False
         except Exception as error:  # of joblib or submitit, of which there are many
             log.debug("launcher", exc_info=True)
+            if type(error).__module__.startswith("yaml."):  # of a file that no job can do without
+                raise
             reason = re.split(r"\n|(?<=\w)\.(?=\s|$)", str(error).strip())[0] or type(error).__name__
-            if not self._has_run and not any((job.folder / "config.yaml").exists() for job in jobs):
-                for job in jobs:
-                    shutil.rmtree(job.folder)
-                raise UserError(f"hydra/launcher: it can't start jobs: {reason}.") from None
             return reason, False
-        finally:
-            self._has_run = True
         return "", False
 
     def _words(self, job: Job) -> list[str]:

@@ -112,8 +112,15 @@ def report(folder: SweepFolder, plan: Plan, settings: Settings, words: Words, st
         with folder.lock():
             measure_winner(folder.path, rows[0], words)
         rows = board.write()
+    if num_left == 0 and rows:
+        from rosenblatt.sweeps.overview import draw  # matplotlib takes its time
+
+        draw(rows, settings.objectives, plan.importances(), folder.path)
     console.print()
-    console.print(leaderboard_table(rows, settings.objectives))
+    if rows:
+        console.print(leaderboard_table(rows, settings.objectives, console.width))
+    else:
+        console.print("No job has run in this folder: all trials have ended, or are taken, elsewhere.")
     failed = [(job, one) for job, one in board.look() if one.state == "failed"]
     for job, one in failed:
         console.print(Text(f"failed: {job.described or job.folder.name}: {one.reason}"), soft_wrap=True)
@@ -121,10 +128,6 @@ def report(folder: SweepFolder, plan: Plan, settings: Settings, words: Words, st
         console.print(Text(f"        {_shown_path(file if file.exists() else job.folder)}"), soft_wrap=True)
     for word, note in _notes(folder.path, rows, settings, words, num_left, time.perf_counter() - start):
         console.print(Text(f"{word:<12}{note}"), soft_wrap=True)
-    if num_left == 0 and rows:
-        from rosenblatt.sweeps.overview import draw  # matplotlib takes its time
-
-        draw(rows, settings.objectives, plan.importances(), folder.path)
     most = len(board.look()) - 1 if settings.max_failures is None else settings.max_failures
     return not failed or len(failed) <= most
 
@@ -135,15 +138,18 @@ def _notes(
     notes = []
     best = rows[0] if rows and rows[0].rank == 1 else None
     if best is not None:
-        notes.append(("best", described(best.trial.setting) or best.folders[0]))
+        by = f" (by {settings.objectives[0]}, of those that none beats)" if len(settings.objectives) > 1 else ""
+        notes.append(("best", (described(best.trial.setting) or best.folders[0]) + by))
         if best.test:
             names = [name for name in best.test if f"{name}_low" in best.test or f"{name} spread" in best.test]
             notes.append(("on test", ", ".join(_with_interval(name, best.test) for name in names[:4])))
         notes.append(("repeat", repeated(words, best.trial, len(best.folders))))
     if num_left:
-        notes.append(("left", f"{num_left} trials, which other processes run; the last one to end measures the winner"))
+        trials = "1 trial" if num_left == 1 else f"{num_left} trials"
+        notes.append(("left", f"{trials}, which other processes run; the last one to end measures the winner"))
     notes.append(("time", f"{seconds:.1f} s"))
-    notes.append(("folder", f"{_shown_path(path)}: leaderboard.csv, overview.png"))
+    files = [name for name in ("leaderboard.csv", "overview.png") if (path / name).exists()]
+    notes.append(("folder", ": ".join([_shown_path(path), *([", ".join(files)] if files else [])])))
     notes.append(("next", f"tensorboard --logdir {_shown_path(path)}"))
     return notes
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import uuid
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,11 +13,8 @@ from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
 
 from rosenblatt.commands.checked import check_seed, checked
-from rosenblatt.commands.messages import CONFIGS
-from rosenblatt.commands.space import Words, is_space
-from rosenblatt.commands.values import flat, plain
+from rosenblatt.commands.values import plain
 from rosenblatt.errors import UserError, check_choice, listed
-from rosenblatt.sweeps.folder import SweepFolder, changes
 from rosenblatt.titles import TITLES
 
 log = logging.getLogger(__name__)
@@ -27,7 +23,6 @@ TYPES: dict[str, Any] = {
     "method": str, "name": str | int | None, "seeds": int, "objective": str | list[str], "max_failures": int | None,
     "retry_failed": bool, "trials": int, "space": dict, "sampler": str, "pruner": str | None, "storage": str | None,
 }  # fmt: skip
-MAY_CHANGE = ("sweep.trials", "sweep.max_failures", "sweep.retry_failed", "sweep.name")  # from one start to the next
 COSTS = ("seconds", "seconds_training", "epochs", "steps")  # that a run reports besides, and that may be objectives
 
 
@@ -117,72 +112,6 @@ def check_objectives(objectives: list[str]) -> None:
         check_choice("sweep.objective", name, known)
     if len(set(objectives)) < len(objectives):
         raise UserError(f"sweep.objective: {listed(objectives)}: one is there twice.")
-
-
-def same_sweep(folder: SweepFolder, words: Words, settings: Settings) -> str:
-    """See to it that the folder is of this sweep, and of no other; return its identity.
-
-    Raises:
-        UserError: a sweep of that name was started with other settings or files; a run is there.
-    """
-    now = [_masked(word) for word in words.fixed if word.partition("=")[0] not in MAY_CHANGE and not is_space(word)]
-    varies = [f"{one.key}={_shown(one)}" for one in words.dimensions]
-    before = folder.read()
-    has_begun = any(folder.path.glob("*/config.yaml"))
-    if before is None:
-        if any(folder.path.glob("*/job.json")) or (folder.path / "config.yaml").exists():
-            raise UserError(f"{folder.path}: something else is there. Take another sweep.name.")
-        before = {}
-    lines = [] if not before else changes([*before["fixed"], *before["varies"]], [*now, *varies])
-    lines += _changed_files(folder.path / "configs", now) if before else []
-    if not before or (lines and not has_begun):  # nothing was spent on what it was
-        identity = uuid.uuid4().hex
-        content = {"id": identity, "method": settings.method, "fixed": now, "varies": varies, "seeds": settings.seeds}
-        folder.start({**content, "objectives": settings.objectives}, CONFIGS)
-        return identity
-    if lines:
-        told = "; ".join(lines[:5]) + (f"; and {len(lines) - 5} more" if len(lines) > 5 else "")
-        raise UserError(
-            f"sweep.name={folder.path.name}: this sweep was started with other settings: {told}. Go on with what it "
-            "was, or take another sweep.name."
-        )
-    return str(before["id"])
-
-
-def _shown(dimension: Any) -> str:
-    return "|".join(dimension.values) if hasattr(dimension, "values") else str(tuple(dimension[1:]))
-
-
-def _masked(word: str) -> str:
-    """Return a word without the password of a database."""
-    return re.sub(r"(sweep\.storage=.*//[^:/@]*):[^@]*@", r"\1:...@", word)
-
-
-def _changed_files(copy: Path, words: list[str]) -> list[str]:
-    """Return what has changed in ``configs/`` since the sweep was started, as lines.
-
-    Files that are new are no change: no job was started with them. Nor are those of other commands, and experiments
-    that the sweep does not name.
-    """
-    lines = []
-    for path in sorted(copy.rglob("*.yaml")):
-        name = path.relative_to(copy)
-        is_used = name.parts[0] == "train.yaml" if len(name.parts) == 1 else name.parts[0] != "hydra"
-        if not is_used or (name.parts[0] == "experiment" and not any(name.stem in word for word in words)):
-            continue
-        try:
-            then, now = (flat(_unresolved(one)) for one in (path, CONFIGS / name))
-        except Exception as error:  # of the operating system, of YAML, of OmegaConf
-            lines.append(f"configs/{name} can't be compared ({str(error).splitlines()[0]})")
-            continue
-        for key in dict.fromkeys([*then, *now]):
-            if then.get(key) != now.get(key):
-                lines.append(f"{key} in configs/{name} was {then.get(key)}, and is {now.get(key)} now")
-    return lines
-
-
-def _unresolved(path: Path) -> Any:
-    return OmegaConf.to_container(OmegaConf.load(path), resolve=False)
 
 
 def fixed_configs(loader: ConfigLoader, folder: Path) -> None:

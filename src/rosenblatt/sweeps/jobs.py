@@ -13,6 +13,7 @@ from rosenblatt.sweeps.dimensions import Trial, described, folder_name
 
 State: TypeAlias = Literal["open", "running", "cut off", "done", "pruned", "failed"]
 ENDED: tuple[State, ...] = ("done", "pruned", "failed")
+SWEEP_PID = "ROSENBLATT_SWEEP_PID"  # in the environment of workers: the process that has started them
 JOB = "job.json"  # in the run folder: which job it is
 FAILURE = "failure.json"  # in the run folder: why there is no result
 

@@ -160,39 +160,46 @@ def as_markdown(table: Sequence[Mapping[str, Any]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def leaderboard_table(rows: Sequence[Row], objectives: Sequence[str]) -> Table:
-    """Return the best rows for a terminal: settings, objectives, and one metric more.
+def leaderboard_table(rows: Sequence[Row], objectives: Sequence[str], width: int = 80) -> Table:
+    """Return the best rows for a terminal: settings, objectives, and as much besides as there is room for.
 
     Args:
         rows: from `ranked`.
         objectives: metrics by which they are judged.
+        width: of the terminal, in characters.
     """
     best = [row for row in rows if row.state != "failed"][:MAX_SHOWN] or list(rows[:MAX_SHOWN])
-    lines = table_of(best, objectives)
+    lines = [_cells(line) for line in table_of(best, objectives)]
     title = f"Leaderboard of {len(rows)}" + (f", the first {len(best)}" if len(best) < len(rows) else "")
-    table = Table(
-        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
-    )
+    style: Any = {"title_justify": "left", "title_style": "bold", "box": box.SIMPLE_HEAD}
+    table = Table(title=title, pad_edge=False, padding=(0, 1, 0, 0), **style)
     if not lines:
         return table
     settings = [name for name in lines[0] if name in {plain_key(key) for row in best for key in row.trial.setting}]
     more = [name for name in ("val/acc", "val/p_at_1", "val/loss") if name in lines[0] and name not in objectives][:1]
     tests = [name for name in ("test/p_at_1", "test/acc") if name in lines[0]][:1]
-    names = ["rank", *settings, *objectives, *more, *tests, "seconds"]
-    if any(row.state != "done" for row in best):
-        names.append("state")
+    states = ["state"] if any(row.state != "done" for row in best) else []
+    names = ["rank", *settings, *objectives, *more, *tests, "seconds", *states]
+    for name in (*more, "seconds", *tests):  # least of all what varies may go
+        if sum(max(len(name), *(len(line[name]) for line in lines)) + 1 for name in names) > width:
+            names.remove(name)
     for name in names:
         is_word = name in settings or name == "state"
         table.add_column(Text(name), justify="left" if is_word else "right", no_wrap=not is_word, overflow="fold")
     for line in lines:
-        cells = {name: shown(line[name]) for name in names}
-        cells |= {name: shortened(cells[name]) for name in settings}
-        cells["seconds"] = f"{line['seconds']:.1f}" if line["seconds"] is not None else ""
-        for name in names:
-            if line.get(f"{name} spread") is not None:
-                cells[name] += f" ± {shown(line[f'{name} spread'])}"
-        table.add_row(*(Text(cells[name]) for name in names))
+        table.add_row(*(Text(line[name]) for name in names))
     return table
+
+
+def _cells(line: Mapping[str, Any]) -> dict[str, str]:
+    """Return a line of `table_of` as people read it, spreads beside their means."""
+    cells = {name: shortened(value) if isinstance(value, str) else shown(value) for name, value in line.items()}
+    if line["seconds"] is not None:
+        cells["seconds"] = f"{line['seconds']:.1f}"
+    for name in line:
+        if line.get(f"{name} spread") is not None:
+            cells[name] += f" ± {shown(line[f'{name} spread'])}"
+    return cells
 
 
 def shown(value: Any) -> str:
@@ -200,5 +207,7 @@ def shown(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:.0f}" if value.is_integer() and abs(value) < 1e6 else f"{value:.4f}"
+        if value.is_integer() and abs(value) < 1e6:
+            return f"{value:.0f}"
+        return f"{value:.4f}" if abs(value) < 1e4 else f"{value:.3e}"
     return str(value)
