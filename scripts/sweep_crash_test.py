@@ -41,7 +41,7 @@ def main() -> None:
         print(f"the undisturbed sweep took {length:.1f} s", flush=True)
         rng = random.Random(arguments.seed)
         for number in range(arguments.kills):
-            moment = rng.uniform(0, 1.2 * length / arguments.kills)
+            moment = rng.uniform(0, length / arguments.kills)
             kill(command("killed", arguments), folder, moment)
             print(f"kill {number + 1} after {moment:.1f} s: {state_of(folder / 'logs/sweeps/killed')}", flush=True)
         finish(command("killed", arguments), folder)
@@ -68,11 +68,11 @@ def finish(words: list[str], folder: Path) -> None:
 
 
 def kill(words: list[str], folder: Path, moment: float) -> None:
-    """Start a sweep and kill it some time after it has told of itself; its workers, if any, live on for a while."""
-    printed = folder / "printed.txt"
-    with printed.open("w") as file:
+    """Start a sweep and kill it some time after a job has begun; its workers, if any, live on for a moment."""
+    with (folder / "printed.txt").open("w") as file:
+        logs, start = folder / "logs/sweeps/killed", time.time()
         process = subprocess.Popen(words, cwd=folder, stdout=file, stderr=subprocess.STDOUT)
-        while process.poll() is None and not printed.read_text():
+        while process.poll() is None and not any(log.stat().st_mtime > start for log in logs.glob("*/train.log")):
             time.sleep(0.01)
         time.sleep(moment)
         process.kill()
