@@ -113,17 +113,17 @@ def test_a_sweep_that_is_killed_goes_on_with_the_same_command(tmp_path: Path) ->
     assert [one.state.name for one in study.trials] == ["COMPLETE"] * 6
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_a_sweep_in_order_and_says_how_it_goes_on(tmp_path: Path, number: int, status: int) -> None:
+def test_ctrl_c_ends_a_sweep_in_order_and_says_how_it_goes_on(tmp_path: Path) -> None:
     words = ("-m", "lr=0.1,0.01,0.001", "early_stopping.patience=null", "trainer.max_epochs=40", "sweep.name=first")
     process = start(tmp_path, *words)
     while not list((tmp_path / FIRST).glob("001*/train.log")):
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
     time.sleep(0.5)
-    process.send_signal(number)
+    process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == status, (out, err)
+    assert process.returncode == 130, (out, err)
+    assert err.count("Ctrl-C") == 1
     assert "sweep.name=first" in err
     assert "Traceback" not in err
     before = figures(tmp_path)["000_lr-0.1"]
@@ -178,7 +178,7 @@ def test_a_pruned_search_that_is_killed_goes_on_to_the_same_trials(tmp_path: Pat
     for folder in (whole, killed):
         folder.mkdir()
     assert run(whole, *words)[0] == 0
-    for wanted in (6, 9):
+    for wanted in (7,):
         process = start(killed, *words)
         while len(list((killed / FIRST).glob("*/metrics.json"))) < wanted:
             assert process.poll() is None, process.communicate()
