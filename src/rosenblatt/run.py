@@ -164,9 +164,8 @@ class RunFolder:
 
     @property
     def shown(self) -> str:
-        """The path as a user types it: relative to the current folder where it is below that."""
-        path = self.path.resolve()
-        return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+        """The path as a user types it."""
+        return shown_path(self.path)
 
     def write(self, name: str, content: str) -> None:
         """Write a file whole or not at all."""
@@ -175,6 +174,12 @@ class RunFolder:
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write a JSON file whole or not at all."""
         self.write(name, as_json(content))
+
+
+def shown_path(path: Path) -> str:
+    """Return a path as a user types it: relative to the current folder where it is below that."""
+    path = path.resolve()
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def as_json(content: Mapping[str, Any]) -> str:

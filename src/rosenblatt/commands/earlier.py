@@ -9,6 +9,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from rosenblatt.commands.words import in_quotes
 from rosenblatt.errors import UserError, nearest
 
 typed: list[str] = []  # arguments of this call, which may name any code, as those of a folder may not
@@ -48,8 +49,7 @@ def with_earlier(words: list[str]) -> list[str]:
         raise UserError(f"{links[0]}: it is a link, and a run has none. Put the file itself there, or take it out.")
     earlier = _overrides(folder / "overrides.yaml")
     others = [word for word in words if word not in found]
-    quoted = str(folder).replace("'", r"\'")
-    return [*earlier, *others, f"resume='{quoted}'", f"hydra.run.dir='{quoted}'"]
+    return [*earlier, *others, f"resume={in_quotes(folder)}", f"hydra.run.dir={in_quotes(folder)}"]
 
 
 def _overrides(path: Path) -> list[str]:

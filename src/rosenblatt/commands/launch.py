@@ -116,8 +116,6 @@ def told(config_name: str) -> Iterator[None]:
     except (KeyboardInterrupt, SystemExit) as error:
         if isinstance(error, SystemExit) and not isinstance(error.__context__, KeyboardInterrupt):
             raise
-        if isinstance(error, SystemExit) and error.code == 130 and "-m" in sys.argv:
-            raise  # the sweep has told of it
         # Lightning turns a KeyboardInterrupt in the middle of fit or test into an exit with status 1.
         sys.stderr.write("\nCtrl-C: stopped before there was a result.\n")
         sys.exit(130)

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from rosenblatt.arguments import check_arguments
 from rosenblatt.checkpoints import Checkpoints
 from rosenblatt.commands.checked import check_seed
-from rosenblatt.commands.values import flat, plain
+from rosenblatt.commands.values import differences, flat, plain
 from rosenblatt.errors import UserError, check_choice, listed, nearest
 from rosenblatt.losses import ClassificationLoss
 from rosenblatt.spec import Task
@@ -93,9 +93,8 @@ def changes(before: Path, config: DictConfig) -> list[str]:
         old = flat(container)
     except Exception as error:  # of the operating system, of YAML, of OmegaConf
         raise UserError(f"{before}: it can't be read: {str(error).splitlines()[0]}") from None
-    new, lines = flat(plain(config)), []
-    for key in dict.fromkeys([*old, *new]):
-        if key.partition(".")[0] not in OF_THIS_CALL and (key not in old or key not in new or old[key] != new[key]):
-            then = f"was {old[key]}" if key in old else "was not there"
-            lines.append(f"{key} {then}, and {f'is {new[key]}' if key in new else 'is not there'} now")
-    return lines
+    then, now = (
+        {key: value for key, value in every.items() if key.partition(".")[0] not in OF_THIS_CALL}
+        for every in (old, flat(plain(config)))
+    )
+    return differences(then, now, missing="there")

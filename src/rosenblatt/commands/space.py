@@ -141,8 +141,3 @@ def check_words(words: Words, config: DictConfig, loader: ConfigLoader) -> None:
 
 def _first(interval: Interval) -> str:
     return repr(int(interval.low)) if interval.whole else repr(interval.low)
-
-
-def num_settings(dimensions: Sequence[Choices]) -> int:
-    """Return the number of combinations."""
-    return math.prod(len(one.values) for one in dimensions)

@@ -70,13 +70,14 @@ def sweep(config: DictConfig, words: list[str], context: HydraContext, task: Tas
             if outcome(job, settings.objectives).state == "failed":
                 job.forget_failure()
     try:
-        plan = make_plan(folder, found, settings, identity, config.hydra.launcher)
+        plan = make_plan(folder, found, settings, identity, width, keeps_busy="n_jobs" in config.hydra.launcher)
     except UserError:
         if not jobs_in(folder.path):
             shutil.rmtree(folder.path)
         raise
     in_process = width == 1 and "submitit_folder" not in config.hydra.launcher
     jobs = Jobs(launcher, found, folder.path, settings, in_process)
+    status: int | str | None = None
     try:
         with Progress(folder, plan, settings, watched=width > 1) as progress:
             while trials := plan.take():
@@ -87,19 +88,30 @@ def sweep(config: DictConfig, words: list[str], context: HydraContext, task: Tas
                 for own in every.values():
                     plan.tell(row_of([(job, outcome(job, settings.objectives)) for job in own]))
     except (KeyboardInterrupt, SystemExit) as error:
+        status = error.code if isinstance(error, SystemExit) else 130
+    if status is not None:  # outside of the handler, else it would be told as the Ctrl-C that it comes from
         sys.stderr.write(f"The sweep goes on with the same command, and sweep.name={folder.path.name}\n")
-        sys.exit(error.code if isinstance(error, SystemExit) else 130)
+        sys.exit(status)
     if not report(folder, plan, settings, found, start):
         sys.exit(1)
 
 
-def make_plan(folder: SweepFolder, words: Words, settings: Settings, identity: str, launcher: DictConfig) -> Plan:
-    """Return what says which trial is next."""
-    at_once = width_of(launcher)
+def make_plan(
+    folder: SweepFolder, words: Words, settings: Settings, identity: str, width: int, keeps_busy: bool
+) -> Plan:
+    """Return what says which trial is next.
+
+    Args:
+        folder: of the sweep.
+        words: of its command.
+        settings: of it.
+        identity: of the folder.
+        width: jobs that the launcher runs side by side.
+        keeps_busy: whether it takes more than these, and begins one where another has ended.
+    """
     if settings.method == "grid":
         choices = [one for one in words.dimensions if isinstance(one, Choices)]
-        if "n_jobs" in launcher and at_once > 1:
-            at_once *= GRID_AT_ONCE
+        at_once = width * GRID_AT_ONCE if keeps_busy and width > 1 else width
         return GridPlan(folder, choices, settings.seeds, settings.objectives, at_once)
     from rosenblatt.sweeps.search import Search
     from rosenblatt.sweeps.storage import storage_of
@@ -115,9 +127,9 @@ def make_plan(folder: SweepFolder, words: Words, settings: Settings, identity: s
         identity,
         shared=settings.storage is not None,
     )
-    if at_once >= settings.trials:
+    if width >= settings.trials:
         sys.stderr.write(
             f"All {settings.trials} trials begin at once, so that none can learn from another. With fewer workers "
             "(hydra.launcher.n_jobs, hydra.launcher.array_parallelism) a search is more than chance.\n"
         )
-    return SearchPlan(folder, study, settings.objectives, settings.trials, at_once)
+    return SearchPlan(folder, study, settings.objectives, settings.trials, width)

@@ -13,10 +13,10 @@ from omegaconf import OmegaConf
 from rosenblatt.commands.messages import CONFIGS
 from rosenblatt.commands.space import Words, is_space
 from rosenblatt.commands.sweep_settings import Settings
-from rosenblatt.commands.values import flat
+from rosenblatt.commands.values import differences, flat
 from rosenblatt.errors import UserError
 from rosenblatt.sweeps.dimensions import Choices, Dimension, plain_key
-from rosenblatt.sweeps.folder import SweepFolder, changes
+from rosenblatt.sweeps.folder import SweepFolder
 
 MAY_CHANGE = ("sweep.trials", "sweep.max_failures", "sweep.retry_failed", "sweep.name")  # from one start to the next
 LONGEST = 4096  # characters of a path
@@ -40,9 +40,10 @@ def same_sweep(folder: SweepFolder, words: Words, settings: Settings) -> tuple[W
         if any(folder.path.glob("*/job.json")) or (folder.path / "config.yaml").exists():
             raise UserError(f"{folder.path}: something else is there. Take another sweep.name.")
         before = {}
-    lines = [] if not before else changes([*before["fixed"], *before["varies"]], [*now, *varies])
-    data = _digests(words)
+    lines, data = [], _digests(words)
     if before:
+        then = [*before["fixed"], *before["varies"]]
+        lines += differences(_by_key(then), _by_key([*now, *varies]), missing="given")
         lines += _changed_files(folder.path / "configs", now)
         lines += [f"the file {path} has changed" for path, one in before["data"].items() if data.get(path, one) != one]
     if not before or (lines and not has_begun):  # nothing was spent on what it was
@@ -58,6 +59,10 @@ def same_sweep(folder: SweepFolder, words: Words, settings: Settings) -> tuple[W
         )
     order = [word.partition("=")[0] for word in before["varies"]]
     return words._replace(dimensions=sorted(words.dimensions, key=lambda one: order.index(one.key))), str(before["id"])
+
+
+def _by_key(words: list[str]) -> dict[str, str]:
+    return {key: value for key, _, value in (word.partition("=") for word in words)}
 
 
 def _digests(words: Words) -> dict[str, str]:
@@ -107,9 +112,8 @@ def _changed_files(copy: Path, words: list[str]) -> list[str]:
         except Exception as error:  # of the operating system, of YAML, of OmegaConf
             lines.append(f"configs/{name} can't be compared ({str(error).splitlines()[0]})")
             continue
-        for key in dict.fromkeys([*then, *now]):
-            if then.get(key) != now.get(key):
-                lines.append(f"{key} in configs/{name} was {then.get(key)}, and is {now.get(key)} now")
+        old, new = ({f"{key} in configs/{name}": one for key, one in every.items()} for every in (then, now))
+        lines += differences(old, new, missing="there")
     return lines
 
 

@@ -17,6 +17,7 @@ from rosenblatt.commands import launch
 from rosenblatt.commands.messages import explained
 from rosenblatt.commands.space import Words, is_space
 from rosenblatt.commands.sweep_settings import Settings
+from rosenblatt.commands.words import in_quotes
 from rosenblatt.errors import UserError
 from rosenblatt.sweeps.jobs import Job, jobs_in, outcome
 
@@ -119,15 +120,10 @@ class Jobs:
         if len(self.settings.seeds) > 1:
             words.append(f"seed={job.seed}")
         if (job.folder / "config.yaml").exists():
-            words.append(f"resume={_quoted(job.folder)}")
+            words.append(f"resume={in_quotes(job.folder)}")
         return [
             *words,
-            f"hydra.sweep.dir={_quoted(job.folder.parent)}",
-            f"hydra.sweep.subdir={_quoted(job.folder.name)}",
+            f"hydra.sweep.dir={in_quotes(job.folder.parent)}",
+            f"hydra.sweep.subdir={in_quotes(job.folder.name)}",
             "hydra.job_logging.root.handlers=[file]",
         ]
-
-
-def _quoted(value: object) -> str:
-    """Return a value as Hydra takes it."""
-    return "'" + str(value).replace("'", r"\'") + "'"

@@ -13,6 +13,7 @@ from rich.text import Text
 from rosenblatt.commands.space import Words
 from rosenblatt.commands.sweep_settings import Settings
 from rosenblatt.commands.winner import measure_winner, repeated
+from rosenblatt.run import shown_path
 from rosenblatt.sweeps.board import Board
 from rosenblatt.sweeps.dimensions import described
 from rosenblatt.sweeps.folder import SweepFolder
@@ -49,7 +50,7 @@ class Progress:
     def __enter__(self) -> Progress:
         done = f", {self.num_ended} of them done before" if self.num_ended else ""
         jobs = "1 job" if self.num_jobs == 1 else f"{self.num_jobs} jobs"
-        self.console.print(Text(f"sweep {self.folder.path.name}: {jobs}{done}; {_shown_path(self.folder.path)}"))
+        self.console.print(Text(f"sweep {self.folder.path.name}: {jobs}{done}; {shown_path(self.folder.path)}"))
         if self._thread is not None:
             self._thread.start()
         return self
@@ -125,7 +126,7 @@ def report(folder: SweepFolder, plan: Plan, settings: Settings, words: Words, st
     for job, one in failed:
         console.print(Text(f"failed: {job.described or job.folder.name}: {one.reason}"), soft_wrap=True)
         file = job.folder / "train.log"
-        console.print(Text(f"        {_shown_path(file if file.exists() else job.folder)}"), soft_wrap=True)
+        console.print(Text(f"        {shown_path(file if file.exists() else job.folder)}"), soft_wrap=True)
     for word, note in _notes(folder.path, rows, settings, words, num_left, time.perf_counter() - start):
         console.print(Text(f"{word:<12}{note}"), soft_wrap=True)
     most = len(board.look()) - 1 if settings.max_failures is None else settings.max_failures
@@ -149,8 +150,8 @@ def _notes(
         notes.append(("left", f"{trials}, which other processes run; the last one to end measures the winner"))
     notes.append(("time", f"{seconds:.1f} s"))
     files = [name for name in ("leaderboard.csv", "overview.png") if (path / name).exists()]
-    notes.append(("folder", ": ".join([_shown_path(path), *([", ".join(files)] if files else [])])))
-    notes.append(("next", f"tensorboard --logdir {_shown_path(path)}"))
+    notes.append(("folder", ": ".join([shown_path(path), *([", ".join(files)] if files else [])])))
+    notes.append(("next", f"tensorboard --logdir {shown_path(path)}"))
     return notes
 
 
@@ -159,8 +160,3 @@ def _with_interval(name: str, test: dict[str, float]) -> str:
     if f"{name}_low" in test:
         return f"{value} ({test[f'{name}_low']:.4f} to {test[f'{name}_high']:.4f})"
     return f"{value} ± {test[f'{name} spread']:.4f}"
-
-
-def _shown_path(path: Path) -> str:
-    path = path.resolve()
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

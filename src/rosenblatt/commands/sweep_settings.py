@@ -1,8 +1,7 @@
-"""The settings of a sweep: read, checked, and compared with those that it was started with."""
+"""The settings of a sweep, checked; and what follows from its launcher."""
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 from pathlib import Path
@@ -16,8 +15,6 @@ from rosenblatt.commands.checked import check_seed, checked
 from rosenblatt.commands.values import plain
 from rosenblatt.errors import UserError, check_choice, listed
 from rosenblatt.titles import TITLES
-
-log = logging.getLogger(__name__)
 
 TYPES: dict[str, Any] = {
     "method": str, "name": str | int | None, "seeds": int, "objective": str | list[str], "max_failures": int | None,

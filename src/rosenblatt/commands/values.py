@@ -27,3 +27,19 @@ def flat(node: Mapping[str, Any]) -> dict[str, int | float | str | bool]:
 
     walk(node, "")
     return found
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any], missing: str) -> list[str]:
+    """Return what differs between values of then and now, as lines.
+
+    Args:
+        before: by key.
+        now: by key.
+        missing: what a value is not that only one of them has, such as ``given``.
+    """
+    lines = []
+    for key in dict.fromkeys([*before, *now]):
+        if key not in before or key not in now or before[key] != now[key]:
+            then = f"was {before[key]}" if key in before else f"was not {missing}"
+            lines.append(f"{key} {then}, and {f'is {now[key]}' if key in now else f'is not {missing}'} now")
+    return lines

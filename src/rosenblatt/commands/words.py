@@ -20,4 +20,9 @@ def quoted(word: str) -> str:
     text = word.removeprefix("text=")
     if text == word or re.fullmatch(r"\[.*\]|'.*'|\".*\"|null", text, re.S):
         return word
-    return "text='" + text.replace("'", r"\'") + "'"
+    return f"text={in_quotes(text)}"
+
+
+def in_quotes(value: object) -> str:
+    """Return a value so that Hydra takes it as it is."""
+    return "'" + str(value).replace("'", r"\'") + "'"

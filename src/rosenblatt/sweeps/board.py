@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from rosenblatt.run import RunFolder
 from rosenblatt.sweeps.folder import WINNER
 from rosenblatt.sweeps.jobs import Job, Outcome, jobs_in, outcome
 from rosenblatt.sweeps.leaderboard import Row, as_csv, ranked, row_of, table_of
@@ -22,12 +22,14 @@ class Board:
     def __init__(self, path: Path, objectives: list[str]) -> None:
         self.path = path
         self.objectives = objectives
+        self._known: dict[Path, Job] = {}
         self._ended: dict[Path, Outcome] = {}
 
     def look(self) -> list[tuple[Job, Outcome]]:
         """Return all jobs that have been begun, and what has become of each."""
         found = []
-        for job in jobs_in(self.path):
+        for job in jobs_in(self.path, self._known):
+            self._known[job.folder] = job
             one = self._ended.get(job.folder) or outcome(job, self.objectives)
             if one.ended:
                 self._ended[job.folder] = one
@@ -40,10 +42,7 @@ class Board:
         for job, one in self.look():
             trials.setdefault(job.trial.number, []).append((job, one))
         rows = ranked([row_of(found) for found in trials.values()], self.objectives)
-        try:
-            winner = json.loads((self.path / WINNER).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return rows
+        winner = RunFolder(self.path).read_json(WINNER) or {}
         for row in rows:
             if row.rank == 1 and row.folders == winner.get("folders"):
                 row.test = winner["test"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -84,14 +84,3 @@ class SweepFolder:
         folder = self.path / ".locks"
         folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{name}.lock"
-
-
-def changes(before: Sequence[str], now: Sequence[str]) -> list[str]:
-    """Return how the words of a command differ from those of an earlier one, as lines; their order does not count."""
-    then, new = ({word.partition("=")[0]: word.partition("=")[2] for word in words} for words in (before, now))
-    lines = []
-    for key in dict.fromkeys([*then, *new]):
-        if then.get(key) != new.get(key):
-            was = f"was {then[key]}" if key in then else "was not given"
-            lines.append(f"{key} {was}, and {f'is {new[key]}' if key in new else 'is not given'} now")
-    return lines

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -126,7 +126,13 @@ def jobs_of(folder: Path, trial: Trial, seeds: Sequence[int]) -> list[Job]:
     return [Job(trial, seed, folder / folder_name(trial, seed if several else None)) for seed in seeds]
 
 
-def jobs_in(folder: Path) -> list[Job]:
-    """Return all jobs of a sweep that have been begun, in the order of their numbers."""
-    found = [Job.read(path.parent) for path in folder.glob(f"*/{JOB}")]
+def jobs_in(folder: Path, known: Mapping[Path, Job] | None = None) -> list[Job]:
+    """Return all jobs of a sweep that have been begun, in the order of their numbers.
+
+    Args:
+        folder: of the sweep.
+        known: jobs by their folder, which need not be read again.
+    """
+    known = known or {}
+    found = [known.get(path.parent) or Job.read(path.parent) for path in folder.glob(f"*/{JOB}")]
     return sorted((job for job in found if job is not None), key=lambda job: (job.trial.number, job.seed))

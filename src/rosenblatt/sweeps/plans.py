@@ -76,8 +76,8 @@ class GridPlan:
         return taken
 
     def _is_left(self, trial: Trial) -> bool:
-        outcomes = [outcome(job, self.objectives) for job in jobs_of(self.folder.path, trial, self.seeds)]
-        return not all(one.ended for one in outcomes)
+        jobs = jobs_of(self.folder.path, trial, self.seeds)
+        return not all(outcome(job, self.objectives).ended for job in jobs)
 
     def tell(self, row: Row) -> None:
         """Let others have a trial: its folders tell the rest."""
@@ -85,11 +85,7 @@ class GridPlan:
 
     def num_left(self) -> int:
         """Return how many trials have not ended."""
-        left = 0
-        for trial in self.trials:
-            jobs = jobs_of(self.folder.path, trial, self.seeds)
-            left += not all(outcome(job, self.objectives).ended for job in jobs)
-        return left
+        return sum(map(self._is_left, self.trials))
 
     def importances(self) -> dict[str, float]:
         """Return nothing: a grid is looked at."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Protocol
+from typing import Any
 
 import lightning.pytorch as pl
 import optuna
@@ -12,28 +12,51 @@ from rosenblatt.signals import end_training
 from rosenblatt.sweeps.search import make_pruner
 
 
-class Reports(Protocol):
-    """Takes the metric of each epoch, and says when it is enough."""
+class StudyTrial:
+    """A trial of a study, reached from the process that runs its job.
+
+    Args:
+        storage: of the study.
+        study: its name.
+        number: of the trial.
+        pruner: name of the pruner.
+    """
+
+    def __init__(self, storage: optuna.storages.BaseStorage, study: str, number: int, pruner: str) -> None:
+        self.study = optuna.load_study(study_name=study, storage=storage, pruner=make_pruner(pruner))
+        self.storage = storage
+        self.trial_id = storage.get_trial_id_from_study_id_trial_number(storage.get_study_id_from_name(study), number)
 
     def report(self, value: float, step: int) -> None:
-        """Note a value."""
+        """Note a value; one that was noted before the run was cut off is the same again."""
+        self.step = step
+        self.is_new = step not in self.storage.get_trial(self.trial_id).intermediate_values
+        if self.is_new:
+            self.storage.set_trial_intermediate_value(self.trial_id, step, value)
 
     def should_prune(self) -> bool:
-        """Return whether the trial is to be stopped."""
+        """Return whether the trial is to be stopped; of a step that was judged already, what was said then."""
+        trial = self.storage.get_trial(self.trial_id)
+        if not self.is_new:
+            return bool(trial.user_attrs.get("pruned_at") == self.step)
+        if not self.study.pruner.prune(self.study, trial):
+            return False
+        self.storage.set_trial_user_attr(self.trial_id, "pruned_at", self.step)
+        return True
 
 
 class Pruning(pl.Callback):
     """Reports a metric after each epoch, and ends training where the study says so.
 
     Args:
-        trial: of Optuna's.
+        trial: that is judged.
         metric: that is reported.
 
     Attributes:
         pruned: whether training was ended so.
     """
 
-    def __init__(self, trial: Reports, metric: str) -> None:
+    def __init__(self, trial: StudyTrial, metric: str) -> None:
         self.trial = trial
         self.metric = metric
         self.pruned = False
@@ -60,37 +83,3 @@ class Pruning(pl.Callback):
         if self.trial.should_prune():
             self.pruned = True
             end_training(trainer)
-
-
-class StudyTrial:
-    """A trial of a study, reached from the process that runs its job.
-
-    Args:
-        storage: of the study.
-        study: its name.
-        number: of the trial.
-        pruner: name of the pruner.
-    """
-
-    def __init__(self, storage: optuna.storages.BaseStorage, study: str, number: int, pruner: str) -> None:
-        self.study = optuna.load_study(study_name=study, storage=storage, pruner=make_pruner(pruner))
-        self.storage = storage
-        self.number = number
-        self.trial_id = storage.get_trial_id_from_study_id_trial_number(storage.get_study_id_from_name(study), number)
-
-    def report(self, value: float, step: int) -> None:
-        """Note a value; one that was noted before the run was cut off is the same again."""
-        self.step = step
-        self.is_new = step not in self.storage.get_trial(self.trial_id).intermediate_values
-        if self.is_new:
-            self.storage.set_trial_intermediate_value(self.trial_id, step, value)
-
-    def should_prune(self) -> bool:
-        """Return whether the trial is to be stopped; of a step that was judged already, what was said then."""
-        trial = self.storage.get_trial(self.trial_id)
-        if not self.is_new:
-            return bool(trial.user_attrs.get("pruned_at") == self.step)
-        if not self.study.pruner.prune(self.study, trial):
-            return False
-        self.storage.set_trial_user_attr(self.trial_id, "pruned_at", self.step)
-        return True

@@ -61,7 +61,6 @@ class Search:
         shared: bool = False,
     ) -> None:
         self.storage = storage
-        self.dimensions = dimensions
         self.distributions = {one.key: distribution(one) for one in dimensions}
         both = StudyDirection.MINIMIZE, StudyDirection.MAXIMIZE
         self.directions = [both[direction(one) == "max"] for one in objectives]
