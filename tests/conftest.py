@@ -87,12 +87,14 @@ def program(
 
 @pytest.fixture
 def train(program: Callable[..., Outcome]) -> Callable[..., Outcome]:
-    """``python train.py ...``; the run folder is ``run``, unless it is named."""
+    """``python train.py ...``; the run folder is ``run`` unless it is named; pictures only where they are asked for."""
 
     def with_folder(*overrides: str, run: str = "run") -> Outcome:
         arguments = [word for word in overrides if word]
         if not any(word.startswith(("hydra.run.dir", "resume=", "--")) or word == "-m" for word in arguments):
             arguments.append(f"hydra.run.dir={run}")
+        if not any(word.startswith(("figures", "resume=", "--")) for word in arguments):
+            arguments.insert(arguments[:1] == ["-m"], "figures=none")  # they take longer than the rest of a small run
         return program("train.py", *arguments, run=run)
 
     return with_folder

@@ -86,16 +86,13 @@ class Classifier(pl.LightningModule):
         logits: Tensor = self.model(features)
         return logits
 
-    def _step(self, batch: Batch, metrics: EpochMetrics) -> Tensor:
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Steps two and three of the book's loop: forward and loss. The Trainer does the other three."""
         features, target = batch
         logits = self.model(features)
         loss: Tensor = self.loss(logits, target)
-        metrics.update(logits, target, loss)
+        self.train_metrics.update(logits, target, loss)
         return loss
-
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Steps two and three of the book's loop: forward and loss. The Trainer does the other three."""
-        return self._step(batch, self.train_metrics)
 
     # Lightning asks for it before each step, and Python would work it out anew each time.
     training_step.__signature__ = inspect.signature(training_step)  # type: ignore[attr-defined]
@@ -106,9 +103,15 @@ class Classifier(pl.LightningModule):
             for parameter in group["params"]:
                 parameter.grad = None
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Count a validation batch; the Trainer has switched to eval mode and switched gradients off."""
-        self._step(batch, self.val_metrics)
+    def on_validation_model_zero_grad(self) -> None:
+        """Leave the gradients of the epoch's last step, for histograms; the next step forgets them."""
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Count a validation batch and return its logits; the Trainer has seen to eval mode and no gradients."""
+        features, target = batch
+        logits: Tensor = self.model(features)
+        self.val_metrics.update(logits, target, self.loss(logits, target))
+        return logits
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Count a batch of whichever split is evaluated."""
@@ -142,8 +145,9 @@ class Classifier(pl.LightningModule):
             self._restored = None
 
     def on_train_epoch_end(self) -> None:
-        """Compute and log the training metrics, once an epoch."""
+        """Compute and log the training metrics, once an epoch, and the learning rate that they come from."""
         self._log("train", self.train_metrics)
+        self.log("lr", self.lr_of_epoch)
 
     def on_validation_epoch_end(self) -> None:
         """Compute and log the validation metrics, once an epoch."""

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
+import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from torch import Tensor, nn
 
+from rosenblatt.figures.style import Drawn
+from rosenblatt.model_graph import graph_of
+from rosenblatt.ranking import OneAgainstRest, confusions_by_threshold
 from rosenblatt.run import RunFolder
+from rosenblatt.spec import Features
+from rosenblatt.tables import printable
+
+NUM_BINS = 50  # of a histogram
+TOGETHER = ("loss", "acc", "f1", "p_at_1")  # charts with training and validation
 
 
 class History(TensorBoardLogger):
-    """The scalars of a run over its steps, and at the end its settings beside its final metrics.
+    """The scalars of a run over its steps, and at the end its settings beside its final metrics; pictures and more.
 
     Args:
         run: folder that gets them, under ``tensorboard/``.
@@ -26,3 +41,85 @@ class History(TensorBoardLogger):
         if any(name.startswith("val/") for name in metrics):
             metrics = {name: value for name, value in metrics.items() if name != "epoch"}
         super().log_metrics(metrics, step)
+
+    def log_layout(self, names: Sequence[str]) -> None:
+        """Put training and validation into one chart, under "Custom Scalars".
+
+        Args:
+            names: of metrics that there are, such as ``loss``.
+        """
+        charts = {name: ["Multiline", [f"^train/{name}$", f"^val/{name}$"]] for name in TOGETHER if name in names}
+        self.experiment.add_custom_scalars(
+            {"training and validation": charts, "schedule": {"lr": ["Multiline", ["^lr$"]]}}
+        )
+
+    def log_model_graph(self, model: nn.Module, features: Features) -> None:
+        """Add the graph of a model: its layers, in the order in which rows pass through them."""
+        self._writer().add_event(Event(graph_def=graph_of(model, features).SerializeToString()))
+
+    def log_picture(self, tag: str, drawn: Drawn, step: int) -> None:
+        """Add a picture, under a name, of a step."""
+        image = Summary.Image(
+            encoded_image_string=drawn.png, height=drawn.height, width=drawn.width, colorspace=3
+        )  # fmt: skip
+        self._writer().add_summary(Summary(value=[Summary.Value(tag=tag, image=image)]), step)
+
+    def log_pr_curves(self, split: str, asked: Sequence[OneAgainstRest], step: int) -> None:
+        """Add a precision-recall curve for each question of yes and no.
+
+        Args:
+            split: that rows are of.
+            asked: see `rosenblatt.ranking.one_against_rest`.
+            step: that they are of.
+        """
+        for one in asked:
+            found = confusions_by_threshold(one.probs, one.positive)
+            tp, fp, tn, fn = (count.numpy() for count in found)
+            tag = f"{split}/pr_curve" + (f"/{printable(one.name)}" if len(asked) > 1 else "")
+            precision, recall = tp / np.maximum(tp + fp, 1), tp / np.maximum(tp + fn, 1)
+            self.experiment.add_pr_curve_raw(tag, tp, fp, tn, fn, precision, recall, step, num_thresholds=len(tp))
+
+    def log_histograms(self, model: nn.Module, step: int) -> None:
+        """Add histograms of weights, and of their gradients in the last step where these are still there."""
+        for name, parameter in model.named_parameters():
+            tag = name.replace(".", "/")
+            self._log_histogram(f"weights/{tag}", parameter.detach(), step)
+            if parameter.grad is not None:
+                self._log_histogram(f"gradients/{tag}", parameter.grad, step)
+
+    def _log_histogram(self, tag: str, values: Tensor, step: int) -> None:
+        values = values.flatten().float()
+        low, high = (float(end) for end in values.aminmax())
+        if not np.isfinite([low, high]).all():
+            return
+        if low == high:  # all in one bin
+            low, high = low - 0.5, high + 0.5
+        counts = torch.histc(values, NUM_BINS, low, high).tolist()
+        limits = np.linspace(low, high, NUM_BINS + 1)[1:].tolist()
+        total, squares = float(values.double().sum()), float(values.double().square().sum())
+        self.experiment.add_histogram_raw(tag, low, high, values.numel(), total, squares, limits, counts, step)
+
+    def log_table(self, tag: str, header: Sequence[str], rows: Sequence[Sequence[str]], step: int) -> None:
+        """Add a table under "Text", whatever its cells hold."""
+        lines = [header, ["---"] * len(header), *rows]
+        self.experiment.add_text(tag, "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines), step)
+
+    def log_embeddings(self, tag: str, names: Sequence[str], vectors: Tensor, step: int) -> None:
+        """Add points for the projector.
+
+        Args:
+            tag: what they are.
+            names: of each.
+            vectors: (num_names, size).
+            step: that they are of.
+        """
+        metadata = [printable(name) or "(empty)" for name in names]
+        self.experiment.add_embedding(vectors, metadata, tag=tag, global_step=step)
+
+    def _writer(self) -> Any:
+        return self.experiment._get_file_writer()  # a new one, where the last was closed
+
+
+def _cell(text: str) -> str:
+    """Return text as a cell of a Markdown table that says just this."""
+    return text if text == "---" else re.sub(r"([\\`*_{}\[\]()<>#+!|~&-])", r"\\\1", printable(text))

@@ -19,7 +19,16 @@ TITLES = {
     "ece": "calib. error",
 }
 
-LOW = ("loss", "ece", "seconds", "seconds_training", "seconds_encoding", "epochs", "steps")  # the fewer, the better
+LOW = (
+    "loss",
+    "ece",
+    "seconds",
+    "seconds_training",
+    "seconds_encoding",
+    "seconds_figures",
+    "epochs",
+    "steps",
+)  # the fewer, the better
 
 
 def direction(metric: str) -> Literal["min", "max"]:

@@ -204,7 +204,7 @@ def test_what_is_changed_anyway_counts_from_there_on(train: Train) -> None:
     config = yaml.safe_load((more.run / "config.yaml").read_text())
     assert (config["lr"], config["resume"], config["resume_anyway"]) == (0.5, None, False)
     overrides = yaml.safe_load((more.run / "overrides.yaml").read_text())
-    assert overrides == [*TOY, "lr=0.5", "optimizer.weight_decay=0.1", "trainer.max_epochs=5"]
+    assert overrides == ["figures=none", *TOY, "lr=0.5", "optimizer.weight_decay=0.1", "trainer.max_epochs=5"]
 
 
 def test_more_patience_lets_a_run_that_stopped_early_go_on(train: Train) -> None:

@@ -16,15 +16,16 @@ from torch import Tensor
 from rosenblatt.classifier import Classifier
 from rosenblatt.commands.checked import checked
 from rosenblatt.commands.libraries import silence_libraries, use_threads
-from rosenblatt.commands.results import measured
+from rosenblatt.commands.results import measured, put_in_proportion
 from rosenblatt.commands.settings import check_threads
 from rosenblatt.data.batches import Batches
 from rosenblatt.data.labels import LabelEncoder
 from rosenblatt.errors import UserError
-from rosenblatt.evaluation import confusion_matrix, decide, mistakes, to_probs
+from rosenblatt.evaluation import confusion_matrix, decide, to_probs
 from rosenblatt.losses import ClassificationLoss
 from rosenblatt.run import as_json
 from rosenblatt.saved.folder import find, read, run_of
+from rosenblatt.saved.mistakes import shown_mistakes
 from rosenblatt.saved.model import SavedModel
 from rosenblatt.saved.rows import OwnRows, own_rows
 from rosenblatt.spec import Features, class_counts
@@ -87,13 +88,14 @@ def evaluate(config: DictConfig) -> dict[str, Any]:
         raise UserError(f"accelerator={settings['accelerator']}: {str(error).splitlines()[0]}. Try auto.") from None
     batches = {split: Batches(features, target, saved.batch_size)}
     metrics, result = measured(trainer, classifier, batches, keep_all=True)
+    proportion = put_in_proportion(classifier, target, result)
+    metrics |= {f"{split}/{name}": value for name, value in proportion.items()}
 
     spec = saved.spec
     probs = to_probs(classifier.test_logits, spec.task)
     preds = decide(probs, spec.task, saved.threshold)
     confusions = confusion_matrix(preds, target, len(spec.classes))
-    wrong = mistakes(probs, target, saved.threshold, spec.task, settings["mistakes"])
-    shown = shown_mistakes(saved, frame, probs, target, wrong)
+    shown = shown_mistakes(saved, frame, probs, target, settings["mistakes"])
     counts = class_counts(target, len(spec.classes)).tolist()
     content: dict[str, Any] = {"run": str(folder), "data": where, "rows": len(target), **metrics}
     content |= {"threshold": saved.threshold, "temperature": saved.temperature, "classes": spec.classes}
@@ -160,20 +162,3 @@ def encoded(saved: SavedModel, frame: polars.DataFrame, where: str) -> tuple[Fea
         row = int((~features.isfinite().all(dim=1)).nonzero()[0]) + 1
         raise UserError(f"{where}: expected numbers; row {row} has {list(frame.row(row - 1))}.")
     return features, target
-
-
-def shown_mistakes(
-    saved: SavedModel, frame: polars.DataFrame, probs: Tensor, target: Tensor, rows: list[int]
-) -> list[dict[str, Any]]:
-    """Return the row, what is true and what was predicted of each mistake, and what it says."""
-    found = []
-    predictions = saved.predictions(probs[rows])
-    texts = saved.columns.texts_of(frame[rows], "rows") if saved.columns.text else None
-    for place, row in enumerate(rows):
-        true = target[row]
-        names = [saved.classes[k] for k in true.nonzero().flatten()] if target.ndim == 2 else saved.classes[int(true)]
-        content = (
-            texts[place] if texts is not None else ", ".join(f"{k}={v}" for k, v in frame.row(row, named=True).items())
-        )
-        found.append({"row": row + 1, "true": names, **predictions.row(place, named=True), "content": content})
-    return found

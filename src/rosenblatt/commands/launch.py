@@ -50,6 +50,7 @@ def launch(main: Callable[[], Any], config_name: str) -> None:
         if config_name == "train":
             sys.argv[1:] = [opened(word) for word in with_earlier(sys.argv[1:])]
         sys.argv[1:] = [quoted(word) for word in sys.argv[1:]]
+        sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))  # Hydra wants it first
         if any(word.startswith("=") for word in sys.argv[1:]):
             raise UserError("expected KEY=VALUE or GROUP=CHOICE; there is nothing before the =.")
         flags = {word for word in sys.argv[1:] if word.startswith("-")}

@@ -71,8 +71,8 @@ def tune(
         classifier.threshold = chosen[0] if classifier.spec.task == "binary" else chosen
 
 
-def uncertainty(classifier: Classifier, target: Tensor, result: Result) -> dict[str, float]:
-    """Return 95 % intervals of the metrics of a split that was just evaluated, and its calibration error.
+def put_in_proportion(classifier: Classifier, target: Tensor, result: Result) -> dict[str, float]:
+    """Return 95 % intervals of the metrics of a split that was just evaluated, its calibration error, and a baseline.
 
     Args:
         classifier: that has evaluated it.
@@ -80,8 +80,8 @@ def uncertainty(classifier: Classifier, target: Tensor, result: Result) -> dict[
         result: of the split.
 
     Returns:
-        ``acc_low`` and ``acc_high``, the same of other metrics, ``ece``, and ``ece_uncalibrated`` where logits were
-        divided by a temperature.
+        ``acc_low`` and ``acc_high``, the same of other metrics, ``ece``, ``ece_uncalibrated`` where logits were divided
+        by a temperature, and with ``baseline_`` before their names the metrics of the majority class.
     """
     spec, logits = classifier.spec, classifier.test_logits
     num_rows = target.shape[0]
@@ -97,24 +97,20 @@ def uncertainty(classifier: Classifier, target: Tensor, result: Result) -> dict[
             found["ece_uncalibrated"] = calibration_error(before, target, spec.task)
     for name, (low, high) in intervals.items():
         found |= {f"{name}_low": low, f"{name}_high": high}
-    return found
+    baseline = majority_baseline(spec, target, classifier.loss)
+    return found | {f"baseline_{name}": value for name, value in baseline.items()}
 
 
 def measured(
-    trainer: pl.Trainer,
-    classifier: Classifier,
-    splits: Mapping[str, Any],
-    keep_all: bool = False,
-    intervals: bool = True,
+    trainer: pl.Trainer, classifier: Classifier, splits: Mapping[str, Any], keep_all: bool = False
 ) -> tuple[dict[str, Any], Result]:
-    """Evaluate splits, and compare the last one with the majority class.
+    """Evaluate splits.
 
     Args:
         trainer: of any state.
         classifier: with the weights to evaluate.
         splits: batches by split.
         keep_all: keep logits however many there are.
-        intervals: of the last split, besides: intervals, calibration error, and the majority class.
 
     Returns:
         Metrics, flat, and the whole result of the last split.
@@ -124,12 +120,7 @@ def measured(
     for split, batches in splits.items():
         last = split == list(splits)[-1]
         result = evaluate(trainer, classifier, batches, last, keep_all)
-        found = dict(result.values)
-        if last and intervals:
-            found |= uncertainty(classifier, batches.target, result)
-            baseline = majority_baseline(classifier.spec, batches.target, classifier.loss)
-            found |= {f"baseline_{name}": value for name, value in baseline.items()}
-        metrics |= {f"{split}/{name}": value for name, value in found.items()}
+        metrics |= {f"{split}/{name}": value for name, value in result.values.items()}
     return metrics, result
 
 

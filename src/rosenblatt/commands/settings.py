@@ -22,9 +22,10 @@ log = logging.getLogger(__name__)
 
 SETTINGS = (
     "data", "model", "optimizer", "lr", "scheduler", "trainer", "loss", "threshold", "calibration", "early_stopping",
-    "checkpoint", "seed", "task", "threads", "resume", "resume_anyway", "sweep",
+    "checkpoint", "seed", "task", "threads", "figures", "resume", "resume_anyway", "sweep",
 )  # fmt: skip
 OF_THIS_CALL = ("resume", "resume_anyway", "sweep")  # and not of the run
+OF_NO_MATTER = ("figures",)  # for what is learnt
 
 
 def check(config: DictConfig) -> None:
@@ -55,6 +56,8 @@ def check(config: DictConfig) -> None:
     for name, value in plain(config.checkpoint).items():
         if value is not None and (value < 0 or (value == 0 and name != "min_seconds")):
             raise UserError(f"checkpoint.{name}: expected null or a number above 0; got {value}.")
+    if config.figures is not None:
+        check_figures(config.figures)
     if config.calibration is not None:
         check_choice("calibration", str(config.calibration), ["temperature"])
     if not isinstance(config.resume_anyway, bool):
@@ -70,6 +73,15 @@ def check(config: DictConfig) -> None:
     check_choice("early_stopping.mode", config.early_stopping.mode, ("min", "max"))
     if "limit_test_batches" in config.trainer:
         log.warning("trainer.limit_test_batches is ignored: a split is evaluated whole.")
+
+
+def check_figures(figures: Any) -> None:
+    """Raise a `UserError` unless these are the settings of pictures."""
+    if not isinstance(figures, DictConfig):
+        raise UserError(f"figures={figures}: expected one of none and default, or figures.every_n_epochs=1.")
+    every = figures.every_n_epochs
+    if every != "auto" and (not isinstance(every, int) or isinstance(every, bool) or every < 1):
+        raise UserError(f"figures.every_n_epochs: expected auto or a whole number of at least 1; got {every!r}.")
 
 
 def check_threads(threads: Any) -> None:
@@ -94,7 +106,7 @@ def changes(before: Path, config: DictConfig) -> list[str]:
     except Exception as error:  # of the operating system, of YAML, of OmegaConf
         raise UserError(f"{before}: it can't be read: {str(error).splitlines()[0]}") from None
     then, now = (
-        {key: value for key, value in every.items() if key.partition(".")[0] not in OF_THIS_CALL}
+        {key: value for key, value in every.items() if key.partition(".")[0] not in (*OF_THIS_CALL, *OF_NO_MATTER)}
         for every in (old, flat(plain(config)))
     )
     return differences(then, now, missing="there")

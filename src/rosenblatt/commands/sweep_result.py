@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -21,6 +24,7 @@ from rosenblatt.sweeps.jobs import Job, Outcome, outcome
 from rosenblatt.sweeps.leaderboard import Row, leaderboard_table
 from rosenblatt.sweeps.plans import Plan
 from rosenblatt.titles import shown as shown_number
+from rosenblatt.whole import write_whole
 
 LOOK = 0.5  # seconds between two looks at jobs that run in other processes
 
@@ -113,16 +117,14 @@ def report(folder: SweepFolder, plan: Plan, settings: Settings, words: Words, st
         with folder.lock():
             measure_winner(folder.path, rows[0], words)
         rows = board.write()
+    failed = [(job, one) for job, one in board.look() if one.state == "failed"]
     if num_left == 0 and rows:
-        from rosenblatt.sweeps.overview import draw  # matplotlib takes its time
-
-        draw(rows, settings.objectives, plan.importances(), folder.path)
+        _write_report(folder.path, rows, settings, words, plan.importances(), failed, time.perf_counter() - start)
     console.print()
     if rows:
         console.print(leaderboard_table(rows, settings.objectives, console.width))
     else:
         console.print("No job has run in this folder: all trials have ended, or are taken, elsewhere.")
-    failed = [(job, one) for job, one in board.look() if one.state == "failed"]
     for job, one in failed:
         console.print(Text(f"failed: {job.described or job.folder.name}: {one.reason}"), soft_wrap=True)
         file = job.folder / "train.log"
@@ -131,6 +133,28 @@ def report(folder: SweepFolder, plan: Plan, settings: Settings, words: Words, st
         console.print(Text(f"{word:<12}{note}"), soft_wrap=True)
     most = len(board.look()) - 1 if settings.max_failures is None else settings.max_failures
     return not failed or len(failed) <= most
+
+
+def _write_report(
+    path: Path, rows: list[Row], settings: Settings, words: Words, importances: Mapping[str, float],
+    failed: list[tuple[Job, Outcome]], seconds: float,
+) -> None:  # fmt: skip
+    """Write the picture and ``report.html``."""
+    from rosenblatt.report.sweep_page import sweep_page  # matplotlib takes its time
+    from rosenblatt.sweeps.overview import draw_overview
+
+    typed = [word.removeprefix("++") for word in sys.argv[1:]]
+    content = sweep_page(
+        name=path.name,
+        rows=rows,
+        objectives=settings.objectives,
+        svg=draw_overview(rows, settings.objectives, importances, path),
+        failures=[(job.described or job.folder.name, one.reason) for job, one in failed],
+        seconds=seconds,
+        winner_command=repeated(words, rows[0].trial, len(rows[0].folders)) if rows[0].rank == 1 else None,
+        command=shlex.join(["python", Path(sys.argv[0]).name, *typed]),
+    )
+    write_whole(path / "report.html", content.encode())
 
 
 def _notes(
@@ -149,7 +173,7 @@ def _notes(
         trials = "1 trial" if num_left == 1 else f"{num_left} trials"
         notes.append(("left", f"{trials}, which other processes run; the last one to end measures the winner"))
     notes.append(("time", f"{seconds:.1f} s"))
-    files = [name for name in ("leaderboard.csv", "overview.png") if (path / name).exists()]
+    files = [name for name in ("report.html", "leaderboard.csv", "overview.png") if (path / name).exists()]
     notes.append(("folder", ": ".join([shown_path(path), *([", ".join(files)] if files else [])])))
     notes.append(("next", f"tensorboard --logdir {shown_path(path)}"))
     return notes

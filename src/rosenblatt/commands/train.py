@@ -28,11 +28,13 @@ from rosenblatt.commands.job import (
 )
 from rosenblatt.commands.libraries import silence_libraries, use_threads
 from rosenblatt.commands.make import make_callbacks, make_classifier
-from rosenblatt.commands.results import measured, notes_on, tune
+from rosenblatt.commands.pictures import Gallery, make_live, write_report
+from rosenblatt.commands.results import measured, notes_on, put_in_proportion, tune
 from rosenblatt.commands.resume import last_checkpoint, open_run, same_data
-from rosenblatt.commands.saving import save_model, warn_if_unknown
+from rosenblatt.commands.saving import save_model, saved_model, warn_if_unknown
 from rosenblatt.commands.settings import check
 from rosenblatt.data.module import DataModule
+from rosenblatt.live import told
 from rosenblatt.models import num_parameters
 from rosenblatt.run import RunFolder
 from rosenblatt.summary import as_text, per_class_table, summary
@@ -40,6 +42,8 @@ from rosenblatt.sweeps.jobs import Job
 from rosenblatt.tensorboard import History
 
 log = logging.getLogger(__name__)
+
+ASIDE = r"_low$|_high$|/baseline_|_uncalibrated$"  # metrics that TensorBoard would have a chart of a point for, each
 
 
 def train(config: DictConfig) -> dict[str, Any]:
@@ -91,7 +95,10 @@ def _train(config: DictConfig, run: RunFolder, start: float, job: Job | None) ->
     pruning = [] if job is None else make_pruning(job)
     checkpoint = last_checkpoint(run, classifier) if config.resume else None
     logger = History(run)
-    shared = {"logger": logger, "callbacks": [*callbacks.all, *pruning], "default_root_dir": str(run.path)}
+    live = make_live(config, logger, data, job)
+    # What it shows of an epoch is to be in the history before a checkpoint says how long that is.
+    every = [*([] if live is None else without_idle_hooks(live)), *callbacks.all, *pruning]
+    shared = {"logger": logger, "callbacks": every, "default_root_dir": str(run.path)}
     settings: Any = config.trainer
     if job is not None:
         settings = OmegaConf.merge(settings, devices_of(settings))
@@ -109,12 +116,20 @@ def _train(config: DictConfig, run: RunFolder, start: float, job: Job | None) ->
     # In a sweep the test split is for the winner alone, and for no other eyes.
     splits = [split for split in data.splits if job is None or split != "test"]
     batches = {split: data.batches(split) for split in splits}
-    metrics, result = measured(trainer, classifier, batches, intervals=job is None)
+    metrics, result = measured(trainer, classifier, batches)
     last = splits[-1]
+    rows = data.last_rows() if trainer.is_global_zero else None
+    saved = saved_model(config, data, classifier, trainer, rows)
+    gallery = None
+    if live is not None and trainer.is_global_zero:
+        gallery = Gallery(run, live, saved, data, classifier.test_logits, facts["steps"], facts["best_epoch"])
+    if job is None:
+        proportion = put_in_proportion(classifier, data.splits[last][1], result)
+        metrics |= {f"{last}/{name}": value for name, value in proportion.items()}
     if trainer.is_global_zero:
         # Under names of their own, since train/ and val/ are curves over steps, of which these are no points.
-        logger.log_hyperparams(shown_settings(config, job), {f"best/{name}": value for name, value in metrics.items()})
-        logger.finalize("success")
+        final = {f"best/{name}": value for name, value in metrics.items() if not re.search(ASIDE, name)}
+        logger.log_hyperparams(shown_settings(config, job), final)
     metrics |= {f"{split}/repeated": number for split, number in data.num_repeated.items()}
     metrics |= {"threshold": classifier.threshold, "temperature": classifier.temperature} | facts
     seconds_before = callbacks.checkpoints.seconds  # of processes that were cut off
@@ -123,12 +138,20 @@ def _train(config: DictConfig, run: RunFolder, start: float, job: Job | None) ->
     if trainer.is_global_zero:
         if result.per_class:
             run.write("per_class.csv", per_class_table(data.spec, data.splits[last][1], result))
-        save_model(run, config, data, classifier, trainer, metrics, digests)
+        save_model(run, config, data, classifier, saved, rows, metrics, digests)
+        notes = notes_on(metrics, last, threshold)
+        if gallery is not None and live is not None:
+            shown = gallery.finish(rows)
+            metrics |= {"seconds_figures": live.seconds}
+            with told("report.html"):
+                lines = [f"{word}: {note}" for word, note in [*_epochs(metrics, ended_by), *notes]]
+                write_report(run, config, data, _described(data, classifier), metrics, lines, shown)
+        logger.finalize("success")
         run.write_json("metrics.json", metrics)  # last: a folder without it holds no result
         num_rows = {split: target.shape[0] for split, (_, target) in data.splits.items()}
-        shown = summary(metrics, num_rows, _notes(run, metrics, ended_by, notes_on(metrics, last, threshold), data))
-        Console().print(shown)
-        logging.getLogger("rosenblatt_file").info("\n%s", as_text(shown))
+        table = summary(metrics, num_rows, _notes(run, metrics, ended_by, notes, data))
+        Console().print(table)
+        logging.getLogger("rosenblatt_file").info("\n%s", as_text(table))
     if callbacks.stop.signal_number is not None:
         sys.exit(128 + callbacks.stop.signal_number)  # as a shell reports a process that a signal ended: 130 for Ctrl-C
     return metrics
@@ -174,15 +197,21 @@ def _notes(
     example = 'text="..."' if data.columns.text else "input=FILE output=FILE"
     if metrics["interrupted"]:
         more = [*more, ("go on", f"python train.py {_quoted('resume', run.shown)}")]
+    page = [("report", f"{run.shown}/report.html")] if (run.path / "report.html").exists() else []
     return [
-        ("best epoch", f"{metrics['best_epoch']} of {metrics['epochs']} (ended by: {ended_by})"),
+        *_epochs(metrics, ended_by),
         *more,
         ("time", f"{metrics['seconds']:.1f} s, of which training {metrics['seconds_training']:.1f} s"),
         ("run folder", run.shown),
+        *page,
         ("next", f"python scripts/predict.py {_quoted('run', run.shown)} {example}"),
         ("", f"tensorboard --logdir {'logs' if run.shown.startswith('logs') else run.shown}"),
         ("", "python train.py --help"),
     ]
+
+
+def _epochs(metrics: dict[str, Any], ended_by: str) -> list[tuple[str, str]]:
+    return [("best epoch", f"{metrics['best_epoch']} of {metrics['epochs']} (ended by: {ended_by})")]
 
 
 def _quoted(key: str, path: str) -> str:

@@ -6,13 +6,12 @@ from typing import TypeAlias
 
 import numpy as np
 import polars as pl
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rosenblatt.data.encoder import Encoder
-from rosenblatt.sparse import BagLinear
-from rosenblatt.spec import Bags, Features
+from rosenblatt.influence import contributions
+from rosenblatt.spec import Features
 
 Reason: TypeAlias = tuple[str, float]
 
@@ -68,53 +67,3 @@ def _strongest_features(
         order = np.argsort(-np.abs(share), kind="stable")[:num]
         found.append([(names[int(some[i])], float(share[i])) for i in order if share[i] != 0])
     return found
-
-
-def contributions(
-    model: nn.Module, features: Features, preds: Tensor
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
-    """Return the part of each feature in the score of what is predicted: its value times the score's slope.
-
-    The score is the logit of the second class for binary (negative where the first is predicted), how far the logit of
-    the predicted class is above the mean for multiclass, and the sum of the logits of the predicted labels (of the most
-    probable one, where there is none) for multilabel.
-
-    Returns:
-        Feature numbers and parts, of all rows in a row, and where each row begins (N + 1,).
-    """
-    model.eval()
-    first_layer: list[Tensor] = []
-
-    def cut(module: nn.Module, arguments: object, output: Tensor) -> Tensor:
-        first_layer.append(output.detach().requires_grad_())
-        return first_layer[0]
-
-    with torch.enable_grad():
-        if isinstance(features, Bags):
-            layer = next(module for module in model.modules() if isinstance(module, BagLinear))
-            handle = layer.register_forward_hook(cut)
-            try:
-                score = _score(model(features), preds)
-            finally:
-                handle.remove()
-            (slope,) = torch.autograd.grad(score, first_layer)
-            rows = torch.repeat_interleave(torch.arange(features.num_rows), features.offsets.diff())
-            ids = features.ids.long()
-            parts = features.weights * (layer.weight.detach()[ids] * slope[rows]).sum(dim=1)
-            return ids.numpy(), parts.double().numpy(), features.offsets.numpy()
-        dense = features.clone().requires_grad_()
-        (slope,) = torch.autograd.grad(_score(model(dense), preds), dense)
-        num_rows, num_features = features.shape
-        parts = (features * slope).flatten()
-        numbers = torch.arange(num_features).repeat(num_rows)
-        return numbers.numpy(), parts.double().numpy(), np.arange(num_rows + 1) * num_features
-
-
-def _score(logits: Tensor, preds: Tensor) -> Tensor:
-    if logits.shape[1] == 1:  # (N, 1)
-        return (logits.squeeze(1) * (2 * preds - 1)).sum()
-    if preds.ndim == 1:
-        return (logits.gather(1, preds.unsqueeze(1)).squeeze(1) - logits.mean(dim=1)).sum()
-    chosen = preds.bool()
-    top = torch.nn.functional.one_hot(logits.argmax(dim=1), logits.shape[1]).bool()
-    return (logits * torch.where(chosen.any(dim=1, keepdim=True), chosen, top)).sum()

@@ -24,7 +24,8 @@ class SweepFolder:
 
     Attributes:
         path: of the folder, which holds ``sweep.json``, ``configs/`` (as they were when it was started),
-            ``leaderboard.csv``, ``overview.png`` and ``.svg``, ``winner.json``, and a folder for each job.
+            ``leaderboard.csv``, ``report.html``, ``overview.png`` and ``.svg``, ``winner.json``, and a folder for
+            each job.
     """
 
     def __init__(self, path: Path) -> None:

@@ -169,7 +169,7 @@ def leaderboard_table(rows: Sequence[Row], objectives: Sequence[str], width: int
         width: of the terminal, in characters.
     """
     best = [row for row in rows if row.state != "failed"][:MAX_SHOWN] or list(rows[:MAX_SHOWN])
-    lines = [_cells(line) for line in table_of(best, objectives)]
+    lines = [cells_of(line) for line in table_of(best, objectives)]
     title = f"Leaderboard of {len(rows)}" + (f", the first {len(best)}" if len(best) < len(rows) else "")
     style: Any = {"title_justify": "left", "title_style": "bold", "box": box.SIMPLE_HEAD}
     table = Table(title=title, pad_edge=False, padding=(0, 1, 0, 0), **style)
@@ -191,7 +191,7 @@ def leaderboard_table(rows: Sequence[Row], objectives: Sequence[str], width: int
     return table
 
 
-def _cells(line: Mapping[str, Any]) -> dict[str, str]:
+def cells_of(line: Mapping[str, Any]) -> dict[str, str]:
     """Return a line of `table_of` as people read it, spreads beside their means."""
     cells = {name: shortened(value) if isinstance(value, str) else shown(value) for name, value in line.items()}
     if line["seconds"] is not None:

@@ -1,0 +1,231 @@
+"""What a run is shown as: pictures while it trains, in ``figures/`` and in ``report.html`` at its end."""
+
+from __future__ import annotations
+
+import io
+import logging
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import polars
+from numpy.typing import NDArray
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+
+from rosenblatt.commands.values import flat, plain
+from rosenblatt.data.module import DataModule
+from rosenblatt.evaluation import to_probs
+from rosenblatt.figures.style import Drawn
+from rosenblatt.influence import Influence, first_rows, influences
+from rosenblatt.live import MAX_CURVES, LivePictures, told
+from rosenblatt.models import MLP
+from rosenblatt.ranking import one_against_rest
+from rosenblatt.report.page import Picture, inline
+from rosenblatt.report.run_page import CAPTIONS, run_page
+from rosenblatt.run import RunFolder
+from rosenblatt.saved.mistakes import shown_mistakes
+from rosenblatt.saved.model import SavedModel
+from rosenblatt.scenes.classes import influence_bars
+from rosenblatt.scenes.curves import MAX_RANKED, learning_curves
+from rosenblatt.scenes.every import scenes_of
+from rosenblatt.scenes.view import SPLITS, Scene, View
+from rosenblatt.sparse import BagLinear
+from rosenblatt.spec import Bags
+from rosenblatt.sweeps.jobs import Job
+from rosenblatt.tables import words
+from rosenblatt.tensorboard import History
+from rosenblatt.whole import write_whole
+
+log = logging.getLogger(__name__)
+
+NUM_COUNTED = 20_000  # rows in which words are counted for it
+NUM_MISTAKES = 20
+NUM_EMBEDDED = 1_000  # words in the projector
+
+
+def make_live(config: DictConfig, history: History, data: DataModule, job: Job | None) -> LivePictures | None:
+    """Return the callback that draws, or ``None`` where nothing is to be drawn.
+
+    Jobs of a sweep draw only where it is said how often: a hundred of them are compared, not looked at.
+    """
+    if config.figures is None or (job is not None and config.figures.every_n_epochs == "auto"):
+        return None
+    return LivePictures(history, data.spec, data.splits["val"], config.figures.every_n_epochs)
+
+
+@dataclass
+class Shown:
+    """What there is to see of a run.
+
+    Attributes:
+        pictures: in the order of the page.
+        influences: of each class.
+        mistakes: see `rosenblatt.saved.mistakes.shown_mistakes`.
+        no_mistakes: what to say where there are none.
+    """
+
+    pictures: list[Picture] = field(default_factory=list)
+    influences: list[Influence] = field(default_factory=list)
+    mistakes: list[dict[str, Any]] = field(default_factory=list)
+    no_mistakes: str = "None: all rows are right."
+
+
+class Gallery:
+    """The pictures of what a run has reached: begun as soon as it is known, and collected when all else is done.
+
+    Args:
+        run: folder that gets them, in ``figures/``.
+        live: has drawn until now, and goes on to.
+        saved: what was trained.
+        data: that it has learnt from.
+        logits: of the last split, (N, num_outputs); of no row where they were too many to keep.
+        steps: of the optimizer.
+        best_epoch: that the weights are of.
+    """
+
+    def __init__(
+        self, run: RunFolder, live: LivePictures, saved: SavedModel, data: DataModule, logits: Tensor, steps: int,
+        best_epoch: int,
+    ) -> None:  # fmt: skip
+        start = time.perf_counter()
+        self.run = run
+        self.live = live
+        self.saved = saved
+        self.data = data
+        self.logits = logits
+        self.step = steps
+        self.shown = Shown()
+        self.split, (self.features, self.target) = list(data.splits.items())[-1]
+        self.names_of = data.encoder.names if data.encoder is not None else _numbered
+        moment = f"epoch {best_epoch}"
+        scenes: list[tuple[str, Scene]] = [
+            ("learning_curves", learning_curves(live.curves, best_epoch, "Learning curves"))
+        ]
+        if len(logits) == len(self.target):
+            view = View(
+                saved.model, data.spec, self.split, moment, self.features, self.target, logits, saved.threshold,
+                saved.temperature,
+            )  # fmt: skip
+            with told("pictures"):
+                scenes += scenes_of(view)
+        with told("influences"):
+            found = influences(saved.model, self.features, data.spec, self.names_of)
+            self.shown.influences = found
+            what = f"Influence: {SPLITS.get(self.split, self.split)}, {moment}"
+            scenes.append(("influence", influence_bars(found, what)))
+        self.order = [name for name, _ in scenes]
+        for name, scene in scenes:
+            live.draw(scene, partial(self._hang, name), with_svg=True)
+        live.seconds += time.perf_counter() - start
+
+    def _hang(self, name: str, found: Drawn | str) -> None:
+        """Put a picture where it belongs."""
+        caption = CAPTIONS[name]
+        if isinstance(found, str):
+            self.shown.pictures.append(Picture(name, caption, reason=found))
+            return
+        folder = self.run.path / "figures"
+        folder.mkdir(exist_ok=True)
+        # Not forced to disk, as results are: that takes longer than the drawing.
+        (folder / f"{name}.png").write_bytes(found.png)
+        (folder / f"{name}.svg").write_text(found.svg, encoding="utf-8")
+        self.live.history.log_picture(name if name == "learning_curves" else f"{self.split}/{name}", found, self.step)
+        self.shown.pictures.append(Picture(name, caption, inline(found.svg, name, caption)))
+
+    def finish(self, rows: bytes | None) -> Shown:
+        """Look for mistakes, wait for the pictures, and put all of it into TensorBoard.
+
+        Args:
+            rows: of the last split, as a Parquet file.
+        """
+        start = time.perf_counter()
+        with told("mistakes"):
+            self._look_for_mistakes(rows)
+        with told("tables"):
+            self._log_tables()
+        with told("embeddings"):
+            self._log_embeddings()
+        if self.live.draftsman is not None and not self.live.draftsman.wait():
+            log.warning("Some pictures are missing: they took too long to draw.")
+        with told("pictures"):
+            self.live.close()
+        self.shown.pictures.sort(key=lambda one: self.order.index(one.name))
+        self.live.seconds += time.perf_counter() - start
+        return self.shown
+
+    def _look_for_mistakes(self, rows: bytes | None) -> None:
+        spec, shown = self.data.spec, self.shown
+        if len(self.logits) != len(self.target):
+            shown.no_mistakes = "Not looked for: there are too many rows and classes to keep all their probabilities."
+            return
+        probs = to_probs(self.logits, spec.task)
+        if probs.numel() <= MAX_RANKED:
+            asked = one_against_rest(probs, self.target, spec.task, spec.classes, MAX_CURVES)
+            self.live.history.log_pr_curves(self.split, asked, self.step)
+        if rows is None:
+            shown.no_mistakes = "Not shown: these data have no rows that people can read."
+            return
+        frame = polars.read_parquet(io.BytesIO(rows))
+        shown.mistakes = shown_mistakes(self.saved, frame, probs, self.target, NUM_MISTAKES)
+
+    def _log_tables(self) -> None:
+        history = self.live.history
+        for one in self.shown.influences:
+            rows = [(name, f"{part:+.4f}") for name, part in [*one.in_favour, *reversed(one.against)]]
+            history.log_table(f"influence/{one.name}", ("speaks for, or against", "part in the logit"), rows, self.step)
+        keys = ("row", "true", "prediction", "probability", "content")
+        wrong = [[words(one[key]) for key in keys] for one in self.shown.mistakes]
+        if wrong:
+            header = ("row", "true", "predicted", "probability", "content")
+            history.log_table(f"{self.split}/mistakes", header, wrong, self.step)
+
+    def _log_embeddings(self) -> None:
+        """Log what an MLP makes of each of the most frequent words: the weights that its first layer has for it."""
+        model = self.saved.model
+        if not isinstance(self.features, Bags) or not isinstance(model, MLP) or len(model.layers) < 2:
+            return
+        some, first = first_rows(self.features, NUM_COUNTED), model.layers[0]
+        assert isinstance(some, Bags)
+        assert isinstance(first, BagLinear)
+        counts = np.bincount(some.ids.numpy(), minlength=self.data.spec.num_features)
+        numbers = np.argsort(-counts, kind="stable")[: min(NUM_EMBEDDED, int((counts > 0).sum()))]
+        vectors = first.weight.detach()[numbers]
+        if len(numbers) > 1 and vectors.shape[1] > 1:
+            self.live.history.log_embeddings("words", self.names_of(numbers), vectors, self.step)
+
+
+def _numbered(numbers: NDArray[np.int64]) -> list[str]:
+    return [f"feature {number}" for number in numbers]
+
+
+def write_report(
+    run: RunFolder,
+    config: DictConfig,
+    data: DataModule,
+    lead: str,
+    metrics: dict[str, Any],
+    notes: list[str],
+    shown: Shown,
+) -> None:
+    """Write ``report.html``."""
+    settings = {key: value for key, value in flat(plain(config)).items() if key.partition(".")[0] != "sweep"}
+    overrides: Any = OmegaConf.to_container(OmegaConf.load(run.path / "overrides.yaml"))
+    content = run_page(
+        name=run.path.resolve().name,
+        lead=lead,
+        spec=data.spec,
+        targets={split: target for split, (_, target) in data.splits.items()},
+        metrics=metrics,
+        notes=notes,
+        pictures=shown.pictures,
+        influences=shown.influences,
+        mistakes=shown.mistakes,
+        no_mistakes=shown.no_mistakes,
+        settings=settings,
+        environment=run.read_json("environment.json") or {},
+        overrides=overrides,
+    )
+    write_whole(run.path / "report.html", content.encode())

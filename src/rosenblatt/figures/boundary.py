@@ -1,0 +1,86 @@
+"""Points in the plane and what a model makes of it, as the book draws it (chapter 3, figures 3-3 and 3-4)."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap, to_rgba
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from rosenblatt.figures.style import COLOURS, GREY, INK, MARKERS, Sheet, inches_of
+
+LEVELS = (0.3, 0.4, 0.5)  # probabilities of the second class, the book's
+
+
+class Boundary(NamedTuple):
+    """Rows as points, over the regions that the model divides the plane into.
+
+    Attributes:
+        title: of the picture.
+        axes: what the two coordinates are.
+        names: of the classes, at most as many as there are colours.
+        points: (N, 2).
+        target: (N,) class numbers.
+        wrong: (N,) whether each is taken for another class.
+        extent: left, right, bottom and top.
+        regions: (height, width) the class at each place.
+        probs: (height, width) probability of the second class at each place, or ``None`` with more than two.
+    """
+
+    title: str
+    axes: tuple[str, str]
+    names: list[str]
+    points: NDArray[Any]
+    target: NDArray[Any]
+    wrong: NDArray[Any]
+    extent: tuple[float, float, float, float]
+    regions: NDArray[Any]
+    probs: NDArray[Any] | None
+
+    def figure(self) -> Figure:
+        """Draw rows as stars and circles, wrong ones filled."""
+        sheet = Sheet(4.6, 3.8, self.title, right=inches_of([*self.names, "wrong"], 9) + 0.55)
+        (panel,) = sheet.panels
+        colours = [to_rgba(COLOURS[k], 0.18) for k in range(len(self.names))]  # a page may be dark
+        panel.imshow(
+            self.regions, extent=self.extent, origin="lower", aspect="auto", cmap=ListedColormap(colours), vmin=-0.5,
+            vmax=len(colours) - 0.5, interpolation="nearest",
+        )  # fmt: skip
+        if self.probs is not None:
+            self._contours(panel, self.probs)
+        for k, name in enumerate(self.names):
+            for filled in (False, True):
+                chosen = (self.target == k) & (self.wrong == filled)
+                if chosen.any():
+                    x, y = self.points[chosen].T
+                    panel.scatter(
+                        x, y, s=60 if MARKERS[k] == "*" else 26, marker=MARKERS[k],
+                        facecolors=COLOURS[k] if filled else "none", edgecolors=COLOURS[k], linewidths=0.9,
+                        zorder=3 if filled else 2,
+                    )  # fmt: skip
+            panel.plot([], [], MARKERS[k], mfc="none", color=COLOURS[k], ls="", label=name)
+        handles = [*panel.get_legend_handles_labels()[0], Line2D([], [], marker="o", color=INK, ls="", label="wrong")]
+        panel.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        panel.set_xlabel(self.axes[0])
+        panel.set_ylabel(self.axes[1])
+        return sheet.figure
+
+    def _contours(self, panel: Axes, probs: NDArray[Any]) -> None:
+        low, high = float(probs.min()), float(probs.max())
+        levels = [level for level in LEVELS if low < level < high]
+        if not levels:
+            note = f"probability from {low:.2g} to {high:.2g} everywhere here"
+            panel.text(0.02, 0.02, note, transform=panel.transAxes, color=GREY, fontsize=9)
+            return
+        left, right, bottom, top = self.extent
+        height, width = probs.shape
+        lines = panel.contour(
+            np.linspace(left, right, width), np.linspace(bottom, top, height), probs, levels=levels, colors=INK,
+            linewidths=[1.6 if level == 0.5 else 0.9 for level in levels],
+            linestyles=["solid" if level == 0.5 else "dashed" for level in levels],
+        )  # fmt: skip
+        panel.clabel(lines, fmt="%.1f", fontsize=8)

@@ -1,0 +1,74 @@
+"""Planes: the two features of points, and the two units of a hidden layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from rosenblatt.evaluation import decide, to_probs
+from rosenblatt.figures.boundary import Boundary
+from rosenblatt.figures.style import COLOURS
+from rosenblatt.influence import first_rows
+from rosenblatt.models import MLP
+from rosenblatt.scenes.view import Scene, View, short_name
+
+MAX_POINTS = 400  # rows that are drawn; more hide each other
+MAX_HIDDEN_ROWS = 2_000  # that the hidden layer is asked for
+GRID = 100  # places along each side of a plane at which the model is asked
+
+
+@torch.no_grad()
+def boundary(view: View, preds: Tensor) -> Scene:
+    """Return rows of two features, and the classes of all places between them; ``preds`` are of all rows."""
+    if not isinstance(view.features, Tensor):
+        return "texts are no points in a plane"
+    if view.spec.num_features != 2:
+        return f"rows have {view.spec.num_features:,} features, not 2"
+    return _plane(view, view.features, preds, view.model, view.titled("Decision boundary"), ("x1", "x2"))
+
+
+@torch.no_grad()
+def hidden_layer(view: View, preds: Tensor) -> Scene:
+    """Return what the last layer of an MLP sees, where it has two inputs (the book, chapter 4, figure 4-4)."""
+    assert isinstance(view.model, MLP)
+    *before, last = view.model.layers
+    assert isinstance(last, nn.Linear) or not before
+    if not before or last.in_features != 2:
+        return f"the last layer has {last.in_features if before else view.spec.num_features:,} inputs, not 2"
+    hidden = first_rows(view.features, MAX_HIDDEN_ROWS)
+    device = next(view.model.parameters()).device
+    hidden = hidden.to(device) if isinstance(hidden, Tensor) else type(hidden)(*(part.to(device) for part in hidden))
+    for layer in before:
+        hidden = layer(hidden)
+    assert isinstance(hidden, Tensor)
+    title, axes = view.titled("Hidden layer"), ("hidden unit 1", "hidden unit 2")
+    return _plane(view, hidden.float().cpu(), preds[: len(hidden)], last, title, axes)
+
+
+def _plane(
+    view: View, points: Tensor, preds: Tensor, model: Callable[[Tensor], Tensor], title: str, axes: tuple[str, str]
+) -> Scene:
+    """Return rows as points of a plane, all places of which a model maps to logits."""
+    spec, target = view.spec, view.target[: len(points)]
+    if spec.task == "multilabel":
+        return "several labels can be right at one place"
+    if len(spec.classes) > len(COLOURS):
+        return f"{len(spec.classes):,} classes are more than there are colours to tell apart"
+    rows, wrong = torch.arange(len(points)), target != preds
+    first = rows[wrong][: MAX_POINTS // 3]  # wrong rows are rare, and what one looks for
+    some = torch.cat([rows[~wrong][: MAX_POINTS - len(first)], first])
+    low, high = points.amin(dim=0), points.amax(dim=0)  # of all: the same place after each epoch
+    margin = torch.where(high > low, 0.05 * (high - low), torch.ones(2))
+    (left, bottom), (right, top) = (low - margin).tolist(), (high + margin).tolist()
+    places = torch.cartesian_prod(torch.linspace(left, right, GRID), torch.linspace(bottom, top, GRID))
+    device = next(view.model.parameters()).device
+    probs = to_probs(model(places.to(device)).float().cpu() / view.temperature, spec.task)
+    threshold = view.threshold if isinstance(view.threshold, float) else 0.5
+    regions = decide(probs, spec.task, threshold).view(GRID, GRID).T  # (GRID * GRID,), y runs fastest -> (y, x)
+    return Boundary(
+        title, axes, [short_name(name, 18) for name in spec.classes], points[some].numpy(), target[some].numpy(),
+        wrong[some].numpy(), (left, right, bottom, top), regions.byte().numpy(),
+        probs.view(GRID, GRID).T.numpy() if spec.task == "binary" else None,
+    )  # fmt: skip

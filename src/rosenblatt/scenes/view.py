@@ -1,0 +1,55 @@
+"""A model and the rows that it is looked at with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from torch import Tensor, nn
+
+from rosenblatt.figures.style import Drawing
+from rosenblatt.spec import DataSpec, Features
+from rosenblatt.tables import printable
+
+LONGEST = 26  # letters of a name
+SPLITS = {"train": "training", "val": "validation"}  # as titles name them
+
+Scene: TypeAlias = Drawing | str  # or the reason why there is none
+
+
+@dataclass(frozen=True)
+class View:
+    """What a model makes of a split, at one moment.
+
+    Attributes:
+        model: gives logits.
+        spec: task and classes.
+        split: ``val`` or ``test``.
+        moment: that it is seen at, such as ``epoch 3``.
+        features: of N rows.
+        target: (N,) or (N, num_labels).
+        logits: (N, num_outputs), divided by the temperature.
+        threshold: probability above which the second class, or a label, is predicted.
+        temperature: that logits were divided by.
+    """
+
+    model: nn.Module
+    spec: DataSpec
+    split: str
+    moment: str
+    features: Features
+    target: Tensor
+    logits: Tensor
+    threshold: float | Sequence[float] = 0.5
+    temperature: float = 1.0
+
+    def titled(self, what: str) -> str:
+        """Return the title of a picture."""
+        return f"{what}: {SPLITS.get(self.split, self.split)}, {self.moment}"
+
+
+def short_name(text: str, longest: int = LONGEST) -> str:
+    """Return a name from the data as a picture shows it: in one line, and not too long."""
+    text = printable(text) or "(empty)"
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"

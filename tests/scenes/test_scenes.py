@@ -1,0 +1,174 @@
+"""What there is to draw, of ordinary runs and of degenerate ones."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from rosenblatt.influence import Influence
+from rosenblatt.models import MLP, Perceptron
+from rosenblatt.scenes.classes import confusions_of, influence_bars
+from rosenblatt.scenes.curves import learning_curves
+from rosenblatt.scenes.every import scenes_of
+from rosenblatt.scenes.view import View, short_name
+from rosenblatt.spec import Bags, DataSpec
+
+
+def spec_of(task, num_classes, num_features=2, bags=False):
+    classes = tuple(f"class {k}" for k in range(num_classes))
+    return DataSpec(num_features, bags, task, classes, (1,) * num_classes, 10)
+
+
+def view_of(model, spec, features, target, **more):
+    with torch.no_grad():
+        logits = model(features)
+    return View(model, spec, "val", "epoch 3", features, target, logits, **more)
+
+
+def line(weight=(0.0, 1.0), bias=0.0):
+    model = Perceptron(2, 1)
+    model.linear.weight.data, model.linear.bias.data = torch.tensor([weight]), torch.tensor([bias])
+    return model
+
+
+def test_the_boundary_is_the_models_own():
+    points = torch.tensor([[0.0, -1.0], [1.0, 1.0], [0.5, 0.5]])
+    scene = dict(scenes_of(view_of(line(), spec_of("binary", 2), points, torch.tensor([0, 1, 0]))))["boundary"]
+    assert scene.title == "Decision boundary: validation, epoch 3"
+    height, _ = scene.regions.shape
+    ticks = torch.linspace(scene.extent[2], scene.extent[3], height)
+    assert (torch.from_numpy(scene.regions[:, 0]) == (ticks.sigmoid() > 0.5)).all()
+    assert torch.allclose(torch.from_numpy(scene.probs[:, 7]), ticks.sigmoid(), atol=1e-6)
+    drawn = {tuple(point): bool(wrong) for point, wrong in zip(scene.points.tolist(), scene.wrong, strict=True)}
+    assert drawn == {(0.0, -1.0): False, (1.0, 1.0): False, (0.5, 0.5): True}
+
+
+def test_threshold_and_temperature_move_the_regions():
+    points = torch.tensor([[0.0, -4.0], [1.0, 4.0]])
+    view = view_of(line(), spec_of("binary", 2), points, torch.tensor([0, 1]), threshold=0.9, temperature=2.0)
+    scene = dict(scenes_of(view))["boundary"]
+    above = torch.from_numpy(scene.regions[:, 0]).bool()
+    ticks = torch.linspace(scene.extent[2], scene.extent[3], len(above))
+    assert (above == ((ticks / 2).sigmoid() > 0.9)).all()
+
+
+def test_wrong_rows_are_drawn_first_and_all_of_few_classes_have_regions():
+    torch.manual_seed(0)
+    points, target = torch.randn(3000, 2), torch.arange(3000) % 3
+    scene = dict(scenes_of(view_of(Perceptron(2, 3), spec_of("multiclass", 3), points, target)))["boundary"]
+    assert len(scene.points) == 400
+    assert 100 < scene.wrong.sum() <= 133
+    assert scene.probs is None
+    assert set(scene.regions.flatten()) <= {0, 1, 2}
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason"),
+    [
+        (spec_of("binary", 2, num_features=3), "rows have 3 features, not 2"),
+        (spec_of("multilabel", 2), "several labels can be right at one place"),
+        (spec_of("multiclass", 9), "9 classes are more than there are colours to tell apart"),
+    ],
+)
+def test_what_is_no_plane_says_why(spec, reason):
+    model, features = Perceptron(spec.num_features, spec.num_outputs), torch.randn(5, spec.num_features)
+    target = torch.zeros(5, 2, dtype=torch.uint8) if spec.task == "multilabel" else torch.zeros(5, dtype=torch.long)
+    assert dict(scenes_of(view_of(model, spec, features, target)))["boundary"] == reason
+
+
+def test_the_hidden_layer_is_drawn_where_it_has_two_units():
+    torch.manual_seed(0)
+    model, features, target = MLP(3, 1, hidden=[5, 2]), torch.randn(50, 3), torch.arange(50) % 2
+    scene = dict(scenes_of(view_of(model, spec_of("binary", 2, 3), features, target)))["hidden_layer"]
+    with torch.no_grad():
+        hidden = model.layers[:-1](features)
+    assert {tuple(point) for point in scene.points.tolist()} == {tuple(point) for point in hidden.tolist()}
+    wide = dict(scenes_of(view_of(MLP(3, 1, hidden=[5]), spec_of("binary", 2, 3), features, target)))
+    assert wide["hidden_layer"] == "the last layer has 5 inputs, not 2"
+    none = dict(scenes_of(view_of(MLP(3, 1, hidden=[]), spec_of("binary", 2, 3), features, target)))
+    assert none["hidden_layer"] == "the last layer has 3 inputs, not 2"
+
+
+def test_the_hidden_layer_of_texts_is_drawn_too():
+    bags = Bags(torch.tensor([0, 1], dtype=torch.int32), torch.ones(2), torch.tensor([0, 1, 2]))
+    view = view_of(MLP(4, 1, bags=True, hidden=[2]), spec_of("binary", 2, 4, bags=True), bags, torch.tensor([0, 1]))
+    scenes = dict(scenes_of(view))
+    assert scenes["boundary"] == "texts are no points in a plane"
+    assert scenes["hidden_layer"].points.shape == (2, 2)
+
+
+def test_one_row_and_one_class_have_no_ranking_and_say_so():
+    scenes = dict(scenes_of(view_of(line(), spec_of("binary", 2), torch.ones(1, 2), torch.tensor([1]))))
+    assert scenes["roc"] == scenes["precision_recall"] == "no class has both rows that are of it and rows that are not"
+    assert scenes["confusion"].counts.tolist() == [[0, 0], [0, 1]]
+    assert scenes["reliability"].num_rows.sum() == 1
+    assert scenes["boundary"].points.tolist() == [[1, 1]]
+
+
+def test_probabilities_that_are_no_numbers_are_told():
+    view = View(line(), spec_of("binary", 2), "test", "epoch 1", torch.ones(2, 2), torch.tensor([0, 1]),
+                torch.tensor([[float("nan")], [1.0]]))  # fmt: skip
+    scenes = dict(scenes_of(view))
+    assert scenes["roc"] == scenes["reliability"] == "some probabilities are no numbers"
+    assert scenes["confusion"].counts.sum() == 2
+
+
+def test_many_classes_are_cut_to_the_most_confused_without_losing_a_row():
+    torch.manual_seed(0)
+    spec, counts = spec_of("multiclass", 40), torch.randint(0, 9, (40, 40))
+    scene = confusions_of(counts, spec, "Confusions")
+    assert scene.counts.shape == (20, 20)
+    assert scene.counts.sum() == counts.sum()
+    assert scene.names[-1] == "(others)"
+    assert "the 19 of 40 classes" in scene.title
+    for k, name in enumerate(scene.names[:-1]):
+        number = spec.classes.index(name)
+        assert scene.counts[k, k] == counts[number, number]
+        assert scene.counts[k].sum() == counts[number].sum()
+
+
+def test_hundreds_of_labels_show_those_that_are_most_often_wrong():
+    spec, counts = spec_of("multilabel", 736), torch.zeros(736, 2, 2, dtype=torch.long)
+    counts[5, 1, 0], counts[9, 0, 1] = 4, 7
+    scene = confusions_of(counts, spec, "Confusions")
+    assert scene.names[-2:] == ["class 5", "class 9"]
+    assert (scene.missed[-2:].tolist(), scene.invented[-2:].tolist()) == ([4, 0], [0, 7])
+    assert len(scene.names) == 20
+    torch.manual_seed(0)
+    target = (torch.rand(30, 736) < 0.01).byte()
+    view = view_of(Perceptron(3, 736), spec_of("multilabel", 736, 3), torch.randn(30, 3), target)
+    scenes = dict(scenes_of(view))
+    assert scenes["roc"].lines[0].label.startswith("all together (micro): 0.")
+    assert len(scenes["roc"].lines) <= 7
+
+
+def test_temperature_shows_both_curves_this_model_last():
+    torch.manual_seed(0)
+    points, target = torch.randn(200, 2), torch.randint(2, (200,))
+    view = view_of(line(), spec_of("binary", 2), points, target, temperature=3.0)
+    assert [one.label for one in dict(scenes_of(view))["reliability"].lines] == [
+        "without temperature",
+        "with temperature",
+    ]
+
+
+def test_learning_curves_of_one_epoch_and_of_none():
+    one = learning_curves({1: {"train/loss": 0.5, "val/loss": 0.6, "val/p_at_1": 0.2}}, 1, "Learning curves")
+    assert [(name, [part.label for part in lines]) for name, lines in one.panels] == [
+        ("loss", ["training", "validation"]), ("precision at 1", ["validation"]),
+    ]  # fmt: skip
+    assert learning_curves({}, None, "Learning curves") == "no epoch was completed"
+
+
+def test_influences_of_nothing_say_so_and_of_many_classes_are_cut():
+    assert influence_bars([Influence("a", [], [])], "Influence") == "no feature has a part in any logit"
+    many = [Influence(f"class {k}", [("x" * 99, 1.0)], []) for k in range(12)]
+    scene = influence_bars(many, "Influence")
+    assert scene.title == "Influence\n6 of 12 classes"
+    assert scene.panels[0] == ("class 0", [("x" * 25 + "…", 1.0)])
+
+
+def test_names_are_one_printable_line():
+    assert short_name("a\nb\x1b[31m") == "a\\nb\\x1b[31m"
+    assert short_name("") == "(empty)"
+    assert short_name("ö" * 30, 10) == "ö" * 9 + "…"
