@@ -96,8 +96,12 @@ class LivePictures(pl.Callback):
         self._show(trainer, pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Show the last epoch."""
+        """Show the last epoch; where all pictures are wanted, wait: the last checkpoint is to know of them."""
         self._show(trainer, pl_module)
+        if self.draftsman is not None and self.every_n_epochs != "auto":
+            with self._timed():
+                self.draftsman.wait()
+                self.deliver()
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """End the process that draws."""

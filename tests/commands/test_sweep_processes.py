@@ -30,6 +30,8 @@ class Killer(ToyData):
     def setup(self, stage=None):
         if self.spread == 0.5:
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.spread == 0.7:
+            raise RuntimeError("it fell over")
         super().setup(stage)
 """
 
@@ -77,15 +79,22 @@ def test_two_workers_find_what_one_finds(tmp_path: Path) -> None:
     assert len(figures(tmp_path / "two")) == 4
 
 
-def test_a_worker_that_is_killed_fails_its_job_and_no_other(tmp_path: Path) -> None:
+def test_kills_exceptions_and_nan_in_one_sweep_fail_their_jobs_and_no_other(tmp_path: Path) -> None:
     (tmp_path / "killer.py").write_text(KILLER)
-    words = ("-m", *SMALL, "data._target_=killer.Killer", "data.spread=1,0.5", "lr=0.1,0.01")
+    words = ("-m", *SMALL, "data._target_=killer.Killer", "data.spread=1,0.5,1.1,0.7,1.2,1e38,1.3,1.4")
     status, out, err = run(tmp_path, *words, "sweep.name=first", *TWO_WORKERS)
     assert status == 0, (out, err)
     assert "Traceback" not in out + err
-    assert board(tmp_path)["state"].to_list() == ["done"] * 2 + ["failed"] * 2
-    assert "data.spread=0.5 lr=0.1  failed: its process died 3 times: " in out
-    assert all("spread-1" in name for name in figures(tmp_path))
+    assert board(tmp_path)["state"].to_list() == ["done"] * 5 + ["failed"] * 3
+    told = [line for line in out.splitlines() if line.startswith("failed: ")]  # at the end
+    assert sorted(line.partition(": ")[2].partition(":")[0] for line in told) == [
+        "data.spread=0.5", "data.spread=0.7", "data.spread=1e+38",
+    ]  # fmt: skip
+    reasons = dict(board(tmp_path).select("data.spread", "reason").rows())
+    assert reasons[0.5].startswith("its process died 3 times: ")
+    assert reasons[0.7] == "RuntimeError: it fell over"
+    assert "became" in reasons[1e38]
+    assert len(figures(tmp_path)) == 5
 
 
 def test_a_sweep_that_is_killed_goes_on_with_the_same_command(tmp_path: Path) -> None:

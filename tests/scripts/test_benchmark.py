@@ -123,7 +123,10 @@ def test_of_a_case_the_newest_session_counts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["imbd"], "no such suite: imbd; there are accuracy, imdb, scale, loop, start, cache, predict, sweep, pictures, all"),
+        (
+            ["imbd"],
+            "no such suite: imbd; there are accuracy, imdb, scale, loop, start, cache, predict, sweep, pictures, all",
+        ),
         (["imdb", "--data", "nowhere"], "--data nowhere: there is no such folder"),
         (["accuracy", "--sets", "tecr"], "no such set: tecr; there are imdb, sst2, trec"),
         (["scale", "--sizes", "many"], "expected whole numbers, such as 1000,10000"),
