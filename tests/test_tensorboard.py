@@ -81,7 +81,7 @@ def test_pictures_have_a_step_for_each_epoch_and_are_not_blank(name):
 def test_the_boundary_moves():
     first, *_, last = (image(event) for event in events_of("points").Images("val/boundary"))
     assert first.shape == last.shape
-    assert (first != last).any()
+    assert (first[70:] != last[70:]).any(axis=2).mean() > 0.01  # below the title
 
 
 def test_files_are_what_tensorboard_shows_last():

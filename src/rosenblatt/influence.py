@@ -15,6 +15,7 @@ from rosenblatt.spec import Bags, DataSpec, Features
 
 Parts: TypeAlias = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]
 MAX_ROWS = 2_000  # that the mean is taken over
+MAX_WORK = 20_000_000  # numbers, once for each class
 MAX_CLASSES = 12  # the most frequent ones
 
 
@@ -25,11 +26,13 @@ class Influence(NamedTuple):
         name: of the class.
         in_favour: names and mean sizes of their part in its logit.
         against: the same, with a minus.
+        above_mean: whether they are parts in how far the logit is above the mean of all, not in the logit itself.
     """
 
     name: str
     in_favour: list[tuple[str, float]]
     against: list[tuple[str, float]]
+    above_mean: bool = False
 
 
 def influences(
@@ -48,18 +51,18 @@ def influences(
     Args:
         model: maps features to logits.
         features: of N rows, the first 2,000 of which are looked at.
-        spec: task and classes; of many, the 12 most frequent.
+        spec: task and classes; of many, the 12 most frequent, in this order.
         names_of: names features by number.
         num: features for and against, at most.
     """
-    features = first_rows(features, MAX_ROWS)
+    features = first_rows(features, min(MAX_ROWS, _num_rows_for(model, features)))
     if isinstance(features, Bags):
         num_rows, values = features.num_rows, features.weights.numpy()
     else:
         num_rows, values = len(features), features.flatten().numpy()
     order = sorted(range(len(spec.classes)), key=lambda k: -spec.class_counts[k])[:MAX_CLASSES]
     found = []
-    for k in [1] if spec.task == "binary" else sorted(order):
+    for k in [1] if spec.task == "binary" else order:
         if spec.task == "multilabel":
             chosen = torch.zeros(num_rows, len(spec.classes), dtype=torch.uint8)
             chosen[:, k] = 1
@@ -69,9 +72,17 @@ def influences(
         sizes = np.bincount(ids, weights=np.abs(parts), minlength=spec.num_features) / num_rows
         signed = sizes * np.sign(np.bincount(ids, weights=parts * values, minlength=spec.num_features))
         ends = [_largest(sign * signed, num) for sign in (1, -1)]
-        named = [list(zip(names_of(numbers), signed[numbers].tolist(), strict=True)) for numbers in ends]
-        found.append(Influence(spec.classes[k], *named))
+        high, low = (list(zip(names_of(numbers), signed[numbers].tolist(), strict=True)) for numbers in ends)
+        found.append(Influence(spec.classes[k], high, low, above_mean=spec.task == "multiclass"))
     return found
+
+
+def _num_rows_for(model: nn.Module, features: Features) -> int:
+    """Return how many rows can be looked at without filling the memory with (nnz, width of the first layer)."""
+    first = next((module for module in model.modules() if isinstance(module, BagLinear)), None)
+    if first is None or not isinstance(features, Bags):
+        return MAX_ROWS
+    return max(1, int(torch.searchsorted(features.offsets, MAX_WORK // first.weight.shape[1], right=True)) - 1)
 
 
 def _largest(numbers: NDArray[np.float64], num: int) -> NDArray[np.int64]:
@@ -118,13 +129,16 @@ def contributions(model: nn.Module, features: Features, preds: Tensor) -> Parts:
                 handle.remove()
             (slope,) = torch.autograd.grad(score, first_layer)
             rows = torch.repeat_interleave(torch.arange(features.num_rows), features.offsets.diff())
-            ids = features.ids.long()
-            parts = features.weights * (layer.weight.detach()[ids] * slope[rows]).sum(dim=1)
+            ids, weight = features.ids.long(), layer.weight.detach()
+            if features.num_rows > 0 and (slope == slope[0]).all():  # as of a perceptron and one class: no (nnz, C)
+                parts = features.weights * (weight @ slope[0])[ids]
+            else:
+                parts = features.weights * (weight[ids] * slope[rows]).sum(dim=1)
             return ids.numpy(), parts.double().numpy(), features.offsets.numpy()
-        dense = features.clone().requires_grad_()
+        dense = features.to(next(model.parameters()).dtype, copy=True).requires_grad_()
         (slope,) = torch.autograd.grad(_score(model(dense), preds), dense)
         num_rows, num_features = features.shape
-        parts = (features * slope).flatten()
+        parts = (features * slope.float()).flatten()
         numbers = torch.arange(num_features).repeat(num_rows)
         return numbers.numpy(), parts.double().numpy(), np.arange(num_rows + 1) * num_features
 

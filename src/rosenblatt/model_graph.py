@@ -24,6 +24,8 @@ def graph_of(model: nn.Module, features: Features) -> GraphDef:
         model: any.
         features: of a row or more.
     """
+    if isinstance(features, Tensor):
+        features = features.to(next(model.parameters()).dtype)
     graph = GraphDef(versions=VersionDef(producer=22))
     made_by: dict[int, str] = {}
     kept: list[Any] = []  # while they live, no other tensor has their number

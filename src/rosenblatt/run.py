@@ -30,8 +30,8 @@ class RunFolder:
     Attributes:
         path: of the folder, which holds ``config.yaml`` (resolved), ``overrides.yaml``, ``environment.json``,
             ``data.json`` (rows and digest of each split), ``train.log``, ``metrics.json`` (flat; there once the run has
-            ended in order), ``per_class.csv``, ``test.parquet`` (its rows), ``tensorboard/``,
-            ``checkpoints/`` (``best.ckpt``, ``last.ckpt`` and ``previous.ckpt``) and ``model/``.
+            ended in order), ``per_class.csv``, ``test.parquet`` (its rows), ``tensorboard/``, ``figures/``,
+            ``report.html``, ``checkpoints/`` (``best.ckpt``, ``last.ckpt`` and ``previous.ckpt``) and ``model/``.
         planned: content of files, by name, to write once it is sure that the run goes on with what has changed.
     """
 

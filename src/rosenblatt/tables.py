@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +14,7 @@ from torch import Tensor
 from rosenblatt.spec import DataSpec
 from rosenblatt.titles import TITLES, shown
 
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 MAX_CLASSES = 30  # that are shown, the most frequent ones
 LONGEST = 160  # characters of a row that are shown
 MAX_SQUARE = 10  # classes up to which all confusions fit into a terminal
@@ -83,7 +82,7 @@ def mistake_table(found: Sequence[Mapping[str, Any]]) -> Table:
     table.columns[-1].justify = "left"
     for one in found:
         told = [f"{one['row']:,}", *(words(one[name]) for name in ("true", "prediction", "probability"))]
-        content = textwrap.shorten(str(one["content"]), LONGEST, placeholder=" ...")
+        content = cut(str(one["content"]), LONGEST)
         table.add_row(*(Text(printable(cell)) for cell in (*told, content)))
     return table
 
@@ -91,8 +90,14 @@ def mistake_table(found: Sequence[Mapping[str, Any]]) -> Table:
 def words(value: Any) -> str:
     """Return a prediction, or a list of them, as text."""
     if isinstance(value, list):
-        return ", ".join(words(one) for one in value)
+        return ", ".join(words(one) for one in value) or "none"
     return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def cut(text: str, longest: int) -> str:
+    """Return text in one line, of at most so many characters; not by words, which not every script parts by spaces."""
+    text = " ".join(text.split())
+    return text if len(text) <= longest else f"{text[: longest - 4]} ..."
 
 
 def printable(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,6 +23,7 @@ from rosenblatt.spec import Features
 from rosenblatt.tables import printable
 
 NUM_BINS = 50  # of a histogram
+MAX_COUNTED = 1_000_000  # numbers in it, of which there may be more: `torch.histc` counts in float32
 TOGETHER = ("loss", "acc", "f1", "p_at_1")  # charts with training and validation
 
 
@@ -80,7 +82,7 @@ class History(TensorBoardLogger):
             self.experiment.add_pr_curve_raw(tag, tp, fp, tn, fn, precision, recall, step, num_thresholds=len(tp))
 
     def log_histograms(self, model: nn.Module, step: int) -> None:
-        """Add histograms of weights, and of their gradients in the last step where these are still there."""
+        """Add histograms of weights, and of their gradients in the last step; of a million, evenly chosen, of more."""
         for name, parameter in model.named_parameters():
             tag = name.replace(".", "/")
             self._log_histogram(f"weights/{tag}", parameter.detach(), step)
@@ -88,7 +90,8 @@ class History(TensorBoardLogger):
                 self._log_histogram(f"gradients/{tag}", parameter.grad, step)
 
     def _log_histogram(self, tag: str, values: Tensor, step: int) -> None:
-        values = values.flatten().float()
+        values = values.flatten()
+        values = values[:: values.numel() // MAX_COUNTED + 1].float().cpu()
         low, high = (float(end) for end in values.aminmax())
         if not np.isfinite([low, high]).all():
             return
@@ -122,4 +125,6 @@ class History(TensorBoardLogger):
 
 def _cell(text: str) -> str:
     """Return text as a cell of a Markdown table that says just this."""
-    return text if text == "---" else re.sub(r"([\\`*_{}\[\]()<>#+!|~&-])", r"\\\1", printable(text))
+    return (
+        text if text == "---" else re.sub(r"([\\`*_{}\[\]()#+!|-])", r"\\\1", html.escape(printable(text), quote=False))
+    )

@@ -14,13 +14,22 @@ def check_free(path: Path, overwrite: bool) -> None:
         raise UserError(f"{path} exists already; overwrite=true replaces it.")
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file under another name, force it to disk, and give it its name: it is there whole or not at all."""
+def write_whole(path: Path, content: bytes, forced: bool = True) -> None:
+    """Write a file under another name, force it to disk, and give it its name: it is there whole or not at all.
+
+    Args:
+        path: of the file.
+        content: of it.
+        forced: also after a power cut; for what can be done without, such as a picture, that takes too long.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with open(temporary, "wb") as file:
             file.write(content)
-        replace(temporary, path)
+        if forced:
+            replace(temporary, path)
+        else:
+            os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 

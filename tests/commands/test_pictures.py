@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -29,7 +30,7 @@ def images(run: Path) -> dict[str, list[int]]:
         ("figures.every_n_epochs=often", "expected auto or a whole number of at least 1; got 'often'"),
         ("figures.every_n_epochs=1.5", "expected auto or a whole number of at least 1; got 1.5"),
         ("figures.every_n_epoch=1", "every_n_epochs"),
-        ("figures=null", "figures"),
+        ("figures=null", "figures=null: no such choice. There are default, none."),
     ],
 )
 def test_wrong_settings_are_one_message(train, word, said):
@@ -47,7 +48,7 @@ def test_a_run_leaves_pictures_and_a_page_by_default(train):
     names = {"boundary", "confusion", "influence", "learning_curves", "precision_recall", "reliability", "roc"}
     for suffix in ("png", "svg"):
         assert {path.stem for path in (outcome.run / "figures").glob(f"*.{suffix}")} == names
-    assert 0 < outcome.metrics["seconds_figures"] < 60
+    assert "waiting for pictures" in outcome.out
     assert {f"test/{name}" for name in names - {"learning_curves"}} <= images(outcome.run).keys()
 
 
@@ -75,6 +76,50 @@ def test_jobs_of_a_sweep_are_drawn_only_where_it_is_said_how_often(train):
         assert len(list(folder.glob("*/report.html"))) == (2 if name == "drawn" else 0)
 
 
+def test_jobs_of_a_sweep_are_drawn_with_the_split_that_they_were_measured_on(train):
+    words = ("data.num_train=300", "data.num_val=60", "data.num_test=60", "trainer.max_epochs=8", "lr=0.2,0.3")
+    assert train("-m", *words, EACH, "sweep.name=first").status == 0
+    for page in Path("logs/sweeps/first").glob("*/report.html"):
+        content = page.read_text()
+        assert "Confusions: validation, epoch" in content
+        assert "Confusions: test" not in content
+        metrics = json.loads(page.with_name("metrics.json").read_text())
+        svg = page.parent.joinpath("figures", "confusion.svg").read_text()
+        cells = [int(number) for number in re.findall(r">(\d+)</text>", svg)]
+        assert cells[-4] + cells[-1] == round(60 * metrics["val/acc"]) or metrics["val/acc"] == 1
+
+
+def test_an_epoch_without_validation_shows_none(train):
+    outcome = train(*SMALL[:-1], "trainer.max_epochs=4", "trainer.check_val_every_n_epoch=2", EACH)
+    assert outcome.status == 0, outcome.err
+    found = images(outcome.run)
+    assert found["val/confusion"] == [7, 15]
+    assert found["learning_curves"][:4] == [3, 7, 11, 15]
+
+
+@pytest.mark.parametrize("precision", ["bf16-true", "64-true", "bf16-mixed"])
+def test_runs_of_other_precision_have_all_pictures(train, precision):
+    outcome = train(*SMALL, f"trainer.precision={precision}", "figures=default", "trainer.accelerator=cpu")
+    assert outcome.status == 0, outcome.err
+    page = (outcome.run / "report.html").read_text()
+    assert "not drawn" not in page
+    assert "could not be looked for" not in page
+
+
+def test_a_trial_run_draws_nothing(train):
+    outcome = train(*SMALL, "trainer.fast_dev_run=true", "figures=default")
+    assert outcome.status == 0, outcome.err
+    assert not (outcome.run / "report.html").exists()
+
+
+def test_a_run_that_goes_on_without_pictures_has_no_old_page(train):
+    train(*SMALL, "figures=default")
+    more = train("resume=run", "figures=none", "trainer.max_epochs=4", "resume_anyway=true")
+    assert more.status == 0, more.err
+    assert not (more.run / "report.html").exists()
+    assert "report.html" not in more.out
+
+
 def test_no_run_is_lost_for_a_picture(train, monkeypatch):
     def refused(*arguments, **more):
         raise OSError("no more processes")
@@ -83,9 +128,9 @@ def test_no_run_is_lost_for_a_picture(train, monkeypatch):
     outcome = train(*SMALL, EACH)
     monkeypatch.undo()
     assert outcome.status == 0, outcome.err
-    assert "pictures: not shown (OSError: no more processes)" in outcome.out
+    assert "Pictures are not drawn: the process that draws could not be started: no more processes." in outcome.out
     page = (outcome.run / "report.html").read_text()
-    assert "confusion: not drawn, because the process that draws could not be started." in page
+    assert "confusion: not drawn, because the process that draws could not be started: no more processes." in page
     assert "test/acc" in outcome.metrics
 
 
@@ -102,5 +147,7 @@ def test_the_process_that_draws_ends_with_the_run(train, monkeypatch):
     failed = train(*SMALL, "figures=default", "data.spread=1e38", run="failed")
     assert failed.status == 1
     assert "Training ended without a result" in failed.err
-    assert len(made) == 2
+    late = train(*SMALL, "figures=default", "threshold=precision", "threshold.at_least=1", "data.spread=9", run="late")
+    assert late.status == 1
+    assert len(made) == 3
     assert all(one._process.wait(timeout=20) == 0 for one in made)

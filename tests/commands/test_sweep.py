@@ -60,7 +60,7 @@ def board():
 
 
 def test_a_grid_runs_every_combination_and_its_winner_is_measured_on_test(sweep, train):
-    done = sweep(*GRID)
+    done = sweep(*GRID, "figures=default")
     assert done.status == 0, done.err
     assert [run.name for run in runs()] == [
         "000_optimizer-adam_lr-0.1", "001_optimizer-adam_lr-0.01", "002_optimizer-sgd_lr-0.1",
@@ -80,8 +80,11 @@ def test_a_grid_runs_every_combination_and_its_winner_is_measured_on_test(sweep,
         key: winner["validation"][key] for key in ("val/loss", "val/acc")
     }
     assert found["test/acc"][1:].null_count() == 3
-    for said in ("4/4", "Leaderboard of 4", winner["command"], "overview.png"):
+    for said in ("4/4", "Leaderboard of 4", winner["command"], "report.html, leaderboard.csv, overview.png"):
         assert said in done.out
+    page = (FIRST / "report.html").read_text()
+    assert winner["command"] in page
+    assert all(f"<td>{loss:.4f}</td>" in page for loss in losses.values())
     assert all((FIRST / f"overview.{suffix}").stat().st_size > 5000 for suffix in ("png", "svg"))
 
 

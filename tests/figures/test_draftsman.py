@@ -30,18 +30,19 @@ def test_it_draws_what_would_be_drawn_here(draftsman):
     draftsman.draw(CURVES, found.append, with_svg=True)
     draftsman.draw(BROKEN, found.append)
     draftsman.draw(CURVES, found.append)
-    assert draftsman.wait()
+    draftsman.wait()
     assert found[0] == draw(CURVES, with_svg=True)
     assert found[1].startswith("ValueError: x and y must have same first dimension")
     assert found[2] == draw(CURVES, with_svg=False)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 def test_without_it_a_picture_says_why_it_is_missing(draftsman):
     found = []
     os.kill(draftsman._process.pid, signal.SIGKILL)
     draftsman.draw(CURVES, found.append)
     draftsman.draw(CURVES, found.append)
-    assert draftsman.wait()
+    draftsman.wait()
     assert all("the process that draws has ended" in one for one in found)
     assert len(found) == 2
 

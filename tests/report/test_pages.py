@@ -113,7 +113,7 @@ def rows():
 def test_a_sweep_is_one_file_that_is_whole():
     svg = (trained("points") / "figures" / "confusion.svg").read_text()
     content = sweep_page(
-        name="first", rows=rows(), objectives=["val/loss"], svg=svg, failures=[("lr=0.01", HOSTILE)], seconds=3.0,
+        name="first", rows=rows(), objectives=["val/loss"], svg=svg, failures=[("lr=0.01", HOSTILE)],
         winner_command="python train.py lr=0.1", command="python train.py -m lr=0.1,0.01",
     )  # fmt: skip
     tree = ET.fromstring(content.removeprefix("<!DOCTYPE html>\n"))
@@ -130,7 +130,6 @@ def test_a_sweep_without_a_result_has_a_page_too():
         objectives=["val/loss"],
         svg="",
         failures=[],
-        seconds=3.0,
         winner_command=None,
         command="c",
     )

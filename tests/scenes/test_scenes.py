@@ -52,12 +52,13 @@ def test_threshold_and_temperature_move_the_regions():
     assert (above == ((ticks / 2).sigmoid() > 0.9)).all()
 
 
-def test_wrong_rows_are_drawn_first_and_all_of_few_classes_have_regions():
+def test_the_rows_that_are_drawn_are_the_same_whatever_is_predicted_and_a_fair_sample():
     torch.manual_seed(0)
     points, target = torch.randn(3000, 2), torch.arange(3000) % 3
     scene = dict(scenes_of(view_of(Perceptron(2, 3), spec_of("multiclass", 3), points, target)))["boundary"]
-    assert len(scene.points) == 400
-    assert 100 < scene.wrong.sum() <= 133
+    assert len(scene.points) == 500
+    assert "500 of 3,000 rows" in scene.title
+    assert torch.equal(torch.from_numpy(scene.points), points[torch.linspace(0, 2999, 500).round().long()])
     assert scene.probs is None
     assert set(scene.regions.flatten()) <= {0, 1, 2}
 
@@ -113,10 +114,48 @@ def test_probabilities_that_are_no_numbers_are_told():
     assert scenes["confusion"].counts.sum() == 2
 
 
+def of_counts(counts, spec):
+    target = torch.arange(len(counts)).repeat_interleave(counts.sum(dim=1))
+    return View(
+        line(), spec, "val", "epoch 3", torch.zeros(len(target), 2), target, torch.zeros(len(target), len(counts))
+    )
+
+
+def preds_of(counts):
+    return torch.arange(len(counts)).repeat(len(counts)).repeat_interleave(counts.flatten())
+
+
+def test_thousands_of_classes_have_no_matrix_and_say_so():
+    spec = spec_of("multiclass", 4000)
+    view = View(line(), spec, "val", "epoch 3", torch.zeros(1, 2), torch.zeros(1).long(), torch.zeros(1, 4000))
+    assert confusions_of(view, view.target) == "a matrix of 4,000 classes would fill the memory"
+
+
+def test_a_model_that_can_not_be_asked_costs_no_other_picture():
+    class Odd(torch.nn.Module):
+        def forward(self, features):
+            raise RuntimeError("only whole batches\nof mine")
+
+    points = torch.randn(4, 2)
+    view = View(Odd(), spec_of("binary", 2), "val", "epoch 3", points, torch.tensor([0, 1, 0, 1]), points[:, :1])
+    scenes = dict(scenes_of(view))
+    assert scenes["boundary"] == "it can't be made (StopIteration: )"
+    assert scenes["confusion"].counts.sum() == 4
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_models_of_other_numbers_are_drawn_too(dtype):
+    torch.manual_seed(0)
+    model, points = MLP(2, 1, hidden=[3, 2]).to(dtype), torch.randn(20, 2)
+    view = View(model, spec_of("binary", 2), "val", "epoch 3", points, torch.arange(20) % 2, torch.randn(20, 1))
+    scenes = dict(scenes_of(view))
+    assert not any(isinstance(scene, str) for scene in scenes.values()), scenes
+
+
 def test_many_classes_are_cut_to_the_most_confused_without_losing_a_row():
     torch.manual_seed(0)
     spec, counts = spec_of("multiclass", 40), torch.randint(0, 9, (40, 40))
-    scene = confusions_of(counts, spec, "Confusions")
+    scene = confusions_of(of_counts(counts, spec), preds_of(counts))
     assert scene.counts.shape == (20, 20)
     assert scene.counts.sum() == counts.sum()
     assert scene.names[-1] == "(others)"
@@ -128,9 +167,11 @@ def test_many_classes_are_cut_to_the_most_confused_without_losing_a_row():
 
 
 def test_hundreds_of_labels_show_those_that_are_most_often_wrong():
-    spec, counts = spec_of("multilabel", 736), torch.zeros(736, 2, 2, dtype=torch.long)
-    counts[5, 1, 0], counts[9, 0, 1] = 4, 7
-    scene = confusions_of(counts, spec, "Confusions")
+    spec = spec_of("multilabel", 736)
+    target, preds = torch.zeros(2, 20, 736, dtype=torch.uint8)
+    target[:4, 5], preds[:7, 9] = 1, 1
+    view = View(Perceptron(3, 736), spec, "val", "epoch 3", torch.zeros(20, 3), target, torch.zeros(20, 736))
+    scene = confusions_of(view, preds)
     assert scene.names[-2:] == ["class 5", "class 9"]
     assert (scene.missed[-2:].tolist(), scene.invented[-2:].tolist()) == ([4, 0], [0, 7])
     assert len(scene.names) == 20
@@ -161,14 +202,15 @@ def test_learning_curves_of_one_epoch_and_of_none():
 
 
 def test_influences_of_nothing_say_so_and_of_many_classes_are_cut():
-    assert influence_bars([Influence("a", [], [])], "Influence") == "no feature has a part in any logit"
+    assert influence_bars([Influence("a", [], [])], "Influence", 1) == "no feature has a part in any logit"
     many = [Influence(f"class {k}", [("x" * 99, 1.0)], []) for k in range(12)]
-    scene = influence_bars(many, "Influence")
-    assert scene.title == "Influence\n6 of 12 classes"
-    assert scene.panels[0] == ("class 0", [("x" * 25 + "…", 1.0)])
+    scene = influence_bars(many, "Influence", 30)
+    assert scene.title == "Influence\nthe 6 most frequent of 30 classes"
+    assert scene.panels[0] == ("logit of class 0", [("x" * 17 + "…" + "x" * 8, 1.0)])
 
 
 def test_names_are_one_printable_line():
     assert short_name("a\nb\x1b[31m") == "a\\nb\\x1b[31m"
     assert short_name("") == "(empty)"
-    assert short_name("ö" * 30, 10) == "ö" * 9 + "…"
+    assert short_name("abcdefghijklmnop", 10) == "abcdef…nop"
+    assert short_name("\ud800\ufffe") == "\\ud800\\ufffe"

@@ -20,22 +20,23 @@ from rosenblatt.data.module import DataModule
 from rosenblatt.evaluation import to_probs
 from rosenblatt.figures.style import Drawn
 from rosenblatt.influence import Influence, first_rows, influences
-from rosenblatt.live import MAX_CURVES, LivePictures, told
+from rosenblatt.live import MAX_CURVES, LivePictures
 from rosenblatt.models import MLP
 from rosenblatt.ranking import one_against_rest
 from rosenblatt.report.page import Picture, inline
-from rosenblatt.report.run_page import CAPTIONS, run_page
+from rosenblatt.report.run_page import CAPTIONS, OF_LABELS, run_page
 from rosenblatt.run import RunFolder
 from rosenblatt.saved.mistakes import shown_mistakes
 from rosenblatt.saved.model import SavedModel
 from rosenblatt.scenes.classes import influence_bars
-from rosenblatt.scenes.curves import MAX_RANKED, learning_curves
+from rosenblatt.scenes.curves import MAX_SORTED, learning_curves
 from rosenblatt.scenes.every import scenes_of
 from rosenblatt.scenes.view import SPLITS, Scene, View
 from rosenblatt.sparse import BagLinear
 from rosenblatt.spec import Bags
+from rosenblatt.studio import told
 from rosenblatt.sweeps.jobs import Job
-from rosenblatt.tables import words
+from rosenblatt.tables import LONGEST, cut, printable, words
 from rosenblatt.tensorboard import History
 from rosenblatt.whole import write_whole
 
@@ -51,9 +52,10 @@ def make_live(config: DictConfig, history: History, data: DataModule, job: Job |
 
     Jobs of a sweep draw only where it is said how often: a hundred of them are compared, not looked at.
     """
-    if config.figures is None or (job is not None and config.figures.every_n_epochs == "auto"):
+    every_n_epochs = config.figures.every_n_epochs
+    if every_n_epochs is None or (job is not None and every_n_epochs == "auto"):
         return None
-    return LivePictures(history, data.spec, data.splits["val"], config.figures.every_n_epochs)
+    return LivePictures(history, data.spec, data.splits["val"], every_n_epochs)
 
 
 @dataclass
@@ -70,7 +72,7 @@ class Shown:
     pictures: list[Picture] = field(default_factory=list)
     influences: list[Influence] = field(default_factory=list)
     mistakes: list[dict[str, Any]] = field(default_factory=list)
-    no_mistakes: str = "None: all rows are right."
+    no_mistakes: str = "They could not be looked for."
 
 
 class Gallery:
@@ -81,24 +83,26 @@ class Gallery:
         live: has drawn until now, and goes on to.
         saved: what was trained.
         data: that it has learnt from.
-        logits: of the last split, (N, num_outputs); of no row where they were too many to keep.
+        split: that was evaluated last.
+        logits: of it, (N, num_outputs); of no row where they were too many to keep.
         steps: of the optimizer.
         best_epoch: that the weights are of.
     """
 
     def __init__(
-        self, run: RunFolder, live: LivePictures, saved: SavedModel, data: DataModule, logits: Tensor, steps: int,
-        best_epoch: int,
+        self, run: RunFolder, live: LivePictures, saved: SavedModel, data: DataModule, split: str, logits: Tensor,
+        steps: int, best_epoch: int,
     ) -> None:  # fmt: skip
         start = time.perf_counter()
         self.run = run
         self.live = live
         self.saved = saved
         self.data = data
-        self.logits = logits
+        self.logits = logits.float()
         self.step = steps
         self.shown = Shown()
-        self.split, (self.features, self.target) = list(data.splits.items())[-1]
+        self.split = split
+        self.features, self.target = data.splits[split]
         self.names_of = data.encoder.names if data.encoder is not None else _numbered
         moment = f"epoch {best_epoch}"
         scenes: list[tuple[str, Scene]] = [
@@ -106,32 +110,30 @@ class Gallery:
         ]
         if len(logits) == len(self.target):
             view = View(
-                saved.model, data.spec, self.split, moment, self.features, self.target, logits, saved.threshold,
+                saved.model, data.spec, self.split, moment, self.features, self.target, self.logits, saved.threshold,
                 saved.temperature,
             )  # fmt: skip
-            with told("pictures"):
-                scenes += scenes_of(view)
+            scenes += scenes_of(view)
         with told("influences"):
             found = influences(saved.model, self.features, data.spec, self.names_of)
             self.shown.influences = found
             what = f"Influence: {SPLITS.get(self.split, self.split)}, {moment}"
-            scenes.append(("influence", influence_bars(found, what)))
+            scenes.append(("influence", influence_bars(found, what, data.spec.num_outputs)))
         self.order = [name for name, _ in scenes]
         for name, scene in scenes:
-            live.draw(scene, partial(self._hang, name), with_svg=True)
+            live.studio.draw(scene, partial(self._hang, name), with_svg=True)
         live.seconds += time.perf_counter() - start
 
     def _hang(self, name: str, found: Drawn | str) -> None:
         """Put a picture where it belongs."""
-        caption = CAPTIONS[name]
+        caption = (CAPTIONS | (OF_LABELS if self.data.spec.task == "multilabel" else {}))[name]
         if isinstance(found, str):
             self.shown.pictures.append(Picture(name, caption, reason=found))
             return
         folder = self.run.path / "figures"
         folder.mkdir(exist_ok=True)
-        # Not forced to disk, as results are: that takes longer than the drawing.
-        (folder / f"{name}.png").write_bytes(found.png)
-        (folder / f"{name}.svg").write_text(found.svg, encoding="utf-8")
+        write_whole(folder / f"{name}.png", found.png, forced=False)
+        write_whole(folder / f"{name}.svg", found.svg.encode(), forced=False)
         self.live.history.log_picture(name if name == "learning_curves" else f"{self.split}/{name}", found, self.step)
         self.shown.pictures.append(Picture(name, caption, inline(found.svg, name, caption)))
 
@@ -139,7 +141,7 @@ class Gallery:
         """Look for mistakes, wait for the pictures, and put all of it into TensorBoard.
 
         Args:
-            rows: of the last split, as a Parquet file.
+            rows: of the split, as a Parquet file.
         """
         start = time.perf_counter()
         with told("mistakes"):
@@ -148,10 +150,8 @@ class Gallery:
             self._log_tables()
         with told("embeddings"):
             self._log_embeddings()
-        if self.live.draftsman is not None and not self.live.draftsman.wait():
-            log.warning("Some pictures are missing: they took too long to draw.")
-        with told("pictures"):
-            self.live.close()
+        self.live.studio.wait()
+        self.live.studio.close()
         self.shown.pictures.sort(key=lambda one: self.order.index(one.name))
         self.live.seconds += time.perf_counter() - start
         return self.shown
@@ -162,7 +162,7 @@ class Gallery:
             shown.no_mistakes = "Not looked for: there are too many rows and classes to keep all their probabilities."
             return
         probs = to_probs(self.logits, spec.task)
-        if probs.numel() <= MAX_RANKED:
+        if probs.numel() <= MAX_SORTED:
             asked = one_against_rest(probs, self.target, spec.task, spec.classes, MAX_CURVES)
             self.live.history.log_pr_curves(self.split, asked, self.step)
         if rows is None:
@@ -170,14 +170,17 @@ class Gallery:
             return
         frame = polars.read_parquet(io.BytesIO(rows))
         shown.mistakes = shown_mistakes(self.saved, frame, probs, self.target, NUM_MISTAKES)
+        shown.no_mistakes = "None: all rows are right."
 
     def _log_tables(self) -> None:
         history = self.live.history
         for one in self.shown.influences:
             rows = [(name, f"{part:+.4f}") for name, part in [*one.in_favour, *reversed(one.against)]]
-            history.log_table(f"influence/{one.name}", ("speaks for, or against", "part in the logit"), rows, self.step)
+            history.log_table(
+                f"influence/{printable(one.name)}", ("speaks for, or against", "part in the logit"), rows, self.step
+            )
         keys = ("row", "true", "prediction", "probability", "content")
-        wrong = [[words(one[key]) for key in keys] for one in self.shown.mistakes]
+        wrong = [[cut(words(one[key]), LONGEST) for key in keys] for one in self.shown.mistakes]
         if wrong:
             header = ("row", "true", "predicted", "probability", "content")
             history.log_table(f"{self.split}/mistakes", header, wrong, self.step)

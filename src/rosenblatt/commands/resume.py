@@ -153,9 +153,9 @@ def last_checkpoint(run: RunFolder, classifier: Classifier) -> str | None:
     if _is_first():
         for name, content in run.planned.items():
             run.write(name, content)
-        for name in ("metrics.json", "evaluation.json"):  # of a model that is trained on
+        for name in ("metrics.json", "evaluation.json", "report.html"):  # of a model that is trained on
             (run.path / name).unlink(missing_ok=True)
-        for folder in (run.model, run.path / "export"):
+        for folder in (run.model, run.path / "export", run.path / "figures"):
             shutil.rmtree(folder, ignore_errors=True)
         run.cut_history(history)
     return None if path is None else str(path)

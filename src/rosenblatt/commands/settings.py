@@ -56,8 +56,7 @@ def check(config: DictConfig) -> None:
     for name, value in plain(config.checkpoint).items():
         if value is not None and (value < 0 or (value == 0 and name != "min_seconds")):
             raise UserError(f"checkpoint.{name}: expected null or a number above 0; got {value}.")
-    if config.figures is not None:
-        check_figures(config.figures)
+    check_figures(config.figures)
     if config.calibration is not None:
         check_choice("calibration", str(config.calibration), ["temperature"])
     if not isinstance(config.resume_anyway, bool):
@@ -80,7 +79,7 @@ def check_figures(figures: Any) -> None:
     if not isinstance(figures, DictConfig):
         raise UserError(f"figures={figures}: expected one of none and default, or figures.every_n_epochs=1.")
     every = figures.every_n_epochs
-    if every != "auto" and (not isinstance(every, int) or isinstance(every, bool) or every < 1):
+    if every not in (None, "auto") and (not isinstance(every, int) or isinstance(every, bool) or every < 1):
         raise UserError(f"figures.every_n_epochs: expected auto or a whole number of at least 1; got {every!r}.")
 
 

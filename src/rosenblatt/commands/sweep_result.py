@@ -118,8 +118,8 @@ def report(folder: SweepFolder, plan: Plan, settings: Settings, words: Words, st
             measure_winner(folder.path, rows[0], words)
         rows = board.write()
     failed = [(job, one) for job, one in board.look() if one.state == "failed"]
-    if num_left == 0 and rows:
-        _write_report(folder.path, rows, settings, words, plan.importances(), failed, time.perf_counter() - start)
+    if num_left == 0 and rows and settings.pictures:
+        _write_report(folder.path, rows, settings, words, plan.importances(), failed)
     console.print()
     if rows:
         console.print(leaderboard_table(rows, settings.objectives, console.width))
@@ -137,7 +137,7 @@ def report(folder: SweepFolder, plan: Plan, settings: Settings, words: Words, st
 
 def _write_report(
     path: Path, rows: list[Row], settings: Settings, words: Words, importances: Mapping[str, float],
-    failed: list[tuple[Job, Outcome]], seconds: float,
+    failed: list[tuple[Job, Outcome]],
 ) -> None:  # fmt: skip
     """Write the picture and ``report.html``."""
     from rosenblatt.report.sweep_page import sweep_page  # matplotlib takes its time
@@ -150,7 +150,6 @@ def _write_report(
         objectives=settings.objectives,
         svg=draw_overview(rows, settings.objectives, importances, path),
         failures=[(job.described or job.folder.name, one.reason) for job, one in failed],
-        seconds=seconds,
         winner_command=repeated(words, rows[0].trial, len(rows[0].folders)) if rows[0].rank == 1 else None,
         command=shlex.join(["python", Path(sys.argv[0]).name, *typed]),
     )

@@ -30,6 +30,7 @@ class Settings(NamedTuple):
         seeds: of each setting.
         objectives: metrics.
         trials: of a search.
+        pictures: whether the sweep is to have a picture and a page.
         others: as they stand in the files.
     """
 
@@ -43,6 +44,7 @@ class Settings(NamedTuple):
     sampler: str
     pruner: str | None
     storage: str | None
+    pictures: bool
 
     @property
     def for_jobs(self) -> dict[str, Any]:
@@ -92,6 +94,7 @@ def read_settings(config: DictConfig) -> Settings:
         own.get("sampler", ""),
         own.get("pruner"),
         own.get("storage"),
+        pictures=bool(OmegaConf.select(config, "figures.every_n_epochs")),
     )
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
+import shlex
 import signal
 import sys
 import time
+from contextlib import ExitStack
 from typing import Any
 
 import lightning.pytorch as pl
@@ -34,9 +36,10 @@ from rosenblatt.commands.resume import last_checkpoint, open_run, same_data
 from rosenblatt.commands.saving import save_model, saved_model, warn_if_unknown
 from rosenblatt.commands.settings import check
 from rosenblatt.data.module import DataModule
-from rosenblatt.live import told
+from rosenblatt.live import LivePictures
 from rosenblatt.models import num_parameters
 from rosenblatt.run import RunFolder
+from rosenblatt.studio import told
 from rosenblatt.summary import as_text, per_class_table, summary
 from rosenblatt.sweeps.jobs import Job
 from rosenblatt.tensorboard import History
@@ -66,13 +69,12 @@ def train(config: DictConfig) -> dict[str, Any]:
     if job is None:
         warn_of_sweep_settings()
     run = open_run(config, own=job is not None)
-    try:
-        return _train(config, run, start, job)
-    finally:
-        run.unlock()
+    with ExitStack() as ends:
+        ends.callback(run.unlock)
+        return _train(config, run, start, job, ends)
 
 
-def _train(config: DictConfig, run: RunFolder, start: float, job: Job | None) -> dict[str, Any]:
+def _train(config: DictConfig, run: RunFolder, start: float, job: Job | None, ends: ExitStack) -> dict[str, Any]:
     if (done := run.read_json("metrics.json")) and not done.get("interrupted") and not config.resume_anyway:
         print(f"{run.shown} is finished: {done.get('epochs')} epochs, {_reached(done)}. Nothing is left to do.")
         return done
@@ -96,8 +98,10 @@ def _train(config: DictConfig, run: RunFolder, start: float, job: Job | None) ->
     checkpoint = last_checkpoint(run, classifier) if config.resume else None
     logger = History(run)
     live = make_live(config, logger, data, job)
-    # What it shows of an epoch is to be in the history before a checkpoint says how long that is.
-    every = [*([] if live is None else without_idle_hooks(live)), *callbacks.all, *pruning]
+    every = [*callbacks.all, *pruning]
+    if live is not None:
+        ends.callback(live.studio.close)
+        every = [*without_idle_hooks(live), *every]  # first: a checkpoint says how long the history is
     shared = {"logger": logger, "callbacks": every, "default_root_dir": str(run.path)}
     settings: Any = config.trainer
     if job is not None:
@@ -121,8 +125,9 @@ def _train(config: DictConfig, run: RunFolder, start: float, job: Job | None) ->
     rows = data.last_rows() if trainer.is_global_zero else None
     saved = saved_model(config, data, classifier, trainer, rows)
     gallery = None
-    if live is not None and trainer.is_global_zero:
-        gallery = Gallery(run, live, saved, data, classifier.test_logits, facts["steps"], facts["best_epoch"])
+    if live is not None and live.is_shown(trainer):
+        logits, epoch = classifier.test_logits, facts["best_epoch"]
+        gallery = Gallery(run, live, saved, data, last, logits, facts["steps"], epoch)
     if job is None:
         proportion = put_in_proportion(classifier, data.splits[last][1], result)
         metrics |= {f"{last}/{name}": value for name, value in proportion.items()}
@@ -139,17 +144,16 @@ def _train(config: DictConfig, run: RunFolder, start: float, job: Job | None) ->
         if result.per_class:
             run.write("per_class.csv", per_class_table(data.spec, data.splits[last][1], result))
         save_model(run, config, data, classifier, saved, rows, metrics, digests)
+        run.write_json("metrics.json", metrics)  # last of what counts: a folder without it holds no result
         notes = notes_on(metrics, last, threshold)
         if gallery is not None and live is not None:
-            shown = gallery.finish(rows)
-            metrics |= {"seconds_figures": live.seconds}
+            shown = gallery.finish(rows if last == list(data.splits)[-1] else None)
             with told("report.html"):
                 lines = [f"{word}: {note}" for word, note in [*_epochs(metrics, ended_by), *notes]]
                 write_report(run, config, data, _described(data, classifier), metrics, lines, shown)
         logger.finalize("success")
-        run.write_json("metrics.json", metrics)  # last: a folder without it holds no result
         num_rows = {split: target.shape[0] for split, (_, target) in data.splits.items()}
-        table = summary(metrics, num_rows, _notes(run, metrics, ended_by, notes, data))
+        table = summary(metrics, num_rows, _notes(run, metrics, ended_by, notes, data, live))
         Console().print(table)
         logging.getLogger("rosenblatt_file").info("\n%s", as_text(table))
     if callbacks.stop.signal_number is not None:
@@ -192,20 +196,26 @@ def _reached(metrics: dict[str, Any]) -> str:
 
 
 def _notes(
-    run: RunFolder, metrics: dict[str, Any], ended_by: str, more: list[tuple[str, str]], data: DataModule
+    run: RunFolder,
+    metrics: dict[str, Any],
+    ended_by: str,
+    more: list[tuple[str, str]],
+    data: DataModule,
+    live: LivePictures | None,
 ) -> list[tuple[str, str]]:
     example = 'text="..."' if data.columns.text else "input=FILE output=FILE"
     if metrics["interrupted"]:
         more = [*more, ("go on", f"python train.py {_quoted('resume', run.shown)}")]
+    pictures = "" if live is None else f"; waiting for pictures {live.seconds:.1f} s"
     page = [("report", f"{run.shown}/report.html")] if (run.path / "report.html").exists() else []
     return [
         *_epochs(metrics, ended_by),
         *more,
-        ("time", f"{metrics['seconds']:.1f} s, of which training {metrics['seconds_training']:.1f} s"),
+        ("time", f"{metrics['seconds']:.1f} s, of which training {metrics['seconds_training']:.1f} s{pictures}"),
         ("run folder", run.shown),
         *page,
         ("next", f"python scripts/predict.py {_quoted('run', run.shown)} {example}"),
-        ("", f"tensorboard --logdir {'logs' if run.shown.startswith('logs') else run.shown}"),
+        ("", f"tensorboard --logdir {'logs' if run.shown.startswith('logs') else shlex.quote(run.shown)}"),
         ("", "python train.py --help"),
     ]
 

@@ -1,1 +1,1 @@
-"""What is drawn of a run: tensors in, a matplotlib figure out; when to draw is decided elsewhere."""
+"""How things are drawn: plain numbers and words in, PNG and SVG out; what, and when, is decided elsewhere."""

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from rosenblatt.figures.style import COLOURS, GREY, INK, MARKERS, Sheet, inches_of
+from rosenblatt.figures.style import COLOURS, GREY, INK, MARKERS, Sheet, in_legend, inches_of
 
 LEVELS = (0.3, 0.4, 0.5)  # probabilities of the second class, the book's
 
@@ -29,6 +29,7 @@ class Boundary(NamedTuple):
         extent: left, right, bottom and top.
         regions: (height, width) the class at each place.
         probs: (height, width) probability of the second class at each place, or ``None`` with more than two.
+        threshold: probability above which the second class is predicted.
     """
 
     title: str
@@ -40,10 +41,11 @@ class Boundary(NamedTuple):
     extent: tuple[float, float, float, float]
     regions: NDArray[Any]
     probs: NDArray[Any] | None
+    threshold: float = 0.5
 
     def figure(self) -> Figure:
         """Draw rows as stars and circles, wrong ones filled."""
-        sheet = Sheet(4.6, 3.8, self.title, right=inches_of([*self.names, "wrong"], 9) + 0.55)
+        sheet = Sheet(4.6, 3.8, self.title, right=inches_of([*self.names, "wrong"], 9) + 0.75)
         (panel,) = sheet.panels
         colours = [to_rgba(COLOURS[k], 0.18) for k in range(len(self.names))]  # a page may be dark
         panel.imshow(
@@ -62,7 +64,7 @@ class Boundary(NamedTuple):
                         facecolors=COLOURS[k] if filled else "none", edgecolors=COLOURS[k], linewidths=0.9,
                         zorder=3 if filled else 2,
                     )  # fmt: skip
-            panel.plot([], [], MARKERS[k], mfc="none", color=COLOURS[k], ls="", label=name)
+            panel.plot([], [], MARKERS[k], mfc="none", color=COLOURS[k], ls="", label=in_legend(name))
         handles = [*panel.get_legend_handles_labels()[0], Line2D([], [], marker="o", color=INK, ls="", label="wrong")]
         panel.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0))
         panel.set_xlabel(self.axes[0])
@@ -71,7 +73,7 @@ class Boundary(NamedTuple):
 
     def _contours(self, panel: Axes, probs: NDArray[Any]) -> None:
         low, high = float(probs.min()), float(probs.max())
-        levels = [level for level in LEVELS if low < level < high]
+        levels = [level for level in sorted({*LEVELS, self.threshold}) if low < level < high]
         if not levels:
             note = f"probability from {low:.2g} to {high:.2g} everywhere here"
             panel.text(0.02, 0.02, note, transform=panel.transAxes, color=GREY, fontsize=9)
@@ -80,7 +82,7 @@ class Boundary(NamedTuple):
         height, width = probs.shape
         lines = panel.contour(
             np.linspace(left, right, width), np.linspace(bottom, top, height), probs, levels=levels, colors=INK,
-            linewidths=[1.6 if level == 0.5 else 0.9 for level in levels],
-            linestyles=["solid" if level == 0.5 else "dashed" for level in levels],
+            linewidths=[1.6 if level == self.threshold else 0.9 for level in levels],
+            linestyles=["solid" if level == self.threshold else "dashed" for level in levels],
         )  # fmt: skip
-        panel.clabel(lines, fmt="%.1f", fontsize=8)
+        panel.clabel(lines, fmt="%.2g", fontsize=8)

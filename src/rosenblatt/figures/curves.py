@@ -10,10 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from rosenblatt.figures.style import COLOURS, GREY, INK, Sheet
+from rosenblatt.figures.style import COLOURS, GREY, INK, Sheet, in_legend, inches_of
 
 QUARTERS = (0, 0.25, 0.5, 0.75, 1)
 MARKED = 30  # points up to which each has a marker: a single one could not be seen otherwise
+MANY = 2  # curves beyond which their names would lie on them
 BARS = 0.2  # of the height, for the numbers of rows
 
 
@@ -40,7 +41,7 @@ class LearningCurves(NamedTuple):
 
     def figure(self) -> Figure:
         """Draw one panel below the other."""
-        sheet = Sheet(4.6, 2.0, self.title, above=0.3, num_panels=len(self.panels))
+        sheet = Sheet(4.6, 2.0, self.title, left=0.9, above=0.3, num_panels=len(self.panels))
         for panel, (name, lines) in zip(sheet.panels, self.panels, strict=True):
             for one, colour in zip(lines, COLOURS, strict=False):
                 marker = "o" if len(one.x) <= MARKED else ""
@@ -76,14 +77,19 @@ class RankingCurves(NamedTuple):
 
     def figure(self) -> Figure:
         """Draw a square."""
-        sheet = Sheet(4.2, 3.6, self.title)
+        many = len(self.lines) > MANY
+        beside = inches_of((one.label for one in self.lines), 9) + 0.75 if many else 0.2
+        sheet = Sheet(4.2, 3.6, self.title, right=beside)
         (panel,) = sheet.panels
         for one, colour in zip(self.lines, (*COLOURS, INK), strict=False):
-            panel.plot(one.x, one.y, color=colour, label=one.label)
+            panel.plot(one.x, one.y, color=colour, label=in_legend(one.label))
         if self.chance is not None:
             panel.plot(self.chance.x, self.chance.y, color=GREY, lw=1, ls=":", label=self.chance.label)
         _square(panel, *self.axes)
-        panel.legend(loc=self.corner, title=self.area)
+        if many:
+            panel.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), title=self.area)
+        else:
+            panel.legend(loc=self.corner, title=self.area)
         return sheet.figure
 
 

@@ -38,12 +38,12 @@ class ConfusionMatrix(NamedTuple):
         panel.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         for true, row in enumerate(self.counts.tolist() if num <= MAX_WRITTEN else []):
             for predicted, number in enumerate(row):
-                colour = "white" if shares[true, predicted] > 0.5 else "black"
+                colour = "white" if shares[true, predicted] > 0.6 else "black"
                 size = 9 if number < 10_000 or num <= 4 else 7
                 panel.text(predicted, true, f"{number:,}", ha="center", va="center", color=colour, fontsize=size)
         panel.set_xticks(range(num), self.names, rotation=0 if flat else 45, ha="center" if flat else "right")
         panel.set_yticks(range(num), self.names)
-        panel.set_xlabel("predicted")
+        panel.set_xlabel("predicted" if num <= MAX_WRITTEN else "predicted (darker: a larger share of the true class)")
         panel.set_ylabel("true")
         panel.spines[:].set_visible(False)
         panel.tick_params(length=0)

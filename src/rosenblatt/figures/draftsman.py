@@ -30,7 +30,7 @@ SAMPLES: tuple[Drawing, ...] = (
 )
 
 Note: TypeAlias = Callable[[Drawn | str], None]
-PATIENCE = 120.0  # seconds that a picture may take, after which something is wrong
+PATIENCE = 60.0  # seconds that a picture may take, after which something is wrong
 
 
 class Draftsman:
@@ -45,10 +45,12 @@ class Draftsman:
         self._waiting: SimpleQueue[tuple[Drawing, bool, Note] | None] = SimpleQueue()
         self._changed = threading.Condition()
         # The packages of now, wherever they are; a session of its own, so that Ctrl-C is left to the other process.
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])}
+        # By its path, not by `-m`, with which files of the current folder would come before all others.
+        paths = [str(Path(__file__).parents[2]), *(path for path in sys.path if path)]
+        group: Any = {"creationflags": 0x200} if os.name == "nt" else {"start_new_session": True}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "rosenblatt.figures.draftsman"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, env=environment, start_new_session=True,
+            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)}, **group,
         )  # fmt: skip
         self._thread = threading.Thread(target=self._work, name="draftsman", daemon=True)
         self._thread.start()
@@ -65,10 +67,12 @@ class Draftsman:
             self.num_waiting += 1
         self._waiting.put((drawing, with_svg, note))
 
-    def wait(self, at_most: int = 0) -> bool:
-        """Wait until no more than some drawings are left; return whether that came to be."""
+    def wait(self, at_most: int = 0) -> None:
+        """Wait until no more than some drawings are left; a process that hangs is killed, and these have a reason."""
         with self._changed:
-            return self._changed.wait_for(lambda: self.num_waiting <= at_most, PATIENCE)
+            while self.num_waiting > at_most:
+                if not self._changed.wait(PATIENCE):  # which each picture that is done ends
+                    self._process.kill()
 
     def close(self) -> None:
         """Let the process end, once it has drawn what it was given; nobody waits for that."""

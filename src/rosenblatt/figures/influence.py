@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
-from rosenblatt.figures.style import COLOURS, Sheet, inches_of
+from rosenblatt.figures.style import COLOURS, INK, Sheet, inches_of
 
 NUM_COLUMNS = 2
 
@@ -16,7 +16,7 @@ class InfluenceBars(NamedTuple):
 
     Attributes:
         title: of the picture.
-        panels: a class, and its features with their parts, from the bottom up.
+        panels: what parts are of, and the features with their parts, from the bottom up.
     """
 
     title: str
@@ -35,8 +35,8 @@ class InfluenceBars(NamedTuple):
             sizes = [part for _, part in parts]
             panel.barh(range(len(parts)), sizes, color=[COLOURS[0] if part > 0 else COLOURS[1] for part in sizes])
             panel.set_yticks(range(len(parts)), [name for name, _ in parts], fontsize=9)
-            panel.axvline(0, color="black", lw=0.8)
-            panel.set_xlabel(f"logit of {name}", fontsize=9)
+            panel.axvline(0, color=INK, lw=0.8)
+            panel.set_xlabel(name, fontsize=9)
             panel.set_ylim(-0.6, most - 0.4)
             panel.tick_params(axis="y", length=0)
             panel.locator_params(axis="x", nbins=5)

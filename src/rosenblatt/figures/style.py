@@ -1,6 +1,7 @@
 """The look that all pictures share, and how they become PNG and SVG.
 
-Colours are those of Okabe and Ito, "Color Universal Design" (2008), which people tell apart however they see colours.
+The first six colours are those of Okabe and Ito, "Color Universal Design" (2008), which people tell apart however they
+see colours.
 """
 
 from __future__ import annotations
@@ -84,7 +85,8 @@ def look() -> Iterator[None]:
         "figure.facecolor": PAPER, "axes.facecolor": PAPER, "axes.edgecolor": INK, "axes.labelcolor": INK,
         "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True,
         "xtick.color": INK, "ytick.color": INK, "grid.color": GREY, "grid.alpha": 0.25,
-        "legend.frameon": False, "legend.fontsize": 9.0, "svg.fonttype": "none", "svg.hashsalt": "rosenblatt",
+        "legend.framealpha": 0.85, "legend.facecolor": PAPER, "legend.edgecolor": "none", "legend.fontsize": 9.0,
+        "axes.formatter.useoffset": False, "svg.fonttype": "none", "svg.hashsalt": "rosenblatt",
     }  # fmt: skip
     with matplotlib.rc_context(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
@@ -144,6 +146,11 @@ class Sheet:
             panel.xaxis.set_label_coords(0.5, -(below - 0.16) / height)
             panel.yaxis.set_label_coords(-(left - 0.24) / width, 0.5)
             self.panels.append(panel)
+
+
+def in_legend(name: str) -> str:
+    """Return a name as a legend shows it: matplotlib leaves out what begins with an underscore."""
+    return f"\u200b{name}" if name.startswith("_") else name
 
 
 def inches_of(names: Iterable[str], size: float = 10.0) -> float:

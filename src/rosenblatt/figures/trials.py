@@ -7,7 +7,7 @@ from typing import NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, StrMethodFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from rosenblatt.figures.style import COLOURS, GREY, Sheet, inches_of
 
@@ -102,6 +102,7 @@ class Trials(NamedTuple):
 
 def _plain(axis: Axis) -> None:
     """Write 0.001 for a thousandth: the powers of ten that matplotlib writes want its own setting of formulas."""
+    axis.set_major_locator(LogLocator(numticks=5))
     axis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axis.set_minor_formatter(NullFormatter())
 

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from rosenblatt.figures.style import INK, PAPER
 from rosenblatt.tables import printable
 
+WIDE = 480  # points, beyond which a picture would be made smaller to fit beside another one
 PHONE = 0.62  # of its size in inches, below which a picture's letters can't be read: it scrolls in its place instead
 
 
@@ -28,6 +29,12 @@ class Picture(NamedTuple):
     caption: str
     svg: Markup = Markup()
     reason: str = ""
+
+    @property
+    def wide(self) -> bool:
+        """Whether it is to have a row of its own."""
+        found = re.search(r"width: (\d+)pt", self.svg[:600])
+        return found is not None and int(found[1]) > WIDE
 
 
 def page(template: str, **content: Any) -> str:
@@ -65,8 +72,12 @@ def inline(svg: str, name: str, label: str) -> Markup:
     assert view is not None
     assert width is not None
     body = re.sub(r"<metadata>.*?</metadata>", "", body, count=1, flags=re.DOTALL)
-    body = body.replace(INK, "currentColor").replace(PAPER, "none")
-    body = re.sub(r'(id="|url\(#|xlink:href="#)', rf"\g<1>{name}-", body)
+
+    def of_page(tag: re.Match[str]) -> str:
+        found = tag[0].replace(INK, "currentColor").replace(PAPER, "var(--paper)")
+        return re.sub(r'( id="|url\(#|xlink:href="#)', rf"\g<1>{name}-", found)
+
+    body = re.sub(r"<[^>]*>", of_page, body)  # tags alone: what stands between them comes from data
     least = round(float(width[1]) * 96 / 72 * PHONE)
     return Markup(
         '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" role="img" '

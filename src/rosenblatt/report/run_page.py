@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,23 +11,30 @@ from torch import Tensor
 from rosenblatt.influence import Influence
 from rosenblatt.report.page import Picture, page
 from rosenblatt.scenes.view import SPLITS as SPLIT_TITLES
+from rosenblatt.scenes.view import short_name
 from rosenblatt.spec import SPLITS, DataSpec, class_counts
-from rosenblatt.tables import words
+from rosenblatt.tables import cut, words
 from rosenblatt.titles import TITLES, interval, shown
 
 MAX_CLASSES = 40  # in the table of data
 LONGEST = 400  # characters of a row
+NAME = 60  # letters of a name
 MAIN = ("acc", "p_at_1", "f1", "auroc", "loss")  # what the page begins with
 
 CAPTIONS = {
     "learning_curves": "Loss and accuracy after each epoch. Where validation turns, it begins to learn by heart.",
-    "boundary": "Each marker is a class, filled ones are wrong; lines: a probability of 0.3, 0.4, 0.5.",
+    "boundary": "Each marker is a class, filled ones are wrong. The thick line is the threshold; thin ones are where "
+    "the second class has a probability of 0.3, 0.4, 0.5.",
     "hidden_layer": "The same rows as the last hidden layer sees them: here a straight line has to part the classes.",
     "confusion": "Rows are true classes, columns predicted ones; darker is a larger share of the true class.",
     "roc": "Share of the rows of a class that are found, against the share of others that are taken for it.",
     "precision_recall": "Share of the found rows that are right, against the share of right rows that are found.",
     "reliability": "On the dotted line, of ten predictions with probability 0.8 eight are true.",
-    "influence": "To the right: more of it speaks for the class. Size: its part in the logit, in the mean of all rows.",
+    "influence": "To the right (blue): more of it speaks for the class; to the left (orange): against it. Size: its "
+    "part in the logit, in the mean of the first 2,000 rows.",
+}
+OF_LABELS = {
+    "confusion": "Rows that have a label and were not given it, and rows that were given it and do not have it.",
 }
 
 
@@ -70,11 +76,11 @@ def run_page(
     facts = [
         (f"{shown(metrics[f'{last}/{one}'])}", f"{TITLES[one]} on {last}")
         for one in MAIN
-        if metrics.get(f"{last}/{one}") is not None
+        if shown(metrics.get(f"{last}/{one}")) != "-"
     ]
     facts += [
         (f"{metrics['best_epoch']} of {metrics['epochs']}", "best epoch"),
-        (f"{metrics['seconds']:.1f} s", "in all"),
+        (f"{metrics['seconds_training']:.1f} s", "training"),
     ]
     rows = [["rows", *(f"{len(targets[split]):,}" for split in splits), "", f"on {last}"]]
     for one, title in TITLES.items():
@@ -83,7 +89,8 @@ def run_page(
             baseline = shown(metrics.get(f"{last}/baseline_{one}"))
             rows.append([title, *figures, interval(metrics, f"{last}/{one}"), baseline])
     commit = environment.get("git_commit")
-    commands = [*(["git checkout " + commit] if commit else []), shlex.join(["python", "train.py", *overrides])]
+    dirty = "  # and what was changed since: it was not committed" if environment.get("git_dirty") else ""
+    commands = [*([f"git checkout {commit}{dirty}"] if commit else []), shlex.join(["python", "train.py", *overrides])]
     packages = environment.get("packages", {})
     return page(
         "run.html",
@@ -102,12 +109,14 @@ def run_page(
         data=_counts(spec, targets),
         figures=pictures,
         influences=[{"name": _asked(one, spec), "rows": _side_by_side(one)} for one in influences],
-        influence_note=f"Part in the logit, in the mean of the first rows of {last}: how much it weighs where it is, "
-        "and how often it is there.",
+        influence_note="Part in the logit"
+        + (" (in how far it is above the mean of all classes)" if spec.task == "multiclass" else "")
+        + f", in the mean of the first 2,000 rows of {last}: how much it weighs where it is, and how often "
+        "it is there.",
         split=last,
         mistakes=[
-            {key: words(one[key]) for key in ("row", "true", "prediction", "probability")}
-            | {"content": textwrap.shorten(str(one["content"]), LONGEST, placeholder=" ...")}
+            {key: short_name(words(one[key]), NAME) for key in ("row", "true", "prediction", "probability")}
+            | {"content": cut(str(one["content"]), LONGEST) or "(empty)"}
             for one in mistakes
         ],
         no_mistakes=no_mistakes,
@@ -123,7 +132,9 @@ def run_page(
 def _counts(spec: DataSpec, targets: Mapping[str, Tensor]) -> dict[str, Any]:
     counts = {split: class_counts(target, len(spec.classes)).tolist() for split, target in targets.items()}
     order = sorted(range(len(spec.classes)), key=lambda k: -spec.class_counts[k])
-    rows = [[spec.classes[k], *(f"{one[k]:,}" for one in counts.values())] for k in order[:MAX_CLASSES]]
+    rows = [
+        [short_name(spec.classes[k], NAME), *(f"{one[k]:,}" for one in counts.values())] for k in order[:MAX_CLASSES]
+    ]
     if len(order) > MAX_CLASSES:
         rest = [sum(one[k] for k in order[MAX_CLASSES:]) for one in counts.values()]
         rows.append([f"{len(order) - MAX_CLASSES:,} more", *(f"{number:,}" for number in rest)])
@@ -133,11 +144,12 @@ def _counts(spec: DataSpec, targets: Mapping[str, Tensor]) -> dict[str, Any]:
 
 
 def _asked(one: Influence, spec: DataSpec) -> str:
-    return f"{one.name} (against: {spec.classes[0]})" if spec.task == "binary" else one.name
+    name = short_name(one.name, NAME)
+    return f"{name} (against: {short_name(spec.classes[0], NAME)})" if spec.task == "binary" else name
 
 
 def _side_by_side(one: Influence) -> list[list[str]]:
     num = max(len(one.in_favour), len(one.against))
-    ends = [[(name, f"{part:+.4f}") for name, part in end] for end in (one.in_favour, one.against)]
+    ends = [[(short_name(name, NAME), f"{part:+.4f}") for name, part in end] for end in (one.in_favour, one.against)]
     padded = [end + [("", "")] * (num - len(end)) for end in ends]
     return [[*left, *right] for left, right in zip(*padded, strict=True)]

@@ -10,8 +10,8 @@ from rosenblatt.sweeps.leaderboard import Row, cells_of, table_of
 from rosenblatt.titles import TITLES, direction, shown
 
 MAX_ROWS = 200
-LEFT_OUT = ("reason", "folder")  # of the columns
-OF_TEST = ("test/loss", "test/acc", "test/f1", "test/p_at_1")  # that are left in
+LEFT_OUT = ("reason", "folder", "val/f1")  # of the columns
+OF_TEST = ("test/loss", "test/acc", "test/p_at_1")  # that are left in
 CAPTION = "Each point is a trial, the star is the best one; lines up and down are the spread over seeds."
 
 
@@ -22,7 +22,6 @@ def sweep_page(
     objectives: Sequence[str],
     svg: str,
     failures: Sequence[tuple[str, str]],
-    seconds: float,
     winner_command: str | None,
     command: str,
 ) -> str:
@@ -34,21 +33,20 @@ def sweep_page(
         objectives: metrics by which they are judged.
         svg: the picture, or empty.
         failures: jobs that have failed, and why.
-        seconds: that this process took.
         winner_command: that repeats the best setting, or ``None``.
         command: of the sweep.
     """
     best = rows[0] if rows and rows[0].rank == 1 else None
-    facts = [(f"{len(rows):,}", "trials"), (f"{len(failures):,}", "jobs failed"), (f"{seconds:.1f} s", "last start")]
+    facts = [(f"{len(rows):,}", "trials"), (f"{len(failures):,}", "jobs failed")]
     if best is not None:
         facts.insert(0, (shown(best.means[objectives[0]]), f"{objectives[0]} of the best"))
         tests = [key for key in best.test if key.partition("/")[2] in TITLES]
-        facts[1:1] = [(shown(best.test[key]), f"{key.partition('/')[2]} on test") for key in tests[:3]]
+        facts[1:1] = [(shown(best.test[key]), f"{TITLES[key.partition('/')[2]]} on test") for key in tests[:3]]
     lines = [cells_of(line) for line in table_of(rows[:MAX_ROWS], objectives)]
     columns = [
         column for column in (lines[0] if lines else {})
-        if column not in LEFT_OUT and not column.endswith(" spread") and any(line[column] for line in lines)
-        and (column in OF_TEST or not column.startswith("test/"))
+        if column in objectives or (column not in LEFT_OUT and not column.endswith(" spread")
+        and any(line[column] for line in lines) and (column in OF_TEST or not column.startswith("test/")))
     ]  # fmt: skip
     better = " and ".join(f"{one} ({'low' if direction(one) == 'min' else 'high'} is good)" for one in objectives)
     note = f"Judged by {better}, at the best epoch of each job; only the best setting was measured on test, once."

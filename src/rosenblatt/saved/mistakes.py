@@ -34,7 +34,13 @@ def shown_mistakes(
         true = target[row]
         names = [saved.classes[k] for k in true.nonzero().flatten()] if target.ndim == 2 else saved.classes[int(true)]
         content = (
-            texts[place] if texts is not None else ", ".join(f"{k}={v}" for k, v in frame.row(row, named=True).items())
+            texts[place]
+            if texts is not None
+            else ", ".join(f"{k}={_plain(v)}" for k, v in frame.row(row, named=True).items())
         )
         found.append({"row": row + 1, "true": names, **predictions.row(place, named=True), "content": content})
     return found
+
+
+def _plain(value: Any) -> Any:
+    return f"{value:.6g}" if isinstance(value, float) else value

@@ -7,38 +7,49 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from rosenblatt.evaluation import confusion_matrix
 from rosenblatt.figures.decisions import ConfusionMatrix, LabelErrors
 from rosenblatt.figures.influence import InfluenceBars
 from rosenblatt.influence import Influence
-from rosenblatt.scenes.view import Scene, short_name
-from rosenblatt.spec import DataSpec
+from rosenblatt.scenes.view import Scene, View, short_name
 
+MAX_CLASSES = 3_000  # that are counted against each other
 MAX_SQUARE, MAX_LABELS = 20, 20  # classes of a confusion matrix, labels with their errors
 MAX_PANELS, NUM_FEATURES = 6, 10  # classes with influential features, and how many for and against each
 
 
-def influence_bars(found: Sequence[Influence], title: str) -> Scene:
-    """Return the most influential features of each class."""
+def influence_bars(found: Sequence[Influence], title: str, num_classes: int) -> Scene:
+    """Return the most influential features of each class.
+
+    Args:
+        found: of the most frequent classes.
+        title: of the picture.
+        num_classes: that could have some; of two classes it is one.
+    """
     shown = [one for one in found if one.in_favour or one.against][:MAX_PANELS]
     if not shown:
         return "no feature has a part in any logit"
-    if len(found) > len(shown):
-        title += f"\n{len(shown)} of {len(found):,} classes"
+    if num_classes > len(shown):
+        title += f"\nthe {len(shown)} most frequent of {num_classes:,} classes"
     panels = []
     for one in shown:
         parts = [*one.against[:NUM_FEATURES], *reversed(one.in_favour[:NUM_FEATURES])]
-        panels.append((short_name(one.name, 18), [(short_name(name), part) for name, part in parts]))
+        of = f"logit of {short_name(one.name, 18)}" + (" above the mean" if one.above_mean else "")
+        panels.append((of, [(short_name(name), part) for name, part in parts]))
     return InfluenceBars(title, panels)
 
 
-def confusions_of(confusions: Tensor, spec: DataSpec, title: str) -> Scene:
+def confusions_of(view: View, preds: Tensor) -> Scene:
     """Return a confusion matrix; of many classes those that are confused most, of labels the errors of each.
 
     Args:
-        confusions: see `rosenblatt.evaluation.confusion_matrix`.
-        spec: task and classes.
-        title: of the picture.
+        view: a model and N rows.
+        preds: (N,) class numbers, or (N, num_labels) of 0 and 1.
     """
+    spec, title = view.spec, view.titled("Confusions")
+    if spec.task == "multiclass" and len(spec.classes) > MAX_CLASSES:
+        return f"a matrix of {len(spec.classes):,} classes would fill the memory"
+    confusions = confusion_matrix(preds, view.target, len(spec.classes))
     if spec.task == "multilabel":
         missed, invented = confusions[:, 1, 0], confusions[:, 0, 1]
         order = (missed + invented).argsort(descending=True, stable=True)[:MAX_LABELS].flip(0)

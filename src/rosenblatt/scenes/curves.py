@@ -16,7 +16,7 @@ from rosenblatt.titles import TITLES
 
 MAIN = ("acc", "p_at_1")  # beside the loss
 MAX_CURVES = 6  # classes with a curve of their own
-MAX_RANKED = 20_000_000  # probabilities up to which they are sorted for curves: some seconds
+MAX_SORTED = 5_000_000  # probabilities, up to which there are curves: half a second
 MAX_POINTS = 400  # of a curve
 
 
@@ -44,7 +44,7 @@ def learning_curves(curves: Mapping[int, Mapping[str, float]], best_epoch: int |
 
 def rankings(view: View, probs: Tensor) -> tuple[Scene, Scene]:
     """Return ROC and precision-recall curves."""
-    if probs.numel() > MAX_RANKED:
+    if probs.numel() > MAX_SORTED:
         return (f"{probs.numel():,} probabilities would take long to sort",) * 2
     asked = one_against_rest(probs, view.target, view.spec.task, view.spec.classes, MAX_CURVES)
     known = [(short_name(one.name), found) for one in asked if (found := ranking(one.probs, one.positive)) is not None]
@@ -58,12 +58,21 @@ def rankings(view: View, probs: Tensor) -> tuple[Scene, Scene]:
         pr.append(Line(f"{name}: {one.ap:.4f}", recall, precision))
     share = float(known[0][1].hits[-1] / known[0][1].rows[-1])
     guess = Line(f"chance: {share:.4f}", [0, 1], [share, share]) if view.spec.task == "binary" else None
+    if len(asked) > 1 and len(view.spec.classes) > MAX_CURVES:
+        cut = f"\nthe {MAX_CURVES} most frequent of {len(view.spec.classes):,} classes"
+    else:
+        cut = ""
     rates = ("false positive rate", "true positive rate")
     diagonal = Line("chance: 0.5", [0, 1], [0, 1])
     return (
-        RankingCurves(view.titled("ROC curve"), rates, roc, diagonal, "area", "lower right"),
+        RankingCurves(view.titled("ROC curve") + cut, rates, roc, diagonal, "area", "lower right"),
         RankingCurves(
-            view.titled("Precision and recall"), ("recall", "precision"), pr, guess, "average precision", "lower left"
+            view.titled("Precision and recall") + cut,
+            ("recall", "precision"),
+            pr,
+            guess,
+            "average precision",
+            "lower left",
         ),
     )
 

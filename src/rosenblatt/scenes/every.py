@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
-from rosenblatt.evaluation import confusion_matrix, decide, to_probs
+from torch import Tensor
+
+from rosenblatt.evaluation import decide, to_probs
 from rosenblatt.models import MLP
 from rosenblatt.scenes.classes import confusions_of
 from rosenblatt.scenes.curves import rankings, reliability_diagram
 from rosenblatt.scenes.plane import boundary, hidden_layer
 from rosenblatt.scenes.view import Scene, View
 
+log = logging.getLogger(__name__)
+
+Made = TypeVar("Made")
+
 
 def scenes_of(view: View) -> Iterator[tuple[str, Scene]]:
     """Yield the name of each picture of a view, and what it shows."""
-    spec, target = view.spec, view.target
-    probs = to_probs(view.logits, spec.task)
-    preds = decide(probs, spec.task, view.threshold)
-    yield "boundary", boundary(view, preds)
+    probs = to_probs(view.logits, view.spec.task)
+    preds = decide(probs, view.spec.task, view.threshold)
+    yield "boundary", _made(boundary, view, preds)
     if isinstance(view.model, MLP):
-        yield "hidden_layer", hidden_layer(view, preds)
-    yield (
-        "confusion",
-        confusions_of(confusion_matrix(preds, target, len(spec.classes)), spec, view.titled("Confusions")),
-    )
+        yield "hidden_layer", _made(hidden_layer, view, preds)
+    yield "confusion", _made(confusions_of, view, preds)
     if probs.isfinite().all():
-        yield from zip(("roc", "precision_recall"), rankings(view, probs), strict=True)
-        yield "reliability", reliability_diagram(view, probs)
+        curves = _made(rankings, view, probs)
+        yield from zip(("roc", "precision_recall"), (curves,) * 2 if isinstance(curves, str) else curves, strict=True)
+        yield "reliability", _made(reliability_diagram, view, probs)
     else:
         yield from ((name, "some probabilities are no numbers") for name in ("roc", "precision_recall", "reliability"))
+
+
+def _made(make: Callable[[View, Tensor], Made], view: View, numbers: Tensor) -> Made | str:
+    """Return a scene; one that can't be made, such as of a model with ways of its own, says why and costs no other."""
+    try:
+        return make(view, numbers)
+    except Exception as error:
+        log.debug("scenes", exc_info=True)
+        return f"it can't be made ({type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''})"

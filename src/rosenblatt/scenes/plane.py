@@ -14,7 +14,7 @@ from rosenblatt.influence import first_rows
 from rosenblatt.models import MLP
 from rosenblatt.scenes.view import Scene, View, short_name
 
-MAX_POINTS = 400  # rows that are drawn; more hide each other
+MAX_POINTS = 500  # rows that are drawn; more hide each other
 MAX_HIDDEN_ROWS = 2_000  # that the hidden layer is asked for
 GRID = 100  # places along each side of a plane at which the model is asked
 
@@ -37,9 +37,8 @@ def hidden_layer(view: View, preds: Tensor) -> Scene:
     assert isinstance(last, nn.Linear) or not before
     if not before or last.in_features != 2:
         return f"the last layer has {last.in_features if before else view.spec.num_features:,} inputs, not 2"
-    hidden = first_rows(view.features, MAX_HIDDEN_ROWS)
-    device = next(view.model.parameters()).device
-    hidden = hidden.to(device) if isinstance(hidden, Tensor) else type(hidden)(*(part.to(device) for part in hidden))
+    hidden, like = first_rows(view.features, MAX_HIDDEN_ROWS), next(view.model.parameters())
+    hidden = hidden.to(like) if isinstance(hidden, Tensor) else type(hidden)(*(part.to(like.device) for part in hidden))
     for layer in before:
         hidden = layer(hidden)
     assert isinstance(hidden, Tensor)
@@ -56,19 +55,20 @@ def _plane(
         return "several labels can be right at one place"
     if len(spec.classes) > len(COLOURS):
         return f"{len(spec.classes):,} classes are more than there are colours to tell apart"
-    rows, wrong = torch.arange(len(points)), target != preds
-    first = rows[wrong][: MAX_POINTS // 3]  # wrong rows are rare, and what one looks for
-    some = torch.cat([rows[~wrong][: MAX_POINTS - len(first)], first])
+    wrong = target != preds
+    some = torch.linspace(0, len(points) - 1, min(len(points), MAX_POINTS)).round().long()
+    if len(some) < len(view.target):
+        title += f"\n{len(some):,} of {len(view.target):,} rows"
     low, high = points.amin(dim=0), points.amax(dim=0)  # of all: the same place after each epoch
     margin = torch.where(high > low, 0.05 * (high - low), torch.ones(2))
     (left, bottom), (right, top) = (low - margin).tolist(), (high + margin).tolist()
     places = torch.cartesian_prod(torch.linspace(left, right, GRID), torch.linspace(bottom, top, GRID))
-    device = next(view.model.parameters()).device
-    probs = to_probs(model(places.to(device)).float().cpu() / view.temperature, spec.task)
+    places = places.to(next(view.model.parameters()))  # its device, and its kind of numbers
+    probs = to_probs(model(places).float().cpu() / view.temperature, spec.task)
     threshold = view.threshold if isinstance(view.threshold, float) else 0.5
     regions = decide(probs, spec.task, threshold).view(GRID, GRID).T  # (GRID * GRID,), y runs fastest -> (y, x)
     return Boundary(
         title, axes, [short_name(name, 18) for name in spec.classes], points[some].numpy(), target[some].numpy(),
         wrong[some].numpy(), (left, right, bottom, top), regions.byte().numpy(),
-        probs.view(GRID, GRID).T.numpy() if spec.task == "binary" else None,
+        probs.view(GRID, GRID).T.numpy() if spec.task == "binary" else None, threshold,
     )  # fmt: skip

@@ -50,6 +50,7 @@ class View:
 
 
 def short_name(text: str, longest: int = LONGEST) -> str:
-    """Return a name from the data as a picture shows it: in one line, and not too long."""
+    """Return a name from the data in one line and not too long: both ends, since either may tell it from others."""
     text = printable(text) or "(empty)"
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+    end = longest // 3
+    return text if len(text) <= longest else f"{text[: longest - end - 1]}…{text[-end:]}"

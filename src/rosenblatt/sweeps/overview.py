@@ -7,9 +7,11 @@ from pathlib import Path
 
 from rosenblatt.figures.style import draw
 from rosenblatt.figures.trials import Setting, Trials
+from rosenblatt.scenes.view import short_name
 from rosenblatt.sweeps.dimensions import plain_key, shortened
 from rosenblatt.sweeps.leaderboard import Row
 from rosenblatt.titles import direction
+from rosenblatt.whole import write_whole
 
 MAX_SETTINGS = 12
 LONGEST = 18  # characters of a value under an axis
@@ -38,7 +40,7 @@ def draw_overview(
     order = sorted(importances, key=lambda key: importances[key])
     drawn = draw(
         Trials(
-            f"{folder.name}: {name} of {len(known)} trials ({better} is better)",
+            f"{folder.name}: {name} of {len(known)} {'trial' if len(known) == 1 else 'trials'} ({better} is better)",
             name,
             [row.means[name] for row in known],
             [row.spreads.get(name, 0.0) for row in known],
@@ -48,8 +50,8 @@ def draw_overview(
         ),
         with_svg=True,
     )
-    (folder / "overview.png").write_bytes(drawn.png)
-    (folder / "overview.svg").write_text(drawn.svg, encoding="utf-8")
+    write_whole(folder / "overview.png", drawn.png, forced=False)
+    write_whole(folder / "overview.svg", drawn.svg.encode(), forced=False)
     return drawn.svg
 
 
@@ -59,7 +61,7 @@ def _setting(rows: Sequence[Row], key: str) -> Setting:
     if None not in numbers and len(set(values)) > 2:
         return Setting(plain_key(key), [number for number in numbers if number is not None], None)
     names = sorted(set(values), key=lambda value: (_number(value) is None, _number(value) or 0.0, value))
-    shown = [shortened(one) if len(one) <= LONGEST else f"{one[: LONGEST - 1]}…" for one in names]
+    shown = [short_name(shortened(one), LONGEST) for one in names]
     return Setting(plain_key(key), [float(names.index(value)) for value in values], shown)
 
 

@@ -1,0 +1,92 @@
+"""Where pictures are drawn while other work goes on, and handed over when that has come to a good place for it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from rosenblatt.figures.draftsman import Draftsman
+from rosenblatt.figures.style import Drawn
+from rosenblatt.scenes.view import Scene
+
+log = logging.getLogger(__name__)
+
+Done = Callable[[Drawn | str], None]
+
+
+class Studio:
+    """Has scenes drawn by a process of its own.
+
+    Attributes:
+        ended: when the last picture was drawn, on `time.perf_counter`.
+    """
+
+    def __init__(self) -> None:
+        self.ended = 0.0
+        self._drawn: deque[Callable[[], None]] = deque()
+        self._draftsman: Draftsman | None = None
+        self._reason = "the process that draws was not started"
+
+    def open(self) -> None:
+        """Start the process."""
+        try:
+            self._draftsman = Draftsman()
+        except OSError as error:
+            self._reason = f"the process that draws could not be started: {error}"
+            log.warning("Pictures are not drawn: %s.", self._reason)
+
+    @property
+    def num_waiting(self) -> int:
+        """Pictures that are not drawn yet."""
+        return 0 if self._draftsman is None else self._draftsman.num_waiting
+
+    def draw(self, scene: Scene, done: Done, with_svg: bool = False) -> None:
+        """Have a picture drawn, or say at once why there is none.
+
+        Args:
+            scene: what it shows.
+            done: called by `deliver`, with the files or the reason.
+            with_svg: in both kinds of files.
+        """
+        if isinstance(scene, str) or self._draftsman is None:
+            done(scene if isinstance(scene, str) else self._reason)
+            return
+
+        def drawn(found: Drawn | str) -> None:  # in another thread
+            self.ended = time.perf_counter()
+            self._drawn.append(partial(done, found))
+
+        self._draftsman.draw(scene, drawn, with_svg)
+
+    def deliver(self) -> None:
+        """Hand over what is drawn: here, since another thread must not write while a checkpoint is saved."""
+        while self._drawn:
+            with told("picture"):
+                self._drawn.popleft()()
+
+    def wait(self, at_most: int = 0) -> None:
+        """Wait until no more than some pictures are left, and hand over the others."""
+        if self._draftsman is not None:
+            self._draftsman.wait(at_most)
+        self.deliver()
+
+    def close(self) -> None:
+        """End the process, and hand over what it has drawn."""
+        if self._draftsman is not None:
+            self._draftsman.close()
+            self._draftsman = None
+        self.deliver()
+
+
+@contextmanager
+def told(what: str) -> Iterator[None]:
+    """Go on without something that can't be shown: no run is lost for it."""
+    try:
+        yield
+    except Exception as error:
+        log.warning("%s: not shown (%s: %s)", what, type(error).__name__, str(error).strip().split("\n")[0])
+        log.debug("pictures", exc_info=True)
