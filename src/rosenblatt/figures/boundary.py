@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from rosenblatt.figures.style import COLOURS, GREY, INK, MARKERS, Sheet, in_legend, inches_of
 
+WIDTH = 4.6  # inches of the panel
 LEVELS = (0.3, 0.4, 0.5)  # probabilities of the second class, the book's
 
 
@@ -45,7 +46,13 @@ class Boundary(NamedTuple):
 
     def figure(self) -> Figure:
         """Draw rows as stars and circles, wrong ones filled."""
-        sheet = Sheet(4.6, 3.8, self.title, right=inches_of([*self.names, "wrong"], 9) + 0.75)
+        words = [*self.names, "wrong"]
+        in_a_row = sum(inches_of([word], 9) + 0.4 for word in words) < WIDTH
+        sheet = (
+            Sheet(WIDTH, 3.8, self.title, above=0.35)
+            if in_a_row
+            else Sheet(WIDTH, 3.8, self.title, right=inches_of(words, 9) + 0.75)
+        )
         (panel,) = sheet.panels
         colours = [to_rgba(COLOURS[k], 0.18) for k in range(len(self.names))]  # a page may be dark
         panel.imshow(
@@ -66,7 +73,12 @@ class Boundary(NamedTuple):
                     )  # fmt: skip
             panel.plot([], [], MARKERS[k], mfc="none", color=COLOURS[k], ls="", label=in_legend(name))
         handles = [*panel.get_legend_handles_labels()[0], Line2D([], [], marker="o", color=INK, ls="", label="wrong")]
-        panel.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        if in_a_row:
+            panel.legend(
+                handles=handles, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(words), borderaxespad=0.2
+            )  # fmt: skip
+        else:
+            panel.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0))
         panel.set_xlabel(self.axes[0])
         panel.set_ylabel(self.axes[1])
         return sheet.figure
