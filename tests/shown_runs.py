@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import random
+import shutil
 import subprocess
 import sys
 from functools import cache
@@ -30,6 +32,7 @@ LABELS = {
 def trained(name: str) -> Path:
     """Return the folder of a run: ``points`` (the toy perceptron) or ``texts`` (an MLP, three classes)."""
     folder = Path(mkdtemp(prefix=f"rosenblatt-{name}-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     rng = random.Random(0)
     lines = ["text,label"]
     for i in range(400):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rosenblatt.influence import first_rows, influences
+from rosenblatt.influence import influences
 from rosenblatt.models import MLP, Perceptron
-from rosenblatt.spec import Bags, DataSpec
+from rosenblatt.spec import Bags, DataSpec, first_rows
 
 WORDS = ["good", "bad", "the", "never"]
 BAGS = Bags(

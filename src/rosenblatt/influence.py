@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rosenblatt.sparse import BagLinear
-from rosenblatt.spec import Bags, DataSpec, Features
+from rosenblatt.spec import Bags, DataSpec, Features, first_rows
 
 Parts: TypeAlias = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]
 MAX_ROWS = 2_000  # that the mean is taken over
@@ -91,15 +91,6 @@ def _largest(numbers: NDArray[np.float64], num: int) -> NDArray[np.int64]:
     some = np.argpartition(-numbers, num - 1)[:num] if num < len(numbers) else np.arange(len(numbers))
     some = some[numbers[some] > 0]
     return some[np.argsort(-numbers[some], kind="stable")]
-
-
-def first_rows(features: Features, num: int) -> Features:
-    """Return the features of the first rows."""
-    if not isinstance(features, Bags):
-        return features[:num]
-    offsets = features.offsets[: num + 1]
-    end = int(offsets[-1])
-    return Bags(features.ids[:end], features.weights[:end], offsets)
 
 
 def contributions(model: nn.Module, features: Features, preds: Tensor) -> Parts:

@@ -16,12 +16,11 @@ from torch import Tensor
 
 from rosenblatt.evaluation import to_probs
 from rosenblatt.figures.style import Drawn
-from rosenblatt.influence import first_rows
 from rosenblatt.ranking import one_against_rest
 from rosenblatt.scenes.curves import MAX_SORTED, learning_curves
 from rosenblatt.scenes.every import scenes_of
 from rosenblatt.scenes.view import Scene, View
-from rosenblatt.spec import Batch, DataSpec
+from rosenblatt.spec import Batch, DataSpec, first_rows
 from rosenblatt.studio import Studio, told
 from rosenblatt.tensorboard import History
 
@@ -31,7 +30,7 @@ PAUSE, LONG_PAUSE = 2, 20  # times as long as pictures took, before the next one
 SHARE = 0.04  # of the time so far, that training may be kept waiting
 NUMBERS_SHARE = 0.01  # of it, for curves and histograms
 MAX_WAITING = 40  # pictures, before training waits for them
-MAX_CURVES = 10  # classes with a precision-recall curve of their own
+MAX_PR_CURVES = 10  # classes with a precision-recall curve of their own
 
 
 class LivePictures(pl.Callback):
@@ -142,7 +141,7 @@ class LivePictures(pl.Callback):
     def _log_numbers(self, pl_module: pl.LightningModule, logits: Tensor | None, step: int) -> None:
         if logits is not None:
             probs = to_probs(logits, self.spec.task)
-            asked = one_against_rest(probs, self.target, self.spec.task, self.spec.classes, MAX_CURVES)
+            asked = one_against_rest(probs, self.target, self.spec.task, self.spec.classes, MAX_PR_CURVES)
             self.history.log_pr_curves("val", asked, step)
         self.history.log_histograms(pl_module.model, step)  # type: ignore[arg-type]
 

@@ -38,6 +38,15 @@ SPLITS = ("train", "val", "test")
 Splits: TypeAlias = dict[str, Batch]  # all rows of train, val and, where there is one, test
 
 
+def first_rows(features: Features, num: int) -> Features:
+    """Return the features of the first rows."""
+    if not isinstance(features, Bags):
+        return features[:num]
+    offsets = features.offsets[: num + 1]
+    end = int(offsets[-1])
+    return Bags(features.ids[:end], features.weights[:end], offsets)
+
+
 @dataclass(frozen=True)
 class DataSpec:
     """All that a model and the metrics have to know of the data.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Literal
 
@@ -19,6 +18,8 @@ TITLES = {
     "ap": "avg. precision",
     "ece": "calib. error",
 }
+
+SPLIT_TITLES = {"train": "training", "val": "validation", "test": "test"}
 
 LOW = (
     "loss",
@@ -38,7 +39,7 @@ def direction(metric: str) -> Literal["min", "max"]:
 
 def shown(value: float | None) -> str:
     """Return a figure as text."""
-    if value is None or math.isnan(value):  # what ranks rows is left out for some splits where there are many classes
+    if value is None:  # what ranks rows is left out for some splits where there are many classes
         return "-"
     return f"{value:.3e}" if value >= 1e4 else f"{value:.4f}"  # a loss of a million would not fit into 80 columns
 

@@ -436,3 +436,9 @@ def test_settings_of_a_sweep_are_ignored_in_a_run_alone_with_a_word(train):
     assert done.status == 0
     assert "sweep.seeds is ignored" in done.out
     assert "sweep" not in (done.run / "config.yaml").read_text()
+
+
+def test_the_flag_may_come_last(program):
+    done = program("train.py", *SMALL, "lr=0.1,0.2", "figures=none", "sweep.name=first", "-m")
+    assert done.status == 0, done.err
+    assert "Leaderboard of 2" in done.out

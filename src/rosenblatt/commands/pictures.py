@@ -19,8 +19,8 @@ from rosenblatt.commands.values import flat, plain
 from rosenblatt.data.module import DataModule
 from rosenblatt.evaluation import to_probs
 from rosenblatt.figures.style import Drawn
-from rosenblatt.influence import Influence, first_rows, influences
-from rosenblatt.live import MAX_CURVES, LivePictures
+from rosenblatt.influence import Influence, influences
+from rosenblatt.live import MAX_PR_CURVES, LivePictures
 from rosenblatt.models import MLP
 from rosenblatt.ranking import one_against_rest
 from rosenblatt.report.page import Picture, inline
@@ -31,13 +31,14 @@ from rosenblatt.saved.model import SavedModel
 from rosenblatt.scenes.classes import influence_bars
 from rosenblatt.scenes.curves import MAX_SORTED, learning_curves
 from rosenblatt.scenes.every import scenes_of
-from rosenblatt.scenes.view import SPLITS, Scene, View
+from rosenblatt.scenes.view import Scene, View
 from rosenblatt.sparse import BagLinear
-from rosenblatt.spec import Bags
+from rosenblatt.spec import Bags, first_rows
 from rosenblatt.studio import told
 from rosenblatt.sweeps.jobs import Job
 from rosenblatt.tables import LONGEST, cut, printable, words
 from rosenblatt.tensorboard import History
+from rosenblatt.titles import SPLIT_TITLES
 from rosenblatt.whole import write_whole
 
 log = logging.getLogger(__name__)
@@ -117,7 +118,7 @@ class Gallery:
         with told("influences"):
             found = influences(saved.model, self.features, data.spec, self.names_of)
             self.shown.influences = found
-            what = f"Influence: {SPLITS.get(self.split, self.split)}, {moment}"
+            what = f"Influence: {SPLIT_TITLES[self.split]}, {moment}"
             scenes.append(("influence", influence_bars(found, what, data.spec.num_outputs)))
         self.order = [name for name, _ in scenes]
         for name, scene in scenes:
@@ -131,9 +132,13 @@ class Gallery:
             self.shown.pictures.append(Picture(name, caption, reason=found))
             return
         folder = self.run.path / "figures"
-        folder.mkdir(exist_ok=True)
-        write_whole(folder / f"{name}.png", found.png, forced=False)
-        write_whole(folder / f"{name}.svg", found.svg.encode(), forced=False)
+        try:
+            folder.mkdir(exist_ok=True)
+            write_whole(folder / f"{name}.png", found.png, forced=False)
+            write_whole(folder / f"{name}.svg", found.svg.encode(), forced=False)
+        except OSError as error:
+            self.shown.pictures.append(Picture(name, caption, reason=f"its file can't be written: {error.strerror}"))
+            return
         self.live.history.log_picture(name if name == "learning_curves" else f"{self.split}/{name}", found, self.step)
         self.shown.pictures.append(Picture(name, caption, inline(found.svg, name, caption)))
 
@@ -163,7 +168,7 @@ class Gallery:
             return
         probs = to_probs(self.logits, spec.task)
         if probs.numel() <= MAX_SORTED:
-            asked = one_against_rest(probs, self.target, spec.task, spec.classes, MAX_CURVES)
+            asked = one_against_rest(probs, self.target, spec.task, spec.classes, MAX_PR_CURVES)
             self.live.history.log_pr_curves(self.split, asked, self.step)
         if rows is None:
             shown.no_mistakes = "Not shown: these data have no rows that people can read."

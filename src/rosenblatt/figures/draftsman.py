@@ -47,7 +47,9 @@ class Draftsman:
         # The packages of now, wherever they are; a session of its own, so that Ctrl-C is left to the other process.
         # By its path, not by `-m`, with which files of the current folder would come before all others.
         paths = [str(Path(__file__).parents[2]), *(path for path in sys.path if path)]
-        group: Any = {"creationflags": 0x200} if os.name == "nt" else {"start_new_session": True}
+        group: Any = {"start_new_session": True}
+        if os.name == "nt":
+            group = {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
         self._process = subprocess.Popen(
             [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)}, **group,

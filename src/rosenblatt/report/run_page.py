@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,11 +11,10 @@ from torch import Tensor
 
 from rosenblatt.influence import Influence
 from rosenblatt.report.page import Picture, page
-from rosenblatt.scenes.view import SPLITS as SPLIT_TITLES
 from rosenblatt.scenes.view import short_name
 from rosenblatt.spec import SPLITS, DataSpec, class_counts
 from rosenblatt.tables import cut, words
-from rosenblatt.titles import TITLES, interval, shown
+from rosenblatt.titles import SPLIT_TITLES, TITLES, interval, shown
 
 MAX_CLASSES = 40  # in the table of data
 LONGEST = 400  # characters of a row
@@ -76,7 +76,7 @@ def run_page(
     facts = [
         (f"{shown(metrics[f'{last}/{one}'])}", f"{TITLES[one]} on {last}")
         for one in MAIN
-        if shown(metrics.get(f"{last}/{one}")) != "-"
+        if math.isfinite(metrics.get(f"{last}/{one}", math.nan))
     ]
     facts += [
         (f"{metrics['best_epoch']} of {metrics['epochs']}", "best epoch"),
@@ -100,7 +100,7 @@ def run_page(
         interrupted=bool(metrics.get("interrupted")),
         facts=facts,
         metrics={
-            "header": ["", *(SPLIT_TITLES.get(split, split) for split in splits), "95 %", "majority"],
+            "header": ["", *(SPLIT_TITLES[split] for split in splits), "95 %", "majority"],
             "rows": rows,
             "note": f"95 %: where the figure would be on other rows like those of {last}, with the same model "
             "(accuracy: Wilson's interval; others: bootstrap). Majority: always saying the most frequent class.",
@@ -140,7 +140,7 @@ def _counts(spec: DataSpec, targets: Mapping[str, Tensor]) -> dict[str, Any]:
         rows.append([f"{len(order) - MAX_CLASSES:,} more", *(f"{number:,}" for number in rest)])
     rows.append(["rows", *(f"{len(target):,}" for target in targets.values())])
     note = "A row may have several labels, or none." if spec.task == "multilabel" else ""
-    return {"header": ["class", *(SPLIT_TITLES.get(split, split) for split in targets)], "rows": rows, "note": note}
+    return {"header": ["class", *(SPLIT_TITLES[split] for split in targets)], "rows": rows, "note": note}
 
 
 def _asked(one: Influence, spec: DataSpec) -> str:

@@ -11,8 +11,8 @@ from rosenblatt.calibration import reliability
 from rosenblatt.evaluation import to_probs
 from rosenblatt.figures.curves import LearningCurves, Line, RankingCurves, ReliabilityDiagram
 from rosenblatt.ranking import Ranking, one_against_rest, ranking
-from rosenblatt.scenes.view import SPLITS, Scene, View, short_name
-from rosenblatt.titles import TITLES
+from rosenblatt.scenes.view import Scene, View, short_name
+from rosenblatt.titles import SPLIT_TITLES, TITLES
 
 MAIN = ("acc", "p_at_1")  # beside the loss
 MAX_CURVES = 6  # classes with a curve of their own
@@ -36,7 +36,7 @@ def learning_curves(curves: Mapping[int, Mapping[str, float]], best_epoch: int |
             points = [(epoch, one[key]) for epoch, one in sorted(curves.items()) if key in one]
             if points:
                 epochs, values = zip(*points, strict=True)
-                lines.append(Line(SPLITS[split], epochs, values))
+                lines.append(Line(SPLIT_TITLES[split], epochs, values))
         if lines:
             panels.append((TITLES[name], lines))
     return LearningCurves(title, panels, best_epoch) if panels else "no epoch was completed"

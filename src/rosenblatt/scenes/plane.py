@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from rosenblatt.evaluation import decide, to_probs
 from rosenblatt.figures.boundary import Boundary
 from rosenblatt.figures.style import COLOURS
-from rosenblatt.influence import first_rows
 from rosenblatt.models import MLP
 from rosenblatt.scenes.view import Scene, View, short_name
+from rosenblatt.spec import first_rows
 
 MAX_POINTS = 500  # rows that are drawn; more hide each other
 MAX_HIDDEN_ROWS = 2_000  # that the hidden layer is asked for

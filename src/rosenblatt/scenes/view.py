@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from rosenblatt.figures.style import Drawing
 from rosenblatt.spec import DataSpec, Features
 from rosenblatt.tables import printable
+from rosenblatt.titles import SPLIT_TITLES
 
 LONGEST = 26  # letters of a name
-SPLITS = {"train": "training", "val": "validation"}  # as titles name them
 
 Scene: TypeAlias = Drawing | str  # or the reason why there is none
 
@@ -46,7 +46,7 @@ class View:
 
     def titled(self, what: str) -> str:
         """Return the title of a picture."""
-        return f"{what}: {SPLITS.get(self.split, self.split)}, {self.moment}"
+        return f"{what}: {SPLIT_TITLES[self.split]}, {self.moment}"
 
 
 def short_name(text: str, longest: int = LONGEST) -> str:
