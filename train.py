@@ -9,6 +9,7 @@ python train.py --help                                                  all sett
 import hydra
 from omegaconf import DictConfig
 
+from rosenblatt.commands.ahead import open_studio
 from rosenblatt.commands.launch import importing, launch, told
 
 
@@ -16,10 +17,11 @@ from rosenblatt.commands.launch import importing, launch, told
 def main(config: DictConfig) -> None:
     """Hand over to the training command; torch is imported only here, so that --help is quick."""
     with told("train"):
+        studio = open_studio(config)
         with importing():
             from rosenblatt.commands.train import train
 
-        train(config)
+        train(config, studio)
 
 
 if __name__ == "__main__":

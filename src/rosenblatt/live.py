@@ -41,20 +41,23 @@ class LivePictures(pl.Callback):
         spec: task and classes.
         val: all validation rows.
         every_n_epochs: the first one and each n-th after it; ``"auto"``: those for which there is time.
+        studio: where it is drawn.
 
     Attributes:
         curves: by epoch, from 1, its metrics.
         seconds: that all this has kept training waiting.
     """
 
-    def __init__(self, history: History, spec: DataSpec, val: Batch, every_n_epochs: int | Literal["auto"]) -> None:
+    def __init__(
+        self, history: History, spec: DataSpec, val: Batch, every_n_epochs: int | Literal["auto"], studio: Studio
+    ) -> None:
         self.history = history
         self.spec = spec
         self.features, self.target = val
         self.every_n_epochs = every_n_epochs
         self.curves: dict[int, dict[str, float]] = {}
         self.seconds = 0.0
-        self.studio = Studio()
+        self.studio = studio
         self._started = time.perf_counter()
         self._round_started = 0.0
         self._num_logits = self.target.shape[0] * spec.num_outputs
@@ -64,11 +67,10 @@ class LivePictures(pl.Callback):
         self._logits: list[Tensor] = []
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Start the process that draws; show the model itself, and which scalars belong together."""
+        """Show the model itself, and which scalars belong together."""
         if not self.is_shown(trainer):
             return
         with self._timed():
-            self.studio.open()
             if trainer.global_step == 0:
                 with told("model graph"), _in_eval_mode(pl_module):
                     features = pl_module.transfer_batch_to_device(first_rows(self.features, 1), pl_module.device, 0)

@@ -8,14 +8,15 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 from rosenblatt.figures.draftsman import Draftsman
-from rosenblatt.figures.style import Drawn
-from rosenblatt.scenes.view import Scene
+
+if TYPE_CHECKING:  # this is begun before anything that takes long to import
+    from rosenblatt.figures.style import Drawn
+    from rosenblatt.scenes.view import Scene
 
 log = logging.getLogger(__name__)
-
-Done = Callable[[Drawn | str], None]
 
 
 class Studio:
@@ -44,7 +45,7 @@ class Studio:
         """Pictures that are not drawn yet."""
         return 0 if self._draftsman is None else self._draftsman.num_waiting
 
-    def draw(self, scene: Scene, done: Done, with_svg: bool = False) -> None:
+    def draw(self, scene: Scene, done: Callable[[Drawn | str], None], with_svg: bool = False) -> None:
         """Have a picture drawn, or say at once why there is none.
 
         Args:

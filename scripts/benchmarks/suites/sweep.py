@@ -23,16 +23,21 @@ SPACE = (
     "data.ngrams=1,2,3", "optimizer.weight_decay=tag(log,interval(1e-6,0.1))",
 )  # fmt: skip
 NOTE = """\
-9 settings: `python train.py -m optimizer=adam,sgd,adagrad lr=0.1,0.01,0.001`, and nine times `python train.py`. Beyond
-training: wall time without that of the training loops (and their validation), by job. 8 jobs: learning rates of 0.010
-to 0.017 on the toy, 600 epochs each, on two cores, with the basic launcher and with joblib. SST-2: the setting that is
-best by validation loss of 30 trials (learning rate, optimizer, n-grams, weight decay), evaluated on test once."""
+9 settings: `python train.py -m optimizer=adam,sgd,adagrad lr=0.1,0.01,0.001`, and nine times `python train.py` (without
+pictures, as jobs have none). Beyond training: wall time without that of the training loops (and their validation), by
+job. 8 jobs: learning rates of 0.010 to 0.017 on the toy, 600 epochs each, on two cores, with the basic launcher and with
+joblib. SST-2: the setting that is best by validation loss of 30 trials (learning rate, optimizer, n-grams, weight
+decay), evaluated on test once."""
 
 
 def cases(options: Options) -> Iterator[Case]:
     """Compare sweeps with what they replace."""
     settings = ["optimizer=adam,sgd,adagrad", "lr=0.1,0.01,0.001"]
-    singly = [[f"optimizer={name}", f"lr={lr}"] for name in ("adam", "sgd", "adagrad") for lr in (0.1, 0.01, 0.001)]
+    singly = [
+        ["figures=none", f"optimizer={name}", f"lr={lr}"]
+        for name in ("adam", "sgd", "adagrad")
+        for lr in (0.1, 0.01, 0.001)
+    ]
     code = (
         "import subprocess, sys\n"
         f"for i, words in enumerate({singly!r}):\n"

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
+from rosenblatt.commands.ahead import wants_pictures
 from rosenblatt.commands.values import flat, plain
 from rosenblatt.data.module import DataModule
 from rosenblatt.evaluation import to_probs
@@ -34,8 +35,7 @@ from rosenblatt.scenes.every import scenes_of
 from rosenblatt.scenes.view import Scene, View
 from rosenblatt.sparse import BagLinear
 from rosenblatt.spec import Bags, first_rows
-from rosenblatt.studio import told
-from rosenblatt.sweeps.jobs import Job
+from rosenblatt.studio import Studio, told
 from rosenblatt.tables import LONGEST, cut, printable, words
 from rosenblatt.tensorboard import History
 from rosenblatt.titles import SPLIT_TITLES
@@ -48,15 +48,11 @@ NUM_MISTAKES = 20
 NUM_EMBEDDED = 1_000  # words in the projector
 
 
-def make_live(config: DictConfig, history: History, data: DataModule, job: Job | None) -> LivePictures | None:
-    """Return the callback that draws, or ``None`` where nothing is to be drawn.
-
-    Jobs of a sweep draw only where it is said how often: a hundred of them are compared, not looked at.
-    """
-    every_n_epochs = config.figures.every_n_epochs
-    if every_n_epochs is None or (job is not None and every_n_epochs == "auto"):
+def make_live(config: DictConfig, history: History, data: DataModule, studio: Studio) -> LivePictures | None:
+    """Return the callback that draws, or ``None`` where nothing is to be drawn."""
+    if not wants_pictures(config):
         return None
-    return LivePictures(history, data.spec, data.splits["val"], every_n_epochs)
+    return LivePictures(history, data.spec, data.splits["val"], config.figures.every_n_epochs, studio)
 
 
 @dataclass

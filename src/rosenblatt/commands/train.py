@@ -39,7 +39,7 @@ from rosenblatt.data.module import DataModule
 from rosenblatt.live import LivePictures
 from rosenblatt.models import num_parameters
 from rosenblatt.run import RunFolder
-from rosenblatt.studio import told
+from rosenblatt.studio import Studio, told
 from rosenblatt.summary import as_text, per_class_table, summary
 from rosenblatt.sweeps.jobs import Job
 from rosenblatt.tensorboard import History
@@ -49,11 +49,12 @@ log = logging.getLogger(__name__)
 ASIDE = r"_low$|_high$|/baseline_|_uncalibrated$"  # metrics that TensorBoard would have a chart of a point for, each
 
 
-def train(config: DictConfig) -> dict[str, Any]:
+def train(config: DictConfig, studio: Studio) -> dict[str, Any]:
     """Run the whole story of one training run.
 
     Args:
         config: ``configs/train.yaml``, composed.
+        studio: where pictures are drawn; it is closed at the end.
 
     Returns:
         The content of ``metrics.json``.
@@ -63,18 +64,19 @@ def train(config: DictConfig) -> dict[str, Any]:
         SystemExit: with status 130 after Ctrl-C, once the best model so far is evaluated and saved.
     """
     start = time.perf_counter()
-    silence_libraries()
-    check(config)
-    job = current_job()
-    if job is None:
-        warn_of_sweep_settings()
-    run = open_run(config, own=job is not None)
     with ExitStack() as ends:
+        ends.callback(studio.close)
+        silence_libraries()
+        check(config)
+        job = current_job()
+        if job is None:
+            warn_of_sweep_settings()
+        run = open_run(config, own=job is not None)
         ends.callback(run.unlock)
-        return _train(config, run, start, job, ends)
+        return _train(config, run, start, job, studio)
 
 
-def _train(config: DictConfig, run: RunFolder, start: float, job: Job | None, ends: ExitStack) -> dict[str, Any]:
+def _train(config: DictConfig, run: RunFolder, start: float, job: Job | None, studio: Studio) -> dict[str, Any]:
     if (done := run.read_json("metrics.json")) and not done.get("interrupted") and not config.resume_anyway:
         print(f"{run.shown} is finished: {done.get('epochs')} epochs, {_reached(done)}. Nothing is left to do.")
         return done
@@ -97,10 +99,9 @@ def _train(config: DictConfig, run: RunFolder, start: float, job: Job | None, en
     pruning = [] if job is None else make_pruning(job)
     checkpoint = last_checkpoint(run, classifier) if config.resume else None
     logger = History(run)
-    live = make_live(config, logger, data, job)
+    live = make_live(config, logger, data, studio)
     every = [*callbacks.all, *pruning]
     if live is not None:
-        ends.callback(live.studio.close)
         every = [*without_idle_hooks(live), *every]  # first: a checkpoint says how long the history is
     shared = {"logger": logger, "callbacks": every, "default_root_dir": str(run.path)}
     settings: Any = config.trainer

@@ -1,8 +1,4 @@
-"""A process that draws, so that training need not wait: it reads drawings from its standard input, and writes files.
-
-Drawings come as pickles from the process that has started this one, and from nobody else. It ends with its input:
-however that process ends, this one does not outlive it by more than a picture.
-"""
+"""Drawing by another process, so that training need not wait."""
 
 from __future__ import annotations
 
@@ -15,21 +11,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:  # this is begun before anything that takes long to import
+    from rosenblatt.figures.style import Drawing, Drawn
 
-from rosenblatt.figures.boundary import Boundary
-from rosenblatt.figures.curves import LearningCurves, Line
-from rosenblatt.figures.style import Drawing, Drawn, draw
-
-_ONE, _FEW = np.zeros(1), np.linspace(0, 1, 9).reshape(3, 3)
-SAMPLES: tuple[Drawing, ...] = (
-    LearningCurves("a", [("loss", [Line("a", [0], [0])])], None),
-    Boundary("a", ("a", "b"), ["a", "b"], np.zeros((1, 2)), _ONE, _ONE, (0, 1, 0, 1), _FEW, _FEW),
-)
-
-Note: TypeAlias = Callable[[Drawn | str], None]
 PATIENCE = 60.0  # seconds that a picture may take, after which something is wrong
 
 
@@ -42,7 +28,7 @@ class Draftsman:
 
     def __init__(self) -> None:
         self.num_waiting = 0
-        self._waiting: SimpleQueue[tuple[Drawing, bool, Note] | None] = SimpleQueue()
+        self._waiting: SimpleQueue[tuple[Drawing, bool, Callable[[Drawn | str], None]] | None] = SimpleQueue()
         self._changed = threading.Condition()
         # The packages of now, wherever they are; a session of its own, so that Ctrl-C is left to the other process.
         # By its path, not by `-m`, with which files of the current folder would come before all others.
@@ -51,13 +37,17 @@ class Draftsman:
         if os.name == "nt":
             group = {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
         self._process = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)}, **group,
-        )  # fmt: skip
+            [sys.executable, str(Path(__file__).with_name("process.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+            **group,
+        )
         self._thread = threading.Thread(target=self._work, name="draftsman", daemon=True)
         self._thread.start()
 
-    def draw(self, drawing: Drawing, note: Note, with_svg: bool = False) -> None:
+    def draw(self, drawing: Drawing, note: Callable[[Drawn | str], None], with_svg: bool = False) -> None:
         """Have something drawn.
 
         Args:
@@ -98,26 +88,3 @@ class Draftsman:
                     self.num_waiting -= 1
                     self._changed.notify_all()
         self._process.wait()
-
-
-def main() -> None:
-    """Draw until there is no more input."""
-    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no answer
-    for sample in SAMPLES:
-        draw(sample, with_svg=True)  # loads fonts and more, before anybody waits
-    while True:
-        try:
-            request: Any = pickle.load(requests)
-        except EOFError:
-            return
-        try:
-            found: Drawn | str = draw(*request)
-        except Exception as error:
-            found = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else 'no message'}"
-        pickle.dump(found, answers, pickle.HIGHEST_PROTOCOL)
-        answers.flush()
-
-
-if __name__ == "__main__":
-    main()
