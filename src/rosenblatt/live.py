@@ -107,10 +107,6 @@ class LivePictures(pl.Callback):
             with self._timed():
                 self.studio.wait()
 
-    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """End the process that draws."""
-        self.studio.close()
-
     def _show(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not self._ended:
             return
