@@ -21,7 +21,7 @@ train: .venv/ready-to-train  ## train the toy perceptron; make train ARGS="data=
 	$(BIN)/python train.py $(ARGS)
 
 test: .venv/ready-to-test lint  ## lint, types, tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 lint: .venv/ready-to-test  ## ruff and mypy
 	$(BIN)/python -m ruff check .

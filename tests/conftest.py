@@ -8,15 +8,18 @@ import logging
 import os
 import random
 import runpy
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from rosenblatt.commands import messages, sweep_identity
 from rosenblatt.spec import Bags
 
 ROOT = Path(__file__).parents[1]
@@ -98,6 +101,21 @@ def train(program: Callable[..., Outcome]) -> Callable[..., Outcome]:
         return program("train.py", *arguments, run=run)
 
     return with_folder
+
+
+@pytest.fixture
+def sweep(program: Callable[..., Outcome]) -> Callable[..., Outcome]:
+    """``python train.py ...``, with nothing added."""
+    return partial(program, "train.py")
+
+
+@pytest.fixture
+def configs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of configs/ that may be edited, which sweeps take for the project's."""
+    copy = tmp_path / "configs"
+    shutil.copytree(messages.CONFIGS, copy)
+    monkeypatch.setattr(sweep_identity, "CONFIGS", copy)
+    return copy
 
 
 SMALL = ("data.num_train=400", "data.num_val=100", "data.num_test=200", "trainer.max_epochs=2")

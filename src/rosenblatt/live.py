@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,13 +13,14 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor
 
+from rosenblatt.cores import num_cores
 from rosenblatt.evaluation import to_probs
 from rosenblatt.figures.style import Drawn
 from rosenblatt.ranking import one_against_rest
 from rosenblatt.scenes.curves import MAX_SORTED, learning_curves
 from rosenblatt.scenes.every import scenes_of
 from rosenblatt.scenes.view import Scene, View
-from rosenblatt.spec import Batch, DataSpec, first_rows
+from rosenblatt.spec import Batch, DataSpec, Plane, first_rows
 from rosenblatt.studio import Studio, told
 from rosenblatt.tensorboard import History
 
@@ -40,6 +40,7 @@ class LivePictures(pl.Callback):
         history: that gets it.
         spec: task and classes.
         val: all validation rows.
+        plane: how rows are points, or ``None`` where they are none.
         every_n_epochs: the first one and each n-th after it; ``"auto"``: those for which there is time.
         studio: where it is drawn.
 
@@ -49,11 +50,18 @@ class LivePictures(pl.Callback):
     """
 
     def __init__(
-        self, history: History, spec: DataSpec, val: Batch, every_n_epochs: int | Literal["auto"], studio: Studio
+        self,
+        history: History,
+        spec: DataSpec,
+        val: Batch,
+        plane: Plane | None,
+        every_n_epochs: int | Literal["auto"],
+        studio: Studio,
     ) -> None:
         self.history = history
         self.spec = spec
         self.features, self.target = val
+        self.plane = plane
         self.every_n_epochs = every_n_epochs
         self.curves: dict[int, dict[str, float]] = {}
         self.seconds = 0.0
@@ -152,7 +160,7 @@ class LivePictures(pl.Callback):
         if logits is not None:
             view = View(
                 pl_module.model, self.spec, "val", f"epoch {epoch}", self.features, self.target, logits,  # type: ignore[arg-type]
-                pl_module.threshold,  # type: ignore[arg-type]
+                pl_module.threshold, plane=self.plane,  # type: ignore[arg-type]
             )  # fmt: skip
             scenes += [(f"val/{name}", scene) for name, scene in scenes_of(view)]
         self._seconds_of_scenes = time.perf_counter() - self._round_started
@@ -174,7 +182,7 @@ class LivePictures(pl.Callback):
             return (epoch - 1) % self.every_n_epochs == 0
         if self.seconds + self._seconds_of_scenes > SHARE * (time.perf_counter() - self._started):
             return False
-        pause = PAUSE if _num_cores() > torch.get_num_threads() else LONG_PAUSE
+        pause = PAUSE if num_cores() > torch.get_num_threads() else LONG_PAUSE
         rested, took = time.perf_counter() - self.studio.ended, self.studio.ended - self._round_started
         return self.studio.num_waiting == 0 and rested >= pause * took
 
@@ -197,11 +205,6 @@ class LivePictures(pl.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take it back."""
         self.curves = dict(state_dict["curves"])
-
-
-def _num_cores() -> int:
-    """Return the cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

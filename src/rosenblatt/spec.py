@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -45,6 +46,20 @@ def first_rows(features: Features, num: int) -> Features:
     offsets = features.offsets[: num + 1]
     end = int(offsets[-1])
     return Bags(features.ids[:end], features.weights[:end], offsets)
+
+
+class Plane(NamedTuple):
+    """How rows that have two numbers each, and nothing else, are points.
+
+    Attributes:
+        axes: what the two numbers are.
+        points: from features to (N, 2) float32, NaN where a number is missing.
+        features: from (N, 2) to what such rows would have as features.
+    """
+
+    axes: tuple[str, str]
+    points: Callable[[Tensor], Tensor]
+    features: Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,11 @@ class Studio:
 
         self._draftsman.draw(scene, drawn, with_svg)
 
+    def hurry(self) -> None:
+        """Have what is left drawn on all cores."""
+        if self._draftsman is not None:
+            self._draftsman.hurry()
+
     def deliver(self) -> None:
         """Hand over what is drawn: here, since another thread must not write while a checkpoint is saved."""
         while self._drawn:
@@ -70,9 +75,10 @@ class Studio:
                 self._drawn.popleft()()
 
     def wait(self, at_most: int = 0) -> None:
-        """Wait until no more than some pictures are left, and hand over the others."""
-        if self._draftsman is not None:
-            self._draftsman.wait(at_most)
+        """Wait until no more than some pictures are left, and hand over the others as they come."""
+        while self._draftsman is not None and self.num_waiting > at_most:
+            self._draftsman.wait(self.num_waiting - 1)
+            self.deliver()
         self.deliver()
 
     def close(self) -> None:

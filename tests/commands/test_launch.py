@@ -71,14 +71,14 @@ def test_help_into_a_pipe_that_nobody_reads_any_more_ends_quietly() -> None:
 
 @pytest.fixture
 def first(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """As before the first import of torch; and a list of the full searches for garbage from here on."""
+    """As before the first import of Lightning; and a list of the full searches for garbage from here on."""
     frozen, searches = gc.get_freeze_count(), []
 
     def note(phase: str, info: dict[str, int]) -> None:
         if phase == "start" and info["generation"] == 2:
             searches.append(info["generation"])
 
-    monkeypatch.delitem(sys.modules, "torch")
+    monkeypatch.delitem(sys.modules, "lightning", raising=False)
     gc.callbacks.append(note)
     yield searches
     gc.callbacks.remove(note)
@@ -126,6 +126,7 @@ def test_a_second_job_leaves_the_search_for_garbage_alone(monkeypatch: pytest.Mo
     def unexpected() -> None:
         raise AssertionError("gc.freeze would keep for good what the first job left behind")
 
+    monkeypatch.setitem(sys.modules, "lightning", sys)
     monkeypatch.setattr(under_test.gc, "freeze", unexpected)
     with importing():
         assert gc.isenabled()

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import optuna
-import polars as pl
 import pytest
 
-from conftest import ROOT, SMALL
+from conftest import ROOT, SMALL, Outcome
 from rosenblatt.sweeps.storage import storage_of
+from swept import FIRST, board, metrics, without_times
 
 linux = pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks at /proc")
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
-FIRST = Path("logs/sweeps/first")
 TWO_WORKERS = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
 
 KILLER = """
@@ -58,25 +57,21 @@ def figures(folder: Path) -> dict[str, dict[str, float]]:
     """All metrics but times, by job."""
     found = {}
     for path in (folder / FIRST).glob("*/metrics.json"):
-        content = json.loads(path.read_text())
-        found[path.parent.name] = {key: value for key, value in content.items() if not key.startswith("seconds")}
+        found[path.parent.name] = without_times(metrics(path.parent))
     return found
 
 
-def board(folder: Path) -> pl.DataFrame:
-    return pl.read_csv(folder / FIRST / "leaderboard.csv")
-
-
-def test_two_workers_find_what_one_finds(tmp_path: Path) -> None:
+def test_two_workers_find_what_one_finds(train: Callable[..., Outcome], tmp_path: Path) -> None:
     words = ("-m", *SMALL, "lr=0.1,0.01", "optimizer=adam,sgd", "sweep.name=first")
-    for name, more in (("one", ()), ("two", TWO_WORKERS)):
-        (tmp_path / name).mkdir()
-        status, out, err = run(tmp_path / name, *words, *more)
+    one, two = tmp_path, tmp_path / "two"
+    two.mkdir()
+    alone = train(*words)
+    for status, out, err in ((alone.status, alone.out, alone.err), run(two, *words, *TWO_WORKERS)):
         assert status == 0, (out, err)
         assert "4/4" in out
         assert "Leaderboard of 4" in out
-    assert figures(tmp_path / "one") == figures(tmp_path / "two")
-    assert len(figures(tmp_path / "two")) == 4
+    assert figures(one) == figures(two)
+    assert len(figures(two)) == 4
 
 
 def test_kills_exceptions_and_nan_in_one_sweep_fail_their_jobs_and_no_other(tmp_path: Path) -> None:
@@ -97,14 +92,13 @@ def test_kills_exceptions_and_nan_in_one_sweep_fail_their_jobs_and_no_other(tmp_
     assert len(figures(tmp_path)) == 5
 
 
-def test_a_sweep_that_is_killed_goes_on_with_the_same_command(tmp_path: Path) -> None:
+def test_a_sweep_that_is_killed_goes_on_with_the_same_command(train: Callable[..., Outcome], tmp_path: Path) -> None:
     words = (
         "-m", "data=xor", "model=mlp", "trainer.max_epochs=8", "data.num_train=2000", "sweep=optuna", "sweep.trials=6",
         "lr=tag(log,interval(1e-3,1))", "sweep.name=first", "checkpoint.every_n_steps=3",
     )  # fmt: skip
-    (tmp_path / "whole").mkdir()
-    assert run(tmp_path / "whole", *words)[0] == 0
-    killed = tmp_path / "killed"
+    assert train(*words).status == 0
+    whole, killed = tmp_path, tmp_path / "killed"
     killed.mkdir()
     for wanted in (1, 4):
         process = start(killed, *words)
@@ -116,7 +110,7 @@ def test_a_sweep_that_is_killed_goes_on_with_the_same_command(tmp_path: Path) ->
         process.communicate()
     status, out, err = run(killed, *words)
     assert status == 0, (out, err)
-    assert figures(killed) == figures(tmp_path / "whole")
+    assert figures(killed) == figures(whole)
     assert len(figures(killed)) == 6
     study = optuna.load_study(study_name="first", storage=storage_of(killed / FIRST, None))
     assert [one.state.name for one in study.trials] == ["COMPLETE"] * 6
@@ -177,24 +171,24 @@ def test_machines_with_folders_of_their_own_share_a_study(tmp_path: Path) -> Non
     assert sum((folder / FIRST / "winner.json").exists() for folder in folders) <= 1
 
 
-def test_a_pruned_search_that_is_killed_goes_on_to_the_same_trials(tmp_path: Path) -> None:
+def test_a_pruned_search_that_is_killed_goes_on_to_the_same_trials(
+    train: Callable[..., Outcome], tmp_path: Path
+) -> None:
     words = (
         "-m", "data=xor", "model=mlp", "trainer.max_epochs=8", "data.num_train=2000", "sweep=optuna", "sweep.trials=12",
         "lr=tag(log,interval(1e-4,1))", "sweep.name=first", "sweep.pruner=median", "early_stopping.patience=null",
         "checkpoint.min_seconds=0", "checkpoint.every_n_steps=7",
     )  # fmt: skip
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    for folder in (whole, killed):
-        folder.mkdir()
-    assert run(whole, *words)[0] == 0
-    for wanted in (7,):
-        process = start(killed, *words)
-        while len(list((killed / FIRST).glob("*/metrics.json"))) < wanted:
-            assert process.poll() is None, process.communicate()
-            time.sleep(0.01)
-        time.sleep(0.05 * wanted)
-        process.kill()
-        process.communicate()
+    assert train(*words).status == 0
+    whole, killed = tmp_path, tmp_path / "killed"
+    killed.mkdir()
+    process = start(killed, *words)
+    while len(list((killed / FIRST).glob("*/metrics.json"))) < 7:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    time.sleep(0.35)  # in the middle of a later trial
+    process.kill()
+    process.communicate()
     assert run(killed, *words)[0] == 0
     assert figures(killed) == figures(whole)
     assert "pruned" in board(killed)["state"].to_list()

@@ -84,7 +84,7 @@ def test_what_the_data_say_is_shown_and_not_run():
 
 def test_what_is_not_drawn_says_why():
     content, _ = page_of("texts")
-    assert "boundary: not drawn, because texts are no points in a plane." in content
+    assert "boundary: not drawn, because only rows of two numbers are points of a plane." in content
 
 
 def test_the_command_repeats_the_run():

@@ -2,100 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 
+from rosenblatt.data.points import PointEncoder
 from rosenblatt.influence import Influence
-from rosenblatt.models import MLP, Perceptron
+from rosenblatt.models import Perceptron
 from rosenblatt.scenes.classes import confusions_of, influence_bars
 from rosenblatt.scenes.curves import learning_curves
 from rosenblatt.scenes.every import scenes_of
 from rosenblatt.scenes.view import View, short_name
-from rosenblatt.spec import Bags, DataSpec
-
-
-def spec_of(task, num_classes, num_features=2, bags=False):
-    classes = tuple(f"class {k}" for k in range(num_classes))
-    return DataSpec(num_features, bags, task, classes, (1,) * num_classes, 10)
-
-
-def view_of(model, spec, features, target, **more):
-    with torch.no_grad():
-        logits = model(features)
-    return View(model, spec, "val", "epoch 3", features, target, logits, **more)
-
-
-def line(weight=(0.0, 1.0), bias=0.0):
-    model = Perceptron(2, 1)
-    model.linear.weight.data, model.linear.bias.data = torch.tensor([weight]), torch.tensor([bias])
-    return model
-
-
-def test_the_boundary_is_the_models_own():
-    points = torch.tensor([[0.0, -1.0], [1.0, 1.0], [0.5, 0.5]])
-    scene = dict(scenes_of(view_of(line(), spec_of("binary", 2), points, torch.tensor([0, 1, 0]))))["boundary"]
-    assert scene.title == "Decision boundary: validation, epoch 3"
-    height, _ = scene.regions.shape
-    ticks = torch.linspace(scene.extent[2], scene.extent[3], height)
-    assert (torch.from_numpy(scene.regions[:, 0]) == (ticks.sigmoid() > 0.5)).all()
-    assert torch.allclose(torch.from_numpy(scene.probs[:, 7]), ticks.sigmoid(), atol=1e-6)
-    drawn = {tuple(point): bool(wrong) for point, wrong in zip(scene.points.tolist(), scene.wrong, strict=True)}
-    assert drawn == {(0.0, -1.0): False, (1.0, 1.0): False, (0.5, 0.5): True}
-
-
-def test_threshold_and_temperature_move_the_regions():
-    points = torch.tensor([[0.0, -4.0], [1.0, 4.0]])
-    view = view_of(line(), spec_of("binary", 2), points, torch.tensor([0, 1]), threshold=0.9, temperature=2.0)
-    scene = dict(scenes_of(view))["boundary"]
-    above = torch.from_numpy(scene.regions[:, 0]).bool()
-    ticks = torch.linspace(scene.extent[2], scene.extent[3], len(above))
-    assert (above == ((ticks / 2).sigmoid() > 0.9)).all()
-
-
-def test_the_rows_that_are_drawn_are_the_same_whatever_is_predicted_and_a_fair_sample():
-    torch.manual_seed(0)
-    points, target = torch.randn(3000, 2), torch.arange(3000) % 3
-    scene = dict(scenes_of(view_of(Perceptron(2, 3), spec_of("multiclass", 3), points, target)))["boundary"]
-    assert len(scene.points) == 500
-    assert "500 of 3,000 rows" in scene.title
-    assert torch.equal(torch.from_numpy(scene.points), points[torch.linspace(0, 2999, 500).round().long()])
-    assert scene.probs is None
-    assert set(scene.regions.flatten()) <= {0, 1, 2}
-
-
-@pytest.mark.parametrize(
-    ("spec", "reason"),
-    [
-        (spec_of("binary", 2, num_features=3), "rows have 3 features, not 2"),
-        (spec_of("multilabel", 2), "several labels can be right at one place"),
-        (spec_of("multiclass", 9), "9 classes are more than there are colours to tell apart"),
-    ],
-)
-def test_what_is_no_plane_says_why(spec, reason):
-    model, features = Perceptron(spec.num_features, spec.num_outputs), torch.randn(5, spec.num_features)
-    target = torch.zeros(5, 2, dtype=torch.uint8) if spec.task == "multilabel" else torch.zeros(5, dtype=torch.long)
-    assert dict(scenes_of(view_of(model, spec, features, target)))["boundary"] == reason
-
-
-def test_the_hidden_layer_is_drawn_where_it_has_two_units():
-    torch.manual_seed(0)
-    model, features, target = MLP(3, 1, hidden=[5, 2]), torch.randn(50, 3), torch.arange(50) % 2
-    scene = dict(scenes_of(view_of(model, spec_of("binary", 2, 3), features, target)))["hidden_layer"]
-    with torch.no_grad():
-        hidden = model.layers[:-1](features)
-    assert {tuple(point) for point in scene.points.tolist()} == {tuple(point) for point in hidden.tolist()}
-    wide = dict(scenes_of(view_of(MLP(3, 1, hidden=[5]), spec_of("binary", 2, 3), features, target)))
-    assert wide["hidden_layer"] == "the last layer has 5 inputs, not 2"
-    none = dict(scenes_of(view_of(MLP(3, 1, hidden=[]), spec_of("binary", 2, 3), features, target)))
-    assert none["hidden_layer"] == "the last layer has 3 inputs, not 2"
-
-
-def test_the_hidden_layer_of_texts_is_drawn_too():
-    bags = Bags(torch.tensor([0, 1], dtype=torch.int32), torch.ones(2), torch.tensor([0, 1, 2]))
-    view = view_of(MLP(4, 1, bags=True, hidden=[2]), spec_of("binary", 2, 4, bags=True), bags, torch.tensor([0, 1]))
-    scenes = dict(scenes_of(view))
-    assert scenes["boundary"] == "texts are no points in a plane"
-    assert scenes["hidden_layer"].points.shape == (2, 2)
+from views import line, spec_of, view_of
 
 
 def test_one_row_and_one_class_have_no_ranking_and_say_so():
@@ -137,19 +53,11 @@ def test_a_model_that_can_not_be_asked_costs_no_other_picture():
             raise RuntimeError("only whole batches\nof mine")
 
     points = torch.randn(4, 2)
-    view = View(Odd(), spec_of("binary", 2), "val", "epoch 3", points, torch.tensor([0, 1, 0, 1]), points[:, :1])
+    view = View(Odd(), spec_of("binary", 2), "val", "epoch 3", points, torch.tensor([0, 1, 0, 1]), points[:, :1],
+                plane=PointEncoder(2).plane)  # fmt: skip
     scenes = dict(scenes_of(view))
     assert scenes["boundary"] == "it can't be made (StopIteration: )"
     assert scenes["confusion"].counts.sum() == 4
-
-
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
-def test_models_of_other_numbers_are_drawn_too(dtype):
-    torch.manual_seed(0)
-    model, points = MLP(2, 1, hidden=[3, 2]).to(dtype), torch.randn(20, 2)
-    view = View(model, spec_of("binary", 2), "val", "epoch 3", points, torch.arange(20) % 2, torch.randn(20, 1))
-    scenes = dict(scenes_of(view))
-    assert not any(isinstance(scene, str) for scene in scenes.values()), scenes
 
 
 def test_many_classes_are_cut_to_the_most_confused_without_losing_a_row():

@@ -84,7 +84,7 @@ def importing() -> Iterator[None]:
     Python would look through their million objects again and again while they are made, and once more as it ends;
     `gc.freeze` sets them aside.
     """
-    if "torch" in sys.modules:  # a second job of the same process, and what is left of the first can be garbage
+    if "lightning" in sys.modules:  # a second job of the same process; what is left of the first can be garbage
         yield
         return
     gc.disable()

@@ -24,8 +24,8 @@ from rosenblatt.influence import Influence, influences
 from rosenblatt.live import MAX_PR_CURVES, LivePictures
 from rosenblatt.models import MLP
 from rosenblatt.ranking import one_against_rest
-from rosenblatt.report.page import Picture, inline
-from rosenblatt.report.run_page import CAPTIONS, OF_LABELS, run_page
+from rosenblatt.report.page import Picture, inline, template_of
+from rosenblatt.report.run_page import CAPTIONS, OF_LABELS, TEMPLATE, run_page
 from rosenblatt.run import RunFolder
 from rosenblatt.saved.mistakes import shown_mistakes
 from rosenblatt.saved.model import SavedModel
@@ -52,7 +52,7 @@ def make_live(config: DictConfig, history: History, data: DataModule, studio: St
     """Return the callback that draws, or ``None`` where nothing is to be drawn."""
     if not wants_pictures(config):
         return None
-    return LivePictures(history, data.spec, data.splits["val"], config.figures.every_n_epochs, studio)
+    return LivePictures(history, data.spec, data.splits["val"], data.plane, config.figures.every_n_epochs, studio)
 
 
 @dataclass
@@ -101,25 +101,26 @@ class Gallery:
         self.split = split
         self.features, self.target = data.splits[split]
         self.names_of = data.encoder.names if data.encoder is not None else _numbered
+        self.order: list[str] = []
         moment = f"epoch {best_epoch}"
-        scenes: list[tuple[str, Scene]] = [
-            ("learning_curves", learning_curves(live.curves, best_epoch, "Learning curves"))
-        ]
+        self._draw("learning_curves", learning_curves(live.curves, best_epoch, "Learning curves"))
         if len(logits) == len(self.target):
             view = View(
                 saved.model, data.spec, self.split, moment, self.features, self.target, self.logits, saved.threshold,
-                saved.temperature,
+                saved.temperature, data.plane,
             )  # fmt: skip
-            scenes += scenes_of(view)
+            for name, scene in scenes_of(view):
+                self._draw(name, scene)
         with told("influences"):
             found = influences(saved.model, self.features, data.spec, self.names_of)
             self.shown.influences = found
             what = f"Influence: {SPLIT_TITLES[self.split]}, {moment}"
-            scenes.append(("influence", influence_bars(found, what, data.spec.num_outputs)))
-        self.order = [name for name, _ in scenes]
-        for name, scene in scenes:
-            live.studio.draw(scene, partial(self._hang, name), with_svg=True)
+            self._draw("influence", influence_bars(found, what, data.spec.num_outputs))
         live.seconds += time.perf_counter() - start
+
+    def _draw(self, name: str, scene: Scene) -> None:
+        self.order.append(name)
+        self.live.studio.draw(scene, partial(self._hang, name), with_svg=True)
 
     def _hang(self, name: str, found: Drawn | str) -> None:
         """Put a picture where it belongs."""
@@ -145,12 +146,14 @@ class Gallery:
             rows: of the split, as a Parquet file.
         """
         start = time.perf_counter()
+        self.live.studio.hurry()
         with told("mistakes"):
             self._look_for_mistakes(rows)
         with told("tables"):
             self._log_tables()
         with told("embeddings"):
             self._log_embeddings()
+        template_of(TEMPLATE)  # while pictures are drawn
         self.live.studio.wait()
         self.live.studio.close()
         self.shown.pictures.sort(key=lambda one: self.order.index(one.name))

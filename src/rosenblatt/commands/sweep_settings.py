@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from rosenblatt.commands.checked import check_seed, checked
 from rosenblatt.commands.values import plain
+from rosenblatt.cores import num_cores
 from rosenblatt.errors import UserError, check_choice, listed
 from rosenblatt.titles import TITLES
 
@@ -131,11 +132,6 @@ def width_of(launcher: DictConfig) -> int:
     if "array_parallelism" in launcher:  # Slurm
         return int(launcher.array_parallelism)
     return num_cores() if "submitit_folder" in launcher else 1
-
-
-def num_cores() -> int:
-    """Return the cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def share_cores(width: int, launcher: DictConfig) -> None:

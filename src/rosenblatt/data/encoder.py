@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from rosenblatt.data.columns import Columns
-from rosenblatt.spec import Features
+from rosenblatt.spec import Features, Plane
 
 
 class Encoder(Protocol):
@@ -50,6 +50,10 @@ class Encoder(Protocol):
 
     def names(self, numbers: NDArray[np.int64] | None = None) -> list[str]:
         """Return what features are, in words, by number; all of them by default."""
+
+    @property
+    def plane(self) -> Plane | None:
+        """How rows are points, or ``None`` where they are no two numbers."""
 
     @property
     def column_of(self) -> pl.Series | None:

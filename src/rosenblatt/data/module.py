@@ -15,7 +15,7 @@ from rosenblatt.data.encoder import Encoder
 from rosenblatt.data.points import PointEncoder, frame_of
 from rosenblatt.data.recipe import Auto, batch_size_for
 from rosenblatt.errors import UserError
-from rosenblatt.spec import DataSpec, Splits
+from rosenblatt.spec import DataSpec, Plane, Splits
 
 EVAL_ROWS = 4096  # rows per batch where nothing is learnt: the fewer batches, the faster
 
@@ -70,6 +70,11 @@ class DataModule(pl.LightningDataModule):
         if not isinstance(features, Tensor):
             return None
         return as_parquet(frame_of(features, target, self.spec.classes))
+
+    @property
+    def plane(self) -> Plane | None:
+        """How rows are points, or ``None`` where they are no two numbers."""
+        return None if self.encoder is None else self.encoder.plane
 
     @property
     def batch_size(self) -> int:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from rosenblatt.data.columns import Columns
 from rosenblatt.errors import UserError, listed
-from rosenblatt.spec import Features
+from rosenblatt.spec import Features, Plane
 
 
 class PointEncoder:
@@ -61,6 +61,13 @@ class PointEncoder:
     def names(self, numbers: NDArray[np.int64] | None = None) -> list[str]:
         """Return what features are, by number; all of them by default."""
         return self.columns if numbers is None else [self.columns[number] for number in numbers.tolist()]
+
+    @property
+    def plane(self) -> Plane | None:
+        """Two features are the point itself."""
+        if self.num_features != 2:
+            return None
+        return Plane((self.columns[0], self.columns[1]), lambda points: points, lambda points: points)
 
     @property
     def column_of(self) -> pl.Series:

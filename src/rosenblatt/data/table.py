@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from rosenblatt.data.bins import edges_of
 from rosenblatt.data.columns import Columns
@@ -17,7 +18,7 @@ from rosenblatt.data.files import as_strings
 from rosenblatt.data.ngrams import offsets_of
 from rosenblatt.data.table_columns import FARTHEST, CategoryColumn, NumberColumn, column_from
 from rosenblatt.errors import UserError, listed
-from rosenblatt.spec import Bags, Features
+from rosenblatt.spec import Bags, Features, Plane
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +97,29 @@ class TableEncoder:
     def column_of(self) -> pl.Series:
         """The column of each feature."""
         return pl.Series([column.name for column in self.columns for _ in range(column.size)], dtype=pl.String)
+
+    @property
+    def plane(self) -> Plane | None:
+        """How rows of two columns of numbers are points; a number beyond `FARTHEST` is drawn there."""
+        match self.columns:
+            case [NumberColumn() as x, NumberColumn() as y]:
+                pass
+            case _:
+                return None
+
+        def points(features: Tensor) -> Tensor:
+            numbers = []
+            for column, start in ((x, 0), (y, x.size)):
+                value, missing = features[:, start] / SCALE * column.std + column.mean, features[:, start + 1]
+                numbers.append(value.where(missing == 0, float("nan")))
+            return torch.stack(numbers, dim=1)
+
+        def features(points: Tensor) -> Tensor:
+            found = self.transform(pl.DataFrame(points.numpy(), schema=[x.name, y.name]), "the plane")
+            assert isinstance(found, Tensor)  # two columns have too few features for bags
+            return found
+
+        return Plane((x.name, y.name), points, features)
 
     def fit_transform(self, frame: pl.DataFrame) -> Features:
         """Choose scales and categories, and encode the training rows.

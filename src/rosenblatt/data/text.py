@@ -217,6 +217,11 @@ class TextEncoder:
         return names_of(self._vocabulary, np.arange(self.num_features) if numbers is None else numbers)
 
     @property
+    def plane(self) -> None:
+        """Texts are no points."""
+        return None
+
+    @property
     def column_of(self) -> None:
         """Nothing: each n-gram stands for itself."""
         return None

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import AutoLocator
 from numpy.typing import NDArray
 
 from rosenblatt.figures.style import COLOURS, GREY, INK, MARKERS, Sheet, in_legend, inches_of
@@ -48,10 +49,12 @@ class Boundary(NamedTuple):
         """Draw rows as stars and circles, wrong ones filled."""
         words = [*self.names, "wrong"]
         in_a_row = sum(inches_of([word], 9) + 0.4 for word in words) < WIDTH
+        ticks = AutoLocator().tick_values(*self.extent[2:])  # of columns of a table they may be long
+        left = max(0.7, 0.42 + inches_of(f"{tick:.6g}" for tick in ticks))
         sheet = (
-            Sheet(WIDTH, 3.8, self.title, above=0.35)
+            Sheet(WIDTH, 3.8, self.title, left, above=0.35)
             if in_a_row
-            else Sheet(WIDTH, 3.8, self.title, right=inches_of(words, 9) + 0.75)
+            else Sheet(WIDTH, 3.8, self.title, left, right=inches_of(words, 9) + 0.75)
         )
         (panel,) = sheet.panels
         colours = [to_rgba(COLOURS[k], 0.18) for k in range(len(self.names))]  # a page may be dark

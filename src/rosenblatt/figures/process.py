@@ -1,15 +1,17 @@
 """A process that draws: it reads drawings from its standard input, and writes files to its standard output.
 
-Drawings come as pickles from the process that has started this one, and from nobody else. It ends with its input, so
-that it does not outlive that process by more than a picture.
+For each socket that it is given by number it makes a copy of itself, which does the same there. Drawings come as
+pickles from the process that has started this one, and from nobody else. It ends with its input, as its copies do, so
+that none outlives that process by more than a picture.
 """
 
 from __future__ import annotations
 
 import os
 import pickle
+import socket
 import sys
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -30,6 +32,20 @@ def main() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no answer
     for sample in SAMPLES:
         draw(sample, with_svg=True)  # loads fonts and more, before anybody waits
+    places = [socket.socket(fileno=int(word)) for word in sys.argv[1:]]
+    for place in places:
+        if os.fork() == 0:  # a copy, which has all that loaded, too
+            both: Any = place.makefile("rwb")
+            for end in (*places, requests, answers):  # of others: whoever waits at one is to see that its process ended
+                end.close()
+            _serve(both, both)
+            return
+    for place in places:
+        place.close()
+    _serve(requests, answers)
+
+
+def _serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     while True:
         try:
             request: Any = pickle.load(requests)

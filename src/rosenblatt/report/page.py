@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from markupsafe import Markup
 
 from rosenblatt.figures.style import INK, PAPER
 from rosenblatt.tables import printable
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 WIDE = 480  # points, beyond which a picture would be made smaller to fit beside another one
 PHONE = 0.62  # of its size in inches, below which a picture's letters can't be read: it scrolls in its place instead
@@ -44,7 +48,13 @@ def page(template: str, **content: Any) -> str:
         template: name of a file in ``templates/``.
         content: that it asks for.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # here: it takes its time, and most runs have one
+    return template_of(template).render(content) + "\n"
+
+
+@cache
+def template_of(name: str) -> Template:
+    """Return a file of ``templates/``, compiled."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # here: it takes its time
 
     folder = Path(__file__).with_name("templates")
     made = Environment(
@@ -55,7 +65,7 @@ def page(template: str, **content: Any) -> str:
         lstrip_blocks=True,
     )
     made.filters["printable"] = lambda value: printable(str(value))
-    return made.get_template(template).render(content) + "\n"
+    return made.get_template(name)
 
 
 def inline(svg: str, name: str, label: str) -> Markup:

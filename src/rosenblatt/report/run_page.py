@@ -16,6 +16,7 @@ from rosenblatt.spec import SPLITS, DataSpec, class_counts
 from rosenblatt.tables import cut, words
 from rosenblatt.titles import SPLIT_TITLES, TITLES, interval, shown
 
+TEMPLATE = "run.html"
 MAX_CLASSES = 40  # in the table of data
 LONGEST = 400  # characters of a row
 NAME = 60  # letters of a name
@@ -93,7 +94,7 @@ def run_page(
     commands = [*([f"git checkout {commit}{dirty}"] if commit else []), shlex.join(["python", "train.py", *overrides])]
     packages = environment.get("packages", {})
     return page(
-        "run.html",
+        TEMPLATE,
         title=f"Run {name}",
         lead=lead,
         when=f"Started {environment.get('started', 'at an unknown time')}.",

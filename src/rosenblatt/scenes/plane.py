@@ -1,4 +1,4 @@
-"""Planes: the two features of points, and the two units of a hidden layer."""
+"""Planes: rows of two numbers, and the two units of a hidden layer."""
 
 from __future__ import annotations
 
@@ -21,12 +21,19 @@ GRID = 100  # places along each side of a plane at which the model is asked
 
 @torch.no_grad()
 def boundary(view: View, preds: Tensor) -> Scene:
-    """Return rows of two features, and the classes of all places between them; ``preds`` are of all rows."""
-    if not isinstance(view.features, Tensor):
-        return "texts are no points in a plane"
-    if view.spec.num_features != 2:
-        return f"rows have {view.spec.num_features:,} features, not 2"
-    return _plane(view, view.features, preds, view.model, view.titled("Decision boundary"), ("x1", "x2"))
+    """Return rows of two numbers, and the classes of all places between them; ``preds`` are of all rows."""
+    plane = view.plane
+    if plane is None or not isinstance(view.features, Tensor):
+        return "only rows of two numbers are points of a plane"
+    points = plane.points(view.features)
+    like = next(view.model.parameters())
+
+    def logits_of(places: Tensor) -> Tensor:
+        found: Tensor = view.model(plane.features(places).to(like))  # its device, and its kind of numbers
+        return found
+
+    x, y = plane.axes
+    return _plane(view, points, preds, logits_of, view.titled("Decision boundary"), (short_name(x), short_name(y)))
 
 
 @torch.no_grad()
@@ -43,18 +50,22 @@ def hidden_layer(view: View, preds: Tensor) -> Scene:
         hidden = layer(hidden)
     assert isinstance(hidden, Tensor)
     title, axes = view.titled("Hidden layer"), ("hidden unit 1", "hidden unit 2")
-    return _plane(view, hidden.float().cpu(), preds[: len(hidden)], last, title, axes)
+    return _plane(view, hidden.float().cpu(), preds, lambda places: last(places.to(like)), title, axes)
 
 
 def _plane(
     view: View, points: Tensor, preds: Tensor, model: Callable[[Tensor], Tensor], title: str, axes: tuple[str, str]
 ) -> Scene:
-    """Return rows as points of a plane, all places of which a model maps to logits."""
-    spec, target = view.spec, view.target[: len(points)]
+    """Return the first rows as points of a plane, all places of which a model maps to logits."""
+    spec = view.spec
     if spec.task == "multilabel":
         return "several labels can be right at one place"
     if len(spec.classes) > len(COLOURS):
         return f"{len(spec.classes):,} classes are more than there are colours to tell apart"
+    known = points.isfinite().all(dim=1).nonzero().flatten()  # a number may be missing
+    if len(known) == 0:
+        return "no row has two numbers"
+    points, target, preds = points[known], view.target[known], preds[known]
     wrong = target != preds
     some = torch.linspace(0, len(points) - 1, min(len(points), MAX_POINTS)).round().long()
     if len(some) < len(view.target):
@@ -63,7 +74,6 @@ def _plane(
     margin = torch.where(high > low, 0.05 * (high - low), torch.ones(2))
     (left, bottom), (right, top) = (low - margin).tolist(), (high + margin).tolist()
     places = torch.cartesian_prod(torch.linspace(left, right, GRID), torch.linspace(bottom, top, GRID))
-    places = places.to(next(view.model.parameters()))  # its device, and its kind of numbers
     probs = to_probs(model(places).float().cpu() / view.temperature, spec.task)
     threshold = view.threshold if isinstance(view.threshold, float) else 0.5
     regions = decide(probs, spec.task, threshold).view(GRID, GRID).T  # (GRID * GRID,), y runs fastest -> (y, x)

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from torch import Tensor, nn
 
 from rosenblatt.figures.style import Drawing
-from rosenblatt.spec import DataSpec, Features
+from rosenblatt.spec import DataSpec, Features, Plane
 from rosenblatt.tables import printable
 from rosenblatt.titles import SPLIT_TITLES
 
@@ -32,6 +32,7 @@ class View:
         logits: (N, num_outputs), divided by the temperature.
         threshold: probability above which the second class, or a label, is predicted.
         temperature: that logits were divided by.
+        plane: how rows are points, or ``None`` where they are none.
     """
 
     model: nn.Module
@@ -43,6 +44,7 @@ class View:
     logits: Tensor
     threshold: float | Sequence[float] = 0.5
     temperature: float = 1.0
+    plane: Plane | None = None
 
     def titled(self, what: str) -> str:
         """Return the title of a picture."""
