@@ -7,18 +7,16 @@ import random
 import re
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
-import time
 import types
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from conftest import ROOT, SMALL, Outcome
+from tensorboard_server import served
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -63,8 +61,8 @@ def test_every_training_command_runs(train: Callable[..., Outcome], files: Path,
     if "resume=" in command:
         assert train(*shlex.split(FIRST)[2:]).status == 0
     words = shlex.split(command)[2:]
-    if "-m" in words and "trainer.max_epochs" not in command:
-        words.append("trainer.max_epochs=3")  # many jobs, of which other tests check what they reach
+    if {"-m", "figures.every_n_epochs=1"} & set(words):
+        words.append("trainer.max_epochs=3")  # many jobs or pictures; other tests check what they reach
     done = train(*words)
     assert done.status == 0, done.err
     if "-m" in words:
@@ -112,27 +110,9 @@ def test_every_make_target_exists(command: str) -> None:
 
 def test_tensorboard_serves_the_runs(train: Callable[..., Outcome], tmp_path: Path) -> None:
     assert train(*SMALL, run="logs/runs/one").status == 0
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     command = next(line for line in COMMANDS if line.startswith("tensorboard")).split()[1:]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "tensorboard.main", *command, "--port", str(port)],
-        cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        found, deadline = "", time.monotonic() + 60
-        while "val/loss" not in found and time.monotonic() < deadline:
-            time.sleep(0.2)
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/data/plugin/scalars/tags", timeout=5) as page:
-                    found = page.read().decode()
-            except OSError:  # not up yet
-                continue
-        assert "val/loss" in found
-    finally:
-        server.terminate()
-        server.wait(timeout=30)
+    with served(tmp_path, *command) as ask:
+        ask("plugin/scalars/tags", lambda found: any("val/loss" in tags for tags in found.values()))
 
 
 def test_the_example_data_set_and_model_work_as_written(

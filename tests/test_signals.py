@@ -32,16 +32,24 @@ class Press(pl.Callback):
         self.validated_at.append(trainer.global_step)
 
 
+class Before:
+    """A handler that was there before, which both signals must come back to."""
+
+    def __call__(self, signum, frame):
+        raise AssertionError("a signal reached the handler from before training")
+
+    @property
+    def is_back(self) -> bool:
+        return signal.getsignal(signal.SIGINT) is signal.getsignal(signal.SIGTERM) is self
+
+
 @pytest.fixture
 def before():
-    """A handler that was there before; Ctrl-C must come back to it."""
-
-    def handler(signum, frame):
-        raise AssertionError("Ctrl-C reached the handler from before training")
-
-    original = signal.signal(signal.SIGINT, handler)
+    handler = Before()
+    original = {signum: signal.signal(signum, handler) for signum in (signal.SIGINT, signal.SIGTERM)}
     yield handler
-    signal.signal(signal.SIGINT, original)
+    for signum, one in original.items():
+        signal.signal(signum, one)
 
 
 def test_ctrl_c_ends_training_after_the_step_without_a_validation_of_half_an_epoch(before, capfd):
@@ -51,7 +59,7 @@ def test_ctrl_c_ends_training_after_the_step_without_a_validation_of_half_an_epo
     assert stop.pressed
     assert press.validated_at == [NUM_BATCHES]
     assert saved_at == [8]
-    assert signal.getsignal(signal.SIGINT) is before
+    assert before.is_back
     assert "Ctrl-C: ending in order" in capfd.readouterr().err
 
 
@@ -86,16 +94,16 @@ def test_a_second_press_leaves_at_once(before):
         fit(StopOnCtrlC(), press)
     assert caught.value.trainer.global_step == 3
     assert press.validated_at == []
-    assert signal.getsignal(signal.SIGINT) is before
+    assert before.is_back
 
 
 def test_the_signal_is_given_back_after_training_and_after_a_failure(before):
     stop = StopOnCtrlC()
     assert (fit(stop).global_step, stop.pressed) == (3 * NUM_BATCHES, False)
-    assert signal.getsignal(signal.SIGINT) is before
+    assert before.is_back
     with pytest.raises(UserError):
         fit(StopOnCtrlC(), Poison(0))
-    assert signal.getsignal(signal.SIGINT) is before
+    assert before.is_back
 
 
 def test_training_in_another_thread_leaves_the_signal_alone(before):
@@ -104,4 +112,4 @@ def test_training_in_another_thread_leaves_the_signal_alone(before):
     thread.start()
     thread.join()
     assert trainers[0].global_step == NUM_BATCHES
-    assert signal.getsignal(signal.SIGINT) is before
+    assert before.is_back

@@ -31,7 +31,6 @@ class StopOnCtrlC(pl.Callback):
     def __init__(self, save: Callable[[pl.Trainer], None] | None = None) -> None:
         self.save = save
         self.signal_number: int | None = None
-        self._before: dict[int, Any] = {}
 
     @property
     def pressed(self) -> bool:
@@ -50,7 +49,7 @@ class StopOnCtrlC(pl.Callback):
 
         for signum in (signal.SIGINT, signal.SIGTERM):
             with contextlib.suppress(ValueError):  # not the main thread: signals reach the main one
-                self._before[signum] = signal.signal(signum, note)
+                signal.signal(signum, note)
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *batch: Any) -> None:
         """End training within an epoch."""
@@ -64,19 +63,6 @@ class StopOnCtrlC(pl.Callback):
         """End training after an epoch."""
         if self.pressed:
             end_training(trainer)
-
-    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Give the signals back."""
-        self._restore()
-
-    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Give the signals back."""
-        self._restore()
-
-    def _restore(self) -> None:
-        for signum, handler in self._before.items():
-            signal.signal(signum, handler)
-        self._before = {}
 
 
 def end_training(trainer: pl.Trainer) -> None:

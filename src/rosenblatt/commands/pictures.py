@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 import time
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,36 +15,28 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from rosenblatt.commands.ahead import wants_pictures
+from rosenblatt.commands.for_tensorboard import log_embeddings, log_influences, log_mistakes, log_pr_curves
 from rosenblatt.commands.values import flat, plain
 from rosenblatt.data.module import DataModule
 from rosenblatt.evaluation import to_probs
 from rosenblatt.figures.style import Drawn
 from rosenblatt.influence import Influence, influences
-from rosenblatt.live import MAX_PR_CURVES, LivePictures
-from rosenblatt.models import MLP
-from rosenblatt.ranking import one_against_rest
+from rosenblatt.live import LivePictures
 from rosenblatt.report.page import Picture, inline, template_of
 from rosenblatt.report.run_page import CAPTIONS, OF_LABELS, TEMPLATE, run_page
 from rosenblatt.run import RunFolder
 from rosenblatt.saved.mistakes import shown_mistakes
 from rosenblatt.saved.model import SavedModel
 from rosenblatt.scenes.classes import influence_bars
-from rosenblatt.scenes.curves import MAX_SORTED, learning_curves
+from rosenblatt.scenes.curves import learning_curves
 from rosenblatt.scenes.every import scenes_of
 from rosenblatt.scenes.view import Scene, View
-from rosenblatt.sparse import BagLinear
-from rosenblatt.spec import Bags, first_rows
 from rosenblatt.studio import Studio, told
-from rosenblatt.tables import LONGEST, cut, printable, words
 from rosenblatt.tensorboard import History
 from rosenblatt.titles import SPLIT_TITLES
 from rosenblatt.whole import write_whole
 
-log = logging.getLogger(__name__)
-
-NUM_COUNTED = 20_000  # rows in which words are counted for it
 NUM_MISTAKES = 20
-NUM_EMBEDDED = 1_000  # words in the projector
 
 
 def make_live(config: DictConfig, history: History, data: DataModule, studio: Studio) -> LivePictures | None:
@@ -146,62 +137,35 @@ class Gallery:
             rows: of the split, as a Parquet file.
         """
         start = time.perf_counter()
+        history, step, shown = self.live.history, self.step, self.shown
         self.live.studio.hurry()
-        with told("mistakes"):
-            self._look_for_mistakes(rows)
+        if len(self.logits) != len(self.target):
+            shown.no_mistakes = "Not looked for: there are too many rows and classes to keep all their probabilities."
+        else:
+            probs = to_probs(self.logits, self.data.spec.task)
+            with told("curves"):
+                log_pr_curves(history, self.split, self.data.spec, probs, self.target, step)
+            with told("mistakes"):
+                self._look_for_mistakes(rows, probs)
         with told("tables"):
-            self._log_tables()
+            log_influences(history, shown.influences, step)
+            log_mistakes(history, self.split, shown.mistakes, step)
         with told("embeddings"):
-            self._log_embeddings()
+            log_embeddings(history, self.saved.model, self.features, self.names_of, step)
         template_of(TEMPLATE)  # while pictures are drawn
         self.live.studio.wait()
         self.live.studio.close()
-        self.shown.pictures.sort(key=lambda one: self.order.index(one.name))
+        shown.pictures.sort(key=lambda one: self.order.index(one.name))
         self.live.seconds += time.perf_counter() - start
-        return self.shown
+        return shown
 
-    def _look_for_mistakes(self, rows: bytes | None) -> None:
-        spec, shown = self.data.spec, self.shown
-        if len(self.logits) != len(self.target):
-            shown.no_mistakes = "Not looked for: there are too many rows and classes to keep all their probabilities."
-            return
-        probs = to_probs(self.logits, spec.task)
-        if probs.numel() <= MAX_SORTED:
-            asked = one_against_rest(probs, self.target, spec.task, spec.classes, MAX_PR_CURVES)
-            self.live.history.log_pr_curves(self.split, asked, self.step)
+    def _look_for_mistakes(self, rows: bytes | None, probs: Tensor) -> None:
         if rows is None:
-            shown.no_mistakes = "Not shown: these data have no rows that people can read."
+            self.shown.no_mistakes = "Not shown: these data have no rows that people can read."
             return
         frame = polars.read_parquet(io.BytesIO(rows))
-        shown.mistakes = shown_mistakes(self.saved, frame, probs, self.target, NUM_MISTAKES)
-        shown.no_mistakes = "None: all rows are right."
-
-    def _log_tables(self) -> None:
-        history = self.live.history
-        for one in self.shown.influences:
-            rows = [(name, f"{part:+.4f}") for name, part in [*one.in_favour, *reversed(one.against)]]
-            history.log_table(
-                f"influence/{printable(one.name)}", ("speaks for, or against", "part in the logit"), rows, self.step
-            )
-        keys = ("row", "true", "prediction", "probability", "content")
-        wrong = [[cut(words(one[key]), LONGEST) for key in keys] for one in self.shown.mistakes]
-        if wrong:
-            header = ("row", "true", "predicted", "probability", "content")
-            history.log_table(f"{self.split}/mistakes", header, wrong, self.step)
-
-    def _log_embeddings(self) -> None:
-        """Log what an MLP makes of each of the most frequent words: the weights that its first layer has for it."""
-        model = self.saved.model
-        if not isinstance(self.features, Bags) or not isinstance(model, MLP) or len(model.layers) < 2:
-            return
-        some, first = first_rows(self.features, NUM_COUNTED), model.layers[0]
-        assert isinstance(some, Bags)
-        assert isinstance(first, BagLinear)
-        counts = np.bincount(some.ids.numpy(), minlength=self.data.spec.num_features)
-        numbers = np.argsort(-counts, kind="stable")[: min(NUM_EMBEDDED, int((counts > 0).sum()))]
-        vectors = first.weight.detach()[numbers]
-        if len(numbers) > 1 and vectors.shape[1] > 1:
-            self.live.history.log_embeddings("words", self.names_of(numbers), vectors, self.step)
+        self.shown.mistakes = shown_mistakes(self.saved, frame, probs, self.target, NUM_MISTAKES)
+        self.shown.no_mistakes = "None: all rows are right."
 
 
 def _numbered(numbers: NDArray[np.int64]) -> list[str]:
