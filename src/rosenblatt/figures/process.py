@@ -33,16 +33,21 @@ def main() -> None:
     for sample in SAMPLES:
         draw(sample, with_svg=True)  # loads fonts and more, before anybody waits
     places = [socket.socket(fileno=int(word)) for word in sys.argv[1:]]
+    copies = []
     for place in places:
-        if os.fork() == 0:  # a copy, which has all that loaded, too
+        copy = os.fork()
+        if copy == 0:  # it, which has all that loaded, too
             both: Any = place.makefile("rwb")
             for end in (*places, requests, answers):  # of others: whoever waits at one is to see that its process ended
                 end.close()
             _serve(both, both)
             return
+        copies.append(copy)
     for place in places:
         place.close()
     _serve(requests, answers)
+    for copy in copies:
+        os.waitpid(copy, 0)
 
 
 def _serve(requests: IO[bytes], answers: IO[bytes]) -> None:
