@@ -88,8 +88,10 @@ def test_what_is_not_drawn_says_why():
 
 
 def test_the_command_repeats_the_run():
-    content, _ = page_of("points")
+    content, tree = page_of("points")
     assert "python train.py data.num_train=300" in content
+    (command,) = (row[1] for row in rows_of(tree) if row[0] == "command")
+    assert command.endswith("figures.every_n_epochs=1 lr=0.1 hydra.run.dir=run")
 
 
 def test_a_picture_takes_the_colours_of_the_page():

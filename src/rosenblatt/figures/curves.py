@@ -110,7 +110,7 @@ class ReliabilityDiagram(NamedTuple):
 
     def figure(self) -> Figure:
         """Draw a square, and how many predictions there are at its foot."""
-        sheet = Sheet(4.2, 3.6, self.title)
+        sheet = Sheet(4.2, 3.6, self.title, above=0.55)
         (panel,) = sheet.panels
         panel.plot([0, 1], [0, 1], color=GREY, lw=1, ls=":", label="as promised")
         for one, (colour, style) in zip(reversed(self.lines), ((COLOURS[0], "o-"), (COLOURS[4], "s--")), strict=False):
@@ -120,7 +120,8 @@ class ReliabilityDiagram(NamedTuple):
         heights = self.num_rows / max(most, 1) * BARS
         panel.bar(places, heights, width=0.9 / num_bins, color=GREY, alpha=0.35, label=f"how many (at most {most:,})")
         _square(panel, f"predicted probability {self.of}", "share that is true")
-        panel.legend(loc="upper left")
+        # Above the panel: in it there is no corner where no model has a point.
+        panel.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, borderaxespad=0.2)
         return sheet.figure
 
 

@@ -92,7 +92,6 @@ def run_page(
     commit = environment.get("git_commit")
     dirty = "  # and what was changed since: it was not committed" if environment.get("git_dirty") else ""
     commands = [*([f"git checkout {commit}{dirty}"] if commit else []), shlex.join(["python", "train.py", *overrides])]
-    packages = environment.get("packages", {})
     return page(
         TEMPLATE,
         title=f"Run {name}",
@@ -123,11 +122,15 @@ def run_page(
         no_mistakes=no_mistakes,
         commands=commands,
         settings=list(settings.items()),
-        environment=[
-            (key, "unknown" if value is None else value)
-            for key, value in {**{k: v for k, v in environment.items() if k != "packages"}, **packages}.items()
-        ],
+        environment=_surroundings(environment),
     )
+
+
+def _surroundings(environment: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    found = {key: value for key, value in environment.items() if key != "packages"} | environment.get("packages", {})
+    if isinstance(found.get("command"), list):
+        found["command"] = shlex.join(map(str, found["command"]))
+    return [(key, "unknown" if value is None else value) for key, value in found.items()]
 
 
 def _counts(spec: DataSpec, targets: Mapping[str, Tensor]) -> dict[str, Any]:
