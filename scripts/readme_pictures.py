@@ -26,46 +26,63 @@ PAGE = (1000, 1080)  # pixels of the page that are shown
 
 
 def main() -> None:
-    """Make what can be made, and say what can't."""
+    """Make all of them, or none."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("points", type=Path, help="run with a picture of each epoch")
     parser.add_argument("texts", type=Path, help="run on texts")
     parser.add_argument("sweep", type=Path, help="folder of a sweep")
     parser.add_argument("--output", type=Path, default=Path(__file__).parents[1] / "docs" / "images", metavar="FOLDER")
-    parser.add_argument("--epochs", type=int, nargs="+", default=(1, 3, 12), help="that the boundary is shown after")
+    parser.add_argument("--epochs", type=int, nargs="+", default=(1, 3, 12), help="epochs to show the boundary after")
     given = parser.parse_args()
+    figures = given.texts / "figures"
     try:
-        save(beside(boundaries(given.points, given.epochs)), given.output / "boundary.png", 1400)
-        figures = given.texts / "figures"
-        two = [opened(figures / f"{name}.png") for name in ("confusion", "precision_recall")]
-        save(beside(two), given.output / "confusion.png", 1000)
-        save(opened(figures / "influence.png"), given.output / "words.png", 700)
-        browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-        if browser is None:
-            sys.exit(f"error: no picture of the sweep's page: expected one of {', '.join(BROWSERS)} to be installed.")
-        save(page(browser, given.sweep / "report.html"), given.output / "sweep.png", 800)
-    except OSError as error:
-        sys.exit(f"error: {error.filename}: {error.strerror}")
+        made = {
+            "boundary": (beside(boundaries(given.points, given.epochs)), 1400),
+            "confusion": (
+                beside([opened(figures / f"{name}.png") for name in ("confusion", "precision_recall")]),
+                1000,
+            ),
+            "words": (opened(figures / "influence.png"), 700),
+            "sweep": (page(given.sweep / "report.html"), 800),
+        }
+        for name, (picture, widest) in made.items():
+            save(picture, given.output / f"{name}.png", widest)
+    except (OSError, subprocess.SubprocessError) as error:
+        sys.exit(f"error: {error}")
 
 
 def boundaries(run: Path, epochs: Sequence[int]) -> list[Image.Image]:
     """Return the decision boundary after some epochs, counted from 1, as TensorBoard has it."""
-    events = EventAccumulator(str(run / "tensorboard"), size_guidance={"images": 0})
+    folder = run / "tensorboard"
+    if not folder.is_dir():
+        sys.exit(f"error: {folder}: no such folder. Expected a run.")
+    events = EventAccumulator(str(folder), size_guidance={"images": 0, "scalars": 0})
     events.Reload()
-    found = events.Images("val/boundary") if "val/boundary" in events.Tags()["images"] else []
-    if not 1 <= min(epochs) <= max(epochs) <= len(found):
-        sys.exit(f"error: {run}: expected a run of {max(epochs)} epochs with figures.every_n_epochs=1, on points.")
-    return [opened(io.BytesIO(found[epoch - 1].encoded_image_string)) for epoch in epochs]
+    tags = events.Tags()
+    steps = [event.step for event in events.Scalars("train/loss")] if "train/loss" in tags["scalars"] else []
+    found = {event.step: event for event in events.Images("val/boundary")} if "val/boundary" in tags["images"] else {}
+    for epoch in epochs:
+        if not 1 <= epoch <= len(steps) or steps[epoch - 1] not in found:
+            sys.exit(
+                f"error: {run}: no picture of a boundary after epoch {epoch}. Expected a run on points, of that many "
+                "epochs, with figures.every_n_epochs=1."
+            )
+    return [opened(io.BytesIO(found[steps[epoch - 1]].encoded_image_string)) for epoch in epochs]
 
 
-def page(browser: str, file: Path) -> Image.Image:
-    """Return what a browser shows of a file at first."""
+def page(file: Path) -> Image.Image:
+    """Return the top of a page, as a browser shows it."""
+    if not file.is_file():
+        sys.exit(f"error: {file}: no such file.")
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        sys.exit(f"error: no picture of {file}: expected one of {', '.join(BROWSERS)} to be installed.")
     with TemporaryDirectory() as folder:
         picture = Path(folder) / "page.png"
         command = [browser, "--headless", "--no-sandbox", "--hide-scrollbars", f"--window-size={PAGE[0]},{PAGE[1]}"]
-        subprocess.run(
-            [*command, f"--screenshot={picture}", file.resolve(strict=True).as_uri()], check=True, capture_output=True
-        )
+        command += [f"--screenshot={picture}", file.resolve().as_uri()]
+        # Without the sandbox, which root has none of: the page is our own, and holds no script.
+        subprocess.run(command, check=True, capture_output=True, timeout=60)
         return opened(picture)
 
 

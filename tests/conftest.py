@@ -79,6 +79,8 @@ def program(
             runpy.run_path(str(ROOT / file), run_name="__main__")
         except SystemExit as exit:
             status = exit.code if isinstance(exit.code, int) else 1
+            if isinstance(exit.code, str):
+                sys.stderr.write(f"{exit.code}\n")  # as Python does where it ends
         os.environ.pop("HYDRA_FULL_ERROR", None)  # a program sets it for itself
         if full_error is not None:
             os.environ["HYDRA_FULL_ERROR"] = full_error

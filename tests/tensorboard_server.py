@@ -32,7 +32,7 @@ def served(folder: Path, *arguments: str) -> Iterator[Callable[..., Any]]:
             try:
                 with urllib.request.urlopen(f"http://127.0.0.1:{port}/data/{path}", timeout=20) as page:
                     found = json.load(page)
-            except OSError:  # not up yet
+            except (OSError, ValueError):  # not up yet, or half an answer
                 assert server.poll() is None
             if found is not None and is_wanted(found):
                 return found

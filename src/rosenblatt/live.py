@@ -16,7 +16,7 @@ from torch import Tensor
 from rosenblatt.cores import num_cores
 from rosenblatt.evaluation import to_probs
 from rosenblatt.figures.style import Drawn
-from rosenblatt.ranking import one_against_rest
+from rosenblatt.findings import log_pr_curves
 from rosenblatt.scenes.curves import MAX_SORTED, learning_curves
 from rosenblatt.scenes.every import scenes_of
 from rosenblatt.scenes.view import Scene, View
@@ -30,7 +30,6 @@ PAUSE, LONG_PAUSE = 2, 20  # times as long as pictures took, before the next one
 SHARE = 0.04  # of the time so far, that training may be kept waiting
 NUMBERS_SHARE = 0.01  # of it, for curves and histograms
 MAX_WAITING = 40  # pictures, before training waits for them
-MAX_PR_CURVES = 10  # classes with a precision-recall curve of their own
 
 
 class LivePictures(pl.Callback):
@@ -147,8 +146,7 @@ class LivePictures(pl.Callback):
     def _log_numbers(self, pl_module: pl.LightningModule, logits: Tensor | None, step: int) -> None:
         if logits is not None:
             probs = to_probs(logits, self.spec.task)
-            asked = one_against_rest(probs, self.target, self.spec.task, self.spec.classes, MAX_PR_CURVES)
-            self.history.log_pr_curves("val", asked, step)
+            log_pr_curves(self.history, "val", self.spec, probs, self.target, step)
         self.history.log_histograms(pl_module.model, step)  # type: ignore[arg-type]
 
     def _start_round(self, pl_module: pl.LightningModule, logits: Tensor | None, epoch: int, step: int) -> None:

@@ -53,8 +53,8 @@ class Plane(NamedTuple):
 
     Attributes:
         axes: what the two numbers are.
-        points: from features to (N, 2) float32, NaN where a number is missing.
-        features: from (N, 2) to what such rows would have as features.
+        points: from features (N, num_features) to (N, 2) float64, NaN where a number is not known.
+        features: from (N, 2) float64 to the features (N, num_features), float32, that such rows have.
     """
 
     axes: tuple[str, str]

@@ -31,6 +31,7 @@ class Studio:
         self._drawn: deque[Callable[[], None]] = deque()
         self._draftsman: Draftsman | None = None
         self._reason = "the process that draws was not started"
+        self._warned = False
 
     def open(self) -> None:
         """Start the process."""
@@ -38,7 +39,7 @@ class Studio:
             self._draftsman = Draftsman()
         except OSError as error:
             self._reason = f"the process that draws could not be started: {error}"
-            log.warning("Pictures are not drawn: %s.", self._reason)
+            self.warn(self._reason)
 
     @property
     def num_waiting(self) -> int:
@@ -59,9 +60,20 @@ class Studio:
 
         def drawn(found: Drawn | str) -> None:  # in another thread
             self.ended = time.perf_counter()
-            self._drawn.append(partial(done, found))
+            self._drawn.append(partial(self._hand_over, done, found))
 
         self._draftsman.draw(scene, drawn, with_svg)
+
+    def _hand_over(self, done: Callable[[Drawn | str], None], found: Drawn | str) -> None:
+        if isinstance(found, str):
+            self.warn(found)
+        done(found)
+
+    def warn(self, reason: str) -> None:
+        """Tell, once, that pictures are missing which could have been drawn."""
+        if not self._warned:
+            log.warning("Pictures are missing: %s. Training and its results are not touched by that.", reason)
+        self._warned = True
 
     def hurry(self) -> None:
         """Have what is left drawn on all cores."""
@@ -77,7 +89,7 @@ class Studio:
     def wait(self, at_most: int = 0) -> None:
         """Wait until no more than some pictures are left, and hand over the others as they come."""
         while self._draftsman is not None and self.num_waiting > at_most:
-            self._draftsman.wait(self.num_waiting - 1)
+            self._draftsman.wait(max(at_most, self.num_waiting - 1))
             self.deliver()
         self.deliver()
 

@@ -128,7 +128,7 @@ def test_no_run_is_lost_for_a_picture(train, monkeypatch):
     outcome = train(*SMALL, EACH)
     monkeypatch.undo()
     assert outcome.status == 0, outcome.err
-    assert "Pictures are not drawn: the process that draws could not be started: no more processes." in outcome.out
+    assert "Pictures are missing: the process that draws could not be started: no more processes." in outcome.out
     page = (outcome.run / "report.html").read_text()
     assert "confusion: not drawn, because the process that draws could not be started: no more processes." in page
     assert "test/acc" in outcome.metrics

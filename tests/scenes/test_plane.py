@@ -9,6 +9,7 @@ import torch
 
 from rosenblatt.data.points import PointEncoder
 from rosenblatt.data.table import TableEncoder
+from rosenblatt.figures.style import draw
 from rosenblatt.models import MLP, Perceptron
 from rosenblatt.scenes.every import scenes_of
 from rosenblatt.scenes.view import View
@@ -72,6 +73,21 @@ def test_a_table_of_two_columns_of_numbers_is_a_plane_in_their_own_units():
         assert scene.probs[70, 30] == pytest.approx(model(asked).sigmoid().item(), abs=1e-5)
 
 
+@pytest.mark.parametrize(("middle", "spread"), [(1.7e9, 10.0), (1e50, 1e49), (-3e-9, 1e-10), (1e12, 0.0)])
+def test_large_and_small_numbers_keep_their_places(middle, spread):
+    rng = np.random.default_rng(0)
+    frame = pl.DataFrame({"t": middle + spread * rng.normal(size=300), "u": rng.normal(size=300)})
+    encoder = TableEncoder()
+    features = encoder.fit_transform(frame)
+    spec, target = spec_of("binary", 2, num_features=encoder.num_features), torch.arange(300) % 2
+    view = view_of(Perceptron(spec.num_features, 1), spec, features, target, plane=encoder.plane)
+    scene = dict(scenes_of(view))["boundary"]
+    np.testing.assert_allclose(scene.points[:, 0], frame["t"].to_numpy(), rtol=1e-14, atol=1e-5 * spread)
+    left, right, _, _ = scene.extent
+    assert left < min(scene.points[:, 0]) <= max(scene.points[:, 0]) < right
+    assert len(draw(scene, with_svg=True).png) > 5000
+
+
 def test_rows_that_lack_a_number_are_no_points():
     encoder, _, _ = table_of_two(50)
     rows = encoder.transform(pl.DataFrame({"age": [30.0, None, 50.0], "pay": [1e4, 2e4, None]}), "rows")
@@ -81,7 +97,7 @@ def test_rows_that_lack_a_number_are_no_points():
     assert "1 of 3 rows" in scene.title
     np.testing.assert_allclose(scene.points, [[30, 1e4]], rtol=1e-4)
     none = view_of(model, spec, rows[1:], target[1:], plane=encoder.plane)
-    assert dict(scenes_of(none))["boundary"] == "no row has two numbers"
+    assert dict(scenes_of(none))["boundary"] == "no row has two numbers that are known"
 
 
 def test_other_tables_are_no_plane():

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from shown_runs import trained
+
+needs_browser = pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium")
 
 
 def size_of(path):
@@ -14,19 +18,33 @@ def size_of(path):
         return picture.size
 
 
+@needs_browser
 def test_pictures_are_made_from_runs(program):
-    words = (str(trained("points")), str(trained("texts")), "no-sweep", "--output", ".")
+    page = Path("sweep/report.html")
+    page.parent.mkdir()
+    page.write_text("<h1>Sweep</h1>")
+    words = (str(trained("points")), str(trained("texts")), "sweep", "--output", ".")
     done = program("scripts/readme_pictures.py", *words, "--epochs", "1", "3")
-    assert done.status == 1  # no browser, or no page for it
-    assert done.err.count("\n") <= 1
-    sizes = {name: size_of(f"{name}.png") for name in ("boundary", "confusion", "words")}
+    assert done.status == 0, done.err
     width, height = size_of(trained("points") / "figures" / "boundary.png")
-    assert sizes["boundary"] == (2 * width + 12, height)
-    assert all(height > 200 for _, height in sizes.values())
-    assert not Path("sweep.png").exists()
+    assert size_of("boundary.png") == (2 * width + 12, height)
+    assert all(size_of(f"{name}.png")[1] > 200 for name in ("confusion", "words", "sweep"))
 
 
-def test_a_run_that_is_too_short_is_told(program):
-    done = program("scripts/readme_pictures.py", str(trained("points")), str(trained("texts")), "no-sweep")
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("none", "texts", "sweep"), "none/tensorboard: no such folder"),
+        (("points", "texts", "sweep", "--epochs", "1", "12"), "no picture of a boundary after epoch 12"),
+        (("points", "texts", "sweep", "--epochs", "0"), "no picture of a boundary after epoch 0"),
+        (("texts", "texts", "sweep", "--epochs", "1"), "no picture of a boundary after epoch 1"),
+        (("points", "none", "sweep", "--epochs", "1"), "none/figures/confusion.png"),
+        (("points", "texts", "none", "--epochs", "1"), "none/report.html"),
+    ],
+)
+def test_what_is_missing_is_told_and_nothing_is_written(program, words, message):
+    runs = {name: str(trained(name)) for name in ("points", "texts")}
+    done = program("scripts/readme_pictures.py", *(runs.get(word, word) for word in words), "--output", ".")
     assert done.status == 1
+    assert message in done.err
     assert not list(Path().glob("*.png"))

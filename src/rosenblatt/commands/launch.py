@@ -115,9 +115,10 @@ def told(config_name: str) -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, SystemExit) as error:
-        if isinstance(error, SystemExit) and not isinstance(error.__context__, KeyboardInterrupt):
+        # Lightning turns a KeyboardInterrupt in the middle of fit or test into an exit with status 1; one with 130 has
+        # been told of, further inside.
+        if isinstance(error, SystemExit) and not (error.code == 1 and isinstance(error.__context__, KeyboardInterrupt)):
             raise
-        # Lightning turns a KeyboardInterrupt in the middle of fit or test into an exit with status 1.
         sys.stderr.write("\nCtrl-C: stopped before there was a result.\n")
         sys.exit(130)
     except BrokenPipeError:  # `python train.py --help | head`: nobody reads what is printed any more

@@ -15,11 +15,11 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from rosenblatt.commands.ahead import wants_pictures
-from rosenblatt.commands.for_tensorboard import log_embeddings, log_influences, log_mistakes, log_pr_curves
 from rosenblatt.commands.values import flat, plain
 from rosenblatt.data.module import DataModule
 from rosenblatt.evaluation import to_probs
 from rosenblatt.figures.style import Drawn
+from rosenblatt.findings import log_embeddings, log_influences, log_mistakes, log_pr_curves
 from rosenblatt.influence import Influence, influences
 from rosenblatt.live import LivePictures
 from rosenblatt.report.page import Picture, inline, template_of
@@ -125,7 +125,9 @@ class Gallery:
             write_whole(folder / f"{name}.png", found.png, forced=False)
             write_whole(folder / f"{name}.svg", found.svg.encode(), forced=False)
         except OSError as error:
-            self.shown.pictures.append(Picture(name, caption, reason=f"its file can't be written: {error.strerror}"))
+            reason = f"{error.filename} can't be written: {error.strerror}"
+            self.live.studio.warn(reason)
+            self.shown.pictures.append(Picture(name, caption, reason=reason))
             return
         self.live.history.log_picture(name if name == "learning_curves" else f"{self.split}/{name}", found, self.step)
         self.shown.pictures.append(Picture(name, caption, inline(found.svg, name, caption)))
@@ -142,17 +144,17 @@ class Gallery:
         if len(self.logits) != len(self.target):
             shown.no_mistakes = "Not looked for: there are too many rows and classes to keep all their probabilities."
         else:
-            probs = to_probs(self.logits, self.data.spec.task)
-            with told("curves"):
+            with told("curves and mistakes"):
+                probs = to_probs(self.logits, self.data.spec.task)
                 log_pr_curves(history, self.split, self.data.spec, probs, self.target, step)
-            with told("mistakes"):
                 self._look_for_mistakes(rows, probs)
         with told("tables"):
             log_influences(history, shown.influences, step)
             log_mistakes(history, self.split, shown.mistakes, step)
         with told("embeddings"):
             log_embeddings(history, self.saved.model, self.features, self.names_of, step)
-        template_of(TEMPLATE)  # while pictures are drawn
+        with told("report.html"):
+            template_of(TEMPLATE)  # while pictures are drawn
         self.live.studio.wait()
         self.live.studio.close()
         shown.pictures.sort(key=lambda one: self.order.index(one.name))

@@ -53,7 +53,7 @@ class Encoder(Protocol):
 
     @property
     def plane(self) -> Plane | None:
-        """How rows are points, or ``None`` where they are no two numbers."""
+        """How rows are points, or ``None`` where they are not two numbers."""
 
     @property
     def column_of(self) -> pl.Series | None:

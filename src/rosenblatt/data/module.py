@@ -73,7 +73,7 @@ class DataModule(pl.LightningDataModule):
 
     @property
     def plane(self) -> Plane | None:
-        """How rows are points, or ``None`` where they are no two numbers."""
+        """That of the encoder, or ``None``."""
         return None if self.encoder is None else self.encoder.plane
 
     @property

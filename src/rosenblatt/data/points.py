@@ -67,7 +67,7 @@ class PointEncoder:
         """Two features are the point itself."""
         if self.num_features != 2:
             return None
-        return Plane((self.columns[0], self.columns[1]), lambda points: points, lambda points: points)
+        return Plane((self.columns[0], self.columns[1]), Tensor.double, Tensor.float)
 
     @property
     def column_of(self) -> pl.Series:

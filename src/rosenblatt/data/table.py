@@ -100,23 +100,24 @@ class TableEncoder:
 
     @property
     def plane(self) -> Plane | None:
-        """How rows of two columns of numbers are points; a number beyond `FARTHEST` is drawn there."""
-        match self.columns:
-            case [NumberColumn() as x, NumberColumn() as y]:
-                pass
-            case _:
-                return None
+        """How rows of two columns of numbers are points; one beyond `FARTHEST`, whose place features lack, is none."""
+        columns = [column for column in self.columns if isinstance(column, NumberColumn)]
+        if len(columns) != 2 or len(self.columns) != 2 or self._is_sparse:
+            return None
+        x, y = columns
 
         def points(features: Tensor) -> Tensor:
             numbers = []
             for column, start in ((x, 0), (y, x.size)):
-                value, missing = features[:, start] / SCALE * column.std + column.mean, features[:, start + 1]
-                numbers.append(value.where(missing == 0, float("nan")))
+                value, missing = features[:, start].double() / SCALE, features[:, start + 1]
+                known = (missing == 0) & (value.abs() < FARTHEST)
+                numbers.append((value * column.std + column.mean).where(known, float("nan")))
             return torch.stack(numbers, dim=1)
 
         def features(points: Tensor) -> Tensor:
-            found = self.transform(pl.DataFrame(points.numpy(), schema=[x.name, y.name]), "the plane")
-            assert isinstance(found, Tensor)  # two columns have too few features for bags
+            of_x, of_y = (_of_numbers(points[:, k].numpy(), column, k * x.size) for k, column in enumerate(columns))
+            found = self._features([*of_x[0], *of_y[0]], [*of_x[1], *of_y[1]])
+            assert isinstance(found, Tensor)
             return found
 
         return Plane((x.name, y.name), points, features)
@@ -178,14 +179,9 @@ class TableEncoder:
         for column in self.columns:
             words = _words(frame[column.name])
             if isinstance(column, NumberColumn):
-                value, missing = _scaled(words, column, where)
-                ids += [np.full(len(value), base), np.full(len(value), base + 1)]
-                weights += [value.clip(-FARTHEST, FARTHEST), missing]
-                if column.bins:
-                    # Compared as scaled, in the same rounding, so that a value that is an edge stays below it.
-                    edges = ((np.array(column.edges) - column.mean) / column.std).astype(np.float32)
-                    ids.append(base + 2 + np.searchsorted(edges, value))
-                    weights.append(1 - missing)
+                more_ids, more_weights = _of_numbers(_numbers(words, column, where), column, base)
+                ids += more_ids
+                weights += more_weights
             else:
                 size = len(column.categories)
                 code = words.cast(pl.Enum(column.categories), strict=False).to_physical().cast(pl.Int64)
@@ -195,10 +191,11 @@ class TableEncoder:
                 ids.append(base + np.where(missing, size, number))
                 weights.append(np.where(missing, 1.0, weight).astype(np.float32))
             base += column.size
-        return self._features(np.stack(ids, axis=1), SCALE * np.stack(weights, axis=1))
+        return self._features(ids, weights)
 
-    def _features(self, ids: NDArray[np.int64], weights: NDArray[np.float32]) -> Features:
-        """Return dense features or bags from (N, num_pairs) of feature numbers and their weights."""
+    def _features(self, of_id: list[NDArray[np.int64]], of_weight: list[NDArray[np.float32]]) -> Features:
+        """Return dense features or bags from feature numbers and their weights, (N,) each, one of either at a time."""
+        ids, weights = np.stack(of_id, axis=1), SCALE * np.stack(of_weight, axis=1)
         if not self._is_sparse:
             dense = np.zeros((len(ids), self.num_features), dtype=np.float32)
             np.put_along_axis(dense, ids, weights, axis=1)
@@ -218,8 +215,8 @@ def _words(values: pl.Series) -> pl.Series:
     return words.to_frame().select(pl.when(~pl.all().is_in(list(MISSING))).then(pl.all())).to_series()
 
 
-def _scaled(words: pl.Series, column: NumberColumn, where: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return scaled values and, as 0 or 1, which are missing."""
+def _numbers(words: pl.Series, column: NumberColumn, where: str) -> NDArray[np.float64]:
+    """Return a column of numbers, with NaN or infinity for what is none."""
     numbers = words.cast(pl.Float64, strict=False).fill_null(float("nan")).to_numpy()
     wrong = np.flatnonzero(~np.isfinite(numbers) & words.is_not_null().to_numpy())
     if len(wrong):
@@ -227,7 +224,21 @@ def _scaled(words: pl.Series, column: NumberColumn, where: str) -> tuple[NDArray
             "%s: %s of %s values in column %r are no numbers (such as %r); they count as missing.",
             where, f"{len(wrong):,}", f"{words.count():,}", column.name, words[int(wrong[0])],
         )  # fmt: skip
+    return numbers
+
+
+def _of_numbers(
+    numbers: NDArray[np.float64], column: NumberColumn, base: int
+) -> tuple[list[NDArray[np.int64]], list[NDArray[np.float32]]]:
+    """Return the features of (N,) numbers: their numbers from ``base`` on, and their weights; the bin comes last."""
     missing = ~np.isfinite(numbers)
     scaled = (numbers.clip(-MAX_NUMBER, MAX_NUMBER) - column.mean) / column.std
-    values = np.where(missing, 0.0, scaled.clip(-1e6, 1e6))  # in float32, no infinity
-    return values.astype(np.float32), missing.astype(np.float32)
+    value = np.where(missing, 0.0, scaled.clip(-1e6, 1e6)).astype(np.float32)  # in float32, no infinity
+    ids = [np.full(len(value), base), np.full(len(value), base + 1)]
+    weights = [value.clip(-FARTHEST, FARTHEST), missing.astype(np.float32)]
+    if column.bins:
+        # Compared as scaled, in the same rounding, so that a value that is an edge stays below it.
+        edges = ((np.array(column.edges) - column.mean) / column.std).astype(np.float32)
+        ids.append(base + 2 + np.searchsorted(edges, value))
+        weights.append((~missing).astype(np.float32))
+    return ids, weights

@@ -218,7 +218,7 @@ class TextEncoder:
 
     @property
     def plane(self) -> None:
-        """Texts are no points."""
+        """Nothing: texts are not points."""
         return None
 
     @property

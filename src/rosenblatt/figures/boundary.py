@@ -16,6 +16,8 @@ from rosenblatt.figures.style import COLOURS, GREY, INK, MARKERS, Sheet, in_lege
 
 WIDTH = 4.6  # inches of the panel
 LEVELS = (0.3, 0.4, 0.5)  # probabilities of the second class, the book's
+MAX_ISLANDS = 3  # lines of one probability, and
+MIN_BETWEEN = 0.02  # of the places between the lines, for which there is room to write at the lines
 
 
 class Boundary(NamedTuple):
@@ -82,6 +84,7 @@ class Boundary(NamedTuple):
             )  # fmt: skip
         else:
             panel.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        panel.ticklabel_format(useOffset=True)  # 1,700,000,123 and its neighbours would not fit side by side
         panel.set_xlabel(self.axes[0])
         panel.set_ylabel(self.axes[1])
         return sheet.figure
@@ -100,4 +103,6 @@ class Boundary(NamedTuple):
             linewidths=[1.6 if level == self.threshold else 0.9 for level in levels],
             linestyles=["solid" if level == self.threshold else "dashed" for level in levels],
         )  # fmt: skip
-        panel.clabel(lines, fmt="%.2g", fontsize=8)
+        between = float(((probs > levels[0]) & (probs < levels[-1])).mean())
+        if max(map(len, lines.allsegs)) <= MAX_ISLANDS and (len(levels) == 1 or between > MIN_BETWEEN):
+            panel.clabel(lines, fmt="%.2g", fontsize=8)

@@ -62,18 +62,19 @@ def _plane(
         return "several labels can be right at one place"
     if len(spec.classes) > len(COLOURS):
         return f"{len(spec.classes):,} classes are more than there are colours to tell apart"
-    known = points.isfinite().all(dim=1).nonzero().flatten()  # a number may be missing
+    known = points.isfinite().all(dim=1).nonzero().flatten()  # numbers may be missing, or too far off
     if len(known) == 0:
-        return "no row has two numbers"
+        return "no row has two numbers that are known"
     points, target, preds = points[known], view.target[known], preds[known]
     wrong = target != preds
     some = torch.linspace(0, len(points) - 1, min(len(points), MAX_POINTS)).round().long()
     if len(some) < len(view.target):
         title += f"\n{len(some):,} of {len(view.target):,} rows"
     low, high = points.amin(dim=0), points.amax(dim=0)  # of all: the same place after each epoch
-    margin = torch.where(high > low, 0.05 * (high - low), torch.ones(2))
+    margin = torch.where(high > low, 0.05 * (high - low), (0.05 * low.abs()).clamp(min=1))
     (left, bottom), (right, top) = (low - margin).tolist(), (high + margin).tolist()
-    places = torch.cartesian_prod(torch.linspace(left, right, GRID), torch.linspace(bottom, top, GRID))
+    across, up = (torch.linspace(*ends, GRID, dtype=torch.float64) for ends in ((left, right), (bottom, top)))
+    places = torch.cartesian_prod(across, up)
     probs = to_probs(model(places).float().cpu() / view.temperature, spec.task)
     threshold = view.threshold if isinstance(view.threshold, float) else 0.5
     regions = decide(probs, spec.task, threshold).view(GRID, GRID).T  # (GRID * GRID,), y runs fastest -> (y, x)

@@ -1,4 +1,4 @@
-"""What TensorBoard gets of a finished run besides pictures: curves, tables and embeddings."""
+"""What TensorBoard gets of a model besides pictures: precision-recall curves, tables and embeddings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rosenblatt.influence import Influence
-from rosenblatt.live import MAX_PR_CURVES
 from rosenblatt.models import MLP
 from rosenblatt.ranking import one_against_rest
 from rosenblatt.scenes.curves import MAX_SORTED
@@ -19,6 +18,7 @@ from rosenblatt.spec import Bags, DataSpec, Features, first_rows
 from rosenblatt.tables import LONGEST, cut, printable, words
 from rosenblatt.tensorboard import History
 
+MAX_PR_CURVES = 10  # classes with a precision-recall curve of their own
 NUM_COUNTED = 20_000  # rows in which words are counted for it
 NUM_EMBEDDED = 1_000  # words in the projector
 
