@@ -31,6 +31,14 @@ def test_any_text_survives_csv(quoting, rows):
         assert frame.rows() == rows
 
 
+@SETTINGS
+@given(names=st.lists(st.text('ab",\n', min_size=1).filter(lambda name: '""' not in name), min_size=2, unique=True))
+def test_any_names_of_columns_survive_csv(names):
+    file = io.StringIO(newline="")
+    csv.writer(file).writerows([names, ["x"] * len(names)])
+    assert parse_csv(file.getvalue().encode(), "a.csv", header=True).columns == names
+
+
 @pytest.mark.parametrize("ascii_only", [True, False])
 @SETTINGS
 @given(rows=st.lists(st.tuples(st.text(), st.lists(st.text(), min_size=1)), min_size=1, max_size=8))

@@ -162,6 +162,8 @@ def quick_cells(content: bytes, header: bool, separator: str, quote: str | None)
         quote_char=quote,
         infer_schema=False,  # all strings: what is a number is decided on the training rows
     )
+    if header and quote:  # polars 2.1 leaves quotes within a name as they are written: twice
+        frame = frame.rename(lambda name: name.replace(2 * quote, quote))
     if frame.width == 1 or not frame.to_series(-1).null_count():
         return frame, 0, True
     # Polars fills a blank line and a short row with nulls; only then is it worth a second look.
