@@ -18,7 +18,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.loops.loop import _Loop
 from lightning.pytorch.loops.progress import _ProcessedTracker
 
-from rosenblatt.errors import UserError
+from rosenblatt.errors import UserError, first_line
 from rosenblatt.random_state import random_state, set_random_state
 from rosenblatt.run import RunFolder
 from rosenblatt.signals import nothing_is_half_done
@@ -243,7 +243,7 @@ def read(path: Path) -> dict[str, Any]:
     except OSError:
         raise
     except Exception as error:  # of zipfile, pickle and torch there are a dozen kinds
-        raise ValueError(str(error).strip().split("\n")[0] or type(error).__name__) from None
+        raise ValueError(first_line(error) or type(error).__name__) from None
     if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
         raise ValueError("it is no checkpoint of Lightning's")
     return checkpoint

@@ -35,6 +35,11 @@ def listed(names: Iterable[object], at_most: int = 12) -> str:
     return ", ".join(quoted[:at_most]) + (f" and {rest:,} more" if rest > 0 else "")
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of a message, of which some libraries add many; it may be empty."""
+    return str(error).strip().split("\n")[0]
+
+
 def check_choice(key: str, value: str, options: Iterable[str]) -> None:
     """Raise a `UserError` unless ``value`` is one of ``options``; ``key`` is the name the user typed."""
     options = list(options)

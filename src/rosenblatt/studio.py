@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from rosenblatt.errors import first_line
 from rosenblatt.figures.draftsman import Draftsman
 
 if TYPE_CHECKING:  # this is begun before anything that takes long to import
@@ -107,5 +108,5 @@ def told(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        log.warning("%s: not shown (%s: %s)", what, type(error).__name__, str(error).strip().split("\n")[0])
+        log.warning("%s: not shown (%s: %s)", what, type(error).__name__, first_line(error))
         log.debug("pictures", exc_info=True)

@@ -16,7 +16,7 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from rosenblatt.errors import UserError, nearest
+from rosenblatt.errors import UserError, first_line, nearest
 
 DISK_FULL = "The disk is full"
 CONFIGS = Path(__file__).parents[3] / "configs"
@@ -42,7 +42,7 @@ def explained(error: BaseException, config_name: str) -> str | None:
     if type(error).__name__ == "MisconfigurationException":  # Lightning's, about arguments of the Trainer
         return f"trainer: {str(error).strip()}"
     if type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error):
-        return f"Out of memory: {str(error).strip().splitlines()[0]} Try a smaller data.batch_size."
+        return f"Out of memory: {first_line(error)} Try a smaller data.batch_size."
     if isinstance(error, RuntimeError | ValueError | TypeError) and _raised_in(error).startswith("lightning."):
         return f"trainer: {str(error).strip()}"  # such as a val_check_interval above the number of batches
     return None

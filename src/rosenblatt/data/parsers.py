@@ -12,7 +12,7 @@ from typing import Literal
 import polars as pl
 from polars.exceptions import PolarsError
 
-from rosenblatt.errors import UserError
+from rosenblatt.errors import UserError, first_line
 
 log = logging.getLogger(__name__)
 
@@ -132,6 +132,8 @@ def read_cells(content: bytes, path: str, header: bool, separator: str, quote: s
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
     try:
         frame, num_empty, sure = quick_cells(content, header, separator, quote)
+        if header and quote:  # polars 2.1 leaves quotes within a name as they are written: twice
+            frame = frame.rename(lambda name: name.replace(2 * quote, quote))
     except PolarsError as error:
         _check_widths(content, path, header, separator, quoting)
         raise UserError(f"{path}: it can't be read: {first_line(error)}") from None
@@ -162,8 +164,6 @@ def quick_cells(content: bytes, header: bool, separator: str, quote: str | None)
         quote_char=quote,
         infer_schema=False,  # all strings: what is a number is decided on the training rows
     )
-    if header and quote:  # polars 2.1 leaves quotes within a name as they are written: twice
-        frame = frame.rename(lambda name: name.replace(2 * quote, quote))
     if frame.width == 1 or not frame.to_series(-1).null_count():
         return frame, 0, True
     # Polars fills a blank line and a short row with nulls; only then is it worth a second look.
@@ -201,8 +201,3 @@ def _check_widths(content: bytes, path: str, header: bool, separator: str, quoti
         ) from None
     finally:
         csv.field_size_limit(limit)
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of a message; Polars adds many."""
-    return str(error).strip().split("\n")[0]

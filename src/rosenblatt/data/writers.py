@@ -15,8 +15,7 @@ from typing import IO
 import polars as pl
 from polars.exceptions import PolarsError
 
-from rosenblatt.data.parsers import first_line
-from rosenblatt.errors import UserError
+from rosenblatt.errors import UserError, first_line
 from rosenblatt.whole import check_free
 
 FORMATS = {

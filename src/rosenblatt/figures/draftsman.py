@@ -79,7 +79,7 @@ class Draftsman:
     def wait(self, at_most: int = 0) -> None:
         """Wait until no more than some drawings are left; a process that hangs is killed, and these have a reason."""
         with self._changed:
-            while self.num_waiting > max(0, at_most):
+            while self.num_waiting > at_most:
                 if not self._changed.wait(PATIENCE):  # which each picture that is done ends
                     self._kill()
 

@@ -15,6 +15,7 @@ from typing import TypeAlias
 import numpy as np
 
 from rosenblatt.cores import num_cores
+from rosenblatt.errors import first_line
 from rosenblatt.figures.boundary import Boundary
 from rosenblatt.figures.curves import LearningCurves, Line
 from rosenblatt.figures.style import Drawing, Drawn, draw
@@ -50,7 +51,7 @@ def _drawn(request: Request) -> Drawn | str:
     try:
         return draw(*request)
     except Exception as error:
-        return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else 'no message'}"
+        return f"{type(error).__name__}: {first_line(error) or 'no message'}"
 
 
 def _drawn_by_copies(asked: list[Request], num_copies: int) -> Iterator[Drawn | str]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from rosenblatt.data.batches import rows_between
-from rosenblatt.errors import UserError
+from rosenblatt.errors import UserError, first_line
 from rosenblatt.evaluation import to_probs
 from rosenblatt.saved.model import SavedModel
 from rosenblatt.sparse import BagLinear
@@ -102,9 +102,7 @@ def export(saved: SavedModel, path: Path, format: Format, features: Features) ->
                 prefer_deferred_runtime_asserts_over_guards=True,
             )  # fmt: skip
         except Exception as error:  # of a model of one's own; there are as many kinds as ways to write one
-            raise UserError(
-                f"This model can't be exported by torch.export: {str(error).strip().splitlines()[0]}"
-            ) from error
+            raise UserError(f"This model can't be exported by torch.export: {first_line(error)}") from error
         if format == "torch_export":
             torch.export.save(program, temporary)
         else:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from rosenblatt.data.columns import Columns
 from rosenblatt.data.encoder import Encoder
 from rosenblatt.data.points import PointEncoder
-from rosenblatt.errors import UserError
+from rosenblatt.errors import UserError, first_line
 from rosenblatt.evaluation import decide, to_probs
 from rosenblatt.saved.reasons import Reason, reasons
 from rosenblatt.spec import DataSpec, Features
@@ -211,7 +211,7 @@ class SavedModel:
             if encoder.column_of is not None and len(rows) == 0:
                 return pl.DataFrame(schema=dict.fromkeys(encoder.column_of, pl.String))
         except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
-            raise UserError(f"These are no rows for this model: {str(error).splitlines()[0]}") from None
+            raise UserError(f"These are no rows for this model: {first_line(error)}") from None
         raise UserError(
             f"Expected a frame, a mapping of columns or a list of mappings, since this model reads columns by name; "
             f"got {type(rows).__name__}."

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rosenblatt.errors import UserError
+from rosenblatt.errors import UserError, first_line
 
 
 class ModelRefused(UserError):
@@ -35,7 +35,7 @@ def refusing(path: Path) -> Iterator[None]:
     except RecursionError:
         reason = "it is nested too deeply"
     except Exception as error:
-        reason = (str(error).strip().split("\n")[0] or type(error).__name__)[:300].rstrip(".")
+        reason = (first_line(error) or type(error).__name__)[:300].rstrip(".")
     except BaseException as error:  # a panic in a library that is written in Rust
         if type(error).__name__ != "PanicException":
             raise

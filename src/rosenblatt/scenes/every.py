@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from torch import Tensor
 
+from rosenblatt.errors import first_line
 from rosenblatt.evaluation import decide, to_probs
 from rosenblatt.models import MLP
 from rosenblatt.scenes.classes import confusions_of
@@ -42,4 +43,4 @@ def _made(make: Callable[[View, Tensor], Made], view: View, numbers: Tensor) -> 
         return make(view, numbers)
     except Exception as error:
         log.debug("scenes", exc_info=True)
-        return f"it can't be made ({type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''})"
+        return f"it can't be made ({type(error).__name__}: {first_line(error)})"

@@ -11,7 +11,7 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock  # for subclasses; it is not exported
 
-from rosenblatt.errors import UserError
+from rosenblatt.errors import UserError, first_line
 
 JOURNAL = "study.journal"
 
@@ -40,7 +40,7 @@ def storage_of(folder: Path, url: str | None) -> BaseStorage:
             if attempts_left and not isinstance(error, ImportError | ValueError):
                 time.sleep(0.2)
                 continue
-            reason = str(error).strip().splitlines()[0]
+            reason = first_line(error)
             raise UserError(
                 f"sweep.storage={url}: it can't be reached: {reason} Expected a database such as sqlite:///sweeps.db, "
                 "or a file that ends in .journal."
