@@ -9,8 +9,8 @@ python train.py --help                                                  all sett
 import hydra
 from omegaconf import DictConfig
 
-from rosenblatt.commands.ahead import open_studio
-from rosenblatt.commands.launch import importing, launch, told
+from rosenblatt.cli.ahead import open_studio
+from rosenblatt.cli.launch import importing, launch, told
 
 
 @hydra.main(version_base="1.3", config_path="configs", config_name="train")

@@ -7,7 +7,7 @@ python scripts/evaluate.py run=logs/runs/RUN data.test=others.csv
 import hydra
 from omegaconf import DictConfig
 
-from rosenblatt.commands.launch import importing, launch, told
+from rosenblatt.cli.launch import importing, launch, told
 
 
 @hydra.main(version_base="1.3", config_path="../configs", config_name="evaluate")

@@ -16,10 +16,10 @@ from pathlib import Path
 from rich.console import Console
 
 from rosenblatt.errors import UserError, listed, nearest
+from rosenblatt.run.whole import write_whole
 from rosenblatt.sweeps.board import Board
 from rosenblatt.sweeps.folder import SweepFolder
 from rosenblatt.sweeps.leaderboard import as_csv, as_markdown, leaderboard_table, ranked, table_of
-from rosenblatt.whole import write_whole
 
 KINDS = {".csv": "csv", ".md": "markdown"}
 

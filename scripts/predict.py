@@ -8,7 +8,7 @@ cat texts.txt | python scripts/predict.py run=logs/runs/RUN input=-
 import hydra
 from omegaconf import DictConfig
 
-from rosenblatt.commands.launch import importing, launch, told
+from rosenblatt.cli.launch import importing, launch, told
 
 
 @hydra.main(version_base="1.3", config_path="../configs", config_name="predict")

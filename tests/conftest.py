@@ -19,8 +19,9 @@ from typing import Any
 import pytest
 import torch
 
-from rosenblatt.commands import messages, sweep_identity
-from rosenblatt.spec import Bags
+from rosenblatt.cli import messages
+from rosenblatt.commands import sweep_identity
+from rosenblatt.data.features import Bags
 
 ROOT = Path(__file__).parents[1]
 

@@ -8,11 +8,11 @@ import lightning.pytorch as pl
 import pytest
 import torch
 
-from rosenblatt.classifier import Classifier
+from perceptron.classifier import Classifier
+from perceptron.models import Perceptron
 from rosenblatt.data.batches import Batches
-from rosenblatt.losses import ClassificationLoss
-from rosenblatt.models import Perceptron
-from rosenblatt.spec import DataSpec
+from rosenblatt.data.features import DataSpec
+from rosenblatt.tasks.losses import ClassificationLoss
 
 QUIET = [
     # torchmetrics, of a validation split with one class or of NaN

@@ -1,4 +1,4 @@
-"""Random splits, and their metrics by scikit-learn, for the tests of `rosenblatt.metrics`."""
+"""Random splits, and their metrics by scikit-learn, for the tests of `rosenblatt.tasks.metrics`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import torch
 from sklearn import metrics as sk
 from torch import Tensor
 
-from rosenblatt.losses import ClassificationLoss
-from rosenblatt.metrics import EpochMetrics, Result, to_probs
-from rosenblatt.spec import DataSpec, Task, class_counts
+from rosenblatt.data.features import DataSpec, Task, class_counts
+from rosenblatt.tasks.losses import ClassificationLoss
+from rosenblatt.tasks.metrics import EpochMetrics, Result, to_probs
 
 TASKS: tuple[Task, ...] = ("binary", "multiclass", "multilabel")
 # torchmetrics says so wherever a class has no row or all rows; EpochMetrics leaves these classes out of the mean.

@@ -15,16 +15,16 @@ import torch
 from torch import nn
 
 from conftest import dense_of
+from perceptron.models import MLP, Perceptron
 from rosenblatt.data.columns import Columns
 from rosenblatt.data.encoder import Encoder
+from rosenblatt.data.features import Bags, DataSpec, Task
 from rosenblatt.data.labels import rows_of_class
 from rosenblatt.data.points import PointEncoder
-from rosenblatt.data.table import TableEncoder
-from rosenblatt.data.text import TextEncoder
-from rosenblatt.models import MLP, Perceptron
 from rosenblatt.saved.model import SavedModel
-from rosenblatt.sparse import BagLinear
-from rosenblatt.spec import Bags, DataSpec, Task
+from rosenblatt.table.encoder import TableEncoder
+from rosenblatt.text.encoder import TextEncoder
+from rosenblatt.text.sparse import BagLinear
 
 CLASSES = {"binary": ("no", "yes"), "multiclass": ("café", "red, wine", "tea"), "multilabel": ("a b", "c", "d")}
 THRESHOLDS: dict[str, Any] = {"binary": 0.375, "multiclass": 0.5, "multilabel": [0.25, 0.5, 0.625]}

@@ -11,8 +11,8 @@ from hydra import compose, initialize_config_dir
 from lightning.pytorch.profilers import PassThroughProfiler, SimpleProfiler
 from omegaconf import DictConfig
 
-from rosenblatt.callbacks import NoProfiler
-from rosenblatt.commands.build import build
+from rosenblatt.cli.build import build
+from rosenblatt.loop.progress import NoProfiler
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 CHOICES = sorted((path.parent.name, path.stem) for path in CONFIGS.glob("*/*.yaml"))

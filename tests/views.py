@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
+from perceptron.models import Perceptron
+from rosenblatt.data.features import DataSpec
 from rosenblatt.data.points import PointEncoder
-from rosenblatt.models import Perceptron
-from rosenblatt.scenes.view import View
-from rosenblatt.spec import DataSpec
+from rosenblatt.show.scenes.view import View
 
 
 def spec_of(task, num_classes, num_features=2, bags=False):

@@ -160,14 +160,14 @@ def test_a_loss_that_is_no_number_ends_the_run_with_the_reason(train: Train) -> 
 
 
 def test_a_full_disk_is_named_and_leaves_no_result(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
-    import rosenblatt.run
+    import rosenblatt.run.folder
 
     def full(source: Any, target: Any) -> None:
         if str(target).endswith("metrics.json"):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
         os.rename(source, target)
 
-    monkeypatch.setattr(rosenblatt.run.os, "replace", full)
+    monkeypatch.setattr(rosenblatt.run.folder.os, "replace", full)
     assert_refused(train(*SMALL), "The disk is full")
 
 

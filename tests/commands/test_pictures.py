@@ -11,7 +11,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from conftest import SMALL
-from rosenblatt.figures.draftsman import Draftsman
+from rosenblatt.show.figures.draftsman import Draftsman
 
 EACH = "figures.every_n_epochs=1"
 

@@ -15,8 +15,8 @@ import torch
 import yaml
 
 from conftest import ROOT, SMALL, Outcome
-from rosenblatt import checkpoints
-from rosenblatt.signals import StopOnCtrlC
+from rosenblatt.loop import checkpoints
+from rosenblatt.loop.signals import StopOnCtrlC
 
 Train = Callable[..., Outcome]
 outcome_of: Callable[[Path], dict[str, Any]] = runpy.run_path(str(ROOT / "scripts" / "crash_test.py"))["outcome"]

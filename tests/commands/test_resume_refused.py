@@ -207,7 +207,7 @@ def test_the_configuration_in_the_folder_is_only_compared_with(
     monkeypatch.setattr(os, "system", lambda _: pytest.fail("code was run"))
     (run / "config.yaml").write_text(f"data:\n  {EVIL}".replace("\ncommand", "\n  command"))
     before = files_of(run)
-    assert_refused(train("resume=run"), run, before, "data._target_ was os.system, and is rosenblatt.data.toy.")
+    assert_refused(train("resume=run"), run, before, "data._target_ was os.system, and is perceptron.toy.")
     for content in ("a: [", "\xff"):
         (run / "config.yaml").write_bytes(content.encode("latin-1"))
         assert_refused(train("resume=run"), run, files_of(run), "config.yaml: it can't be read")

@@ -23,7 +23,7 @@ TWO_WORKERS = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
 
 KILLER = """
 import os, signal
-from rosenblatt.data.toy import ToyData
+from perceptron.toy import ToyData
 
 class Killer(ToyData):
     def setup(self, stage=None):

@@ -11,7 +11,7 @@ import torch
 import yaml
 
 from conftest import SMALL, Outcome
-from rosenblatt.commands import libraries
+from rosenblatt.cli import libraries
 
 Train = Callable[..., Outcome]
 TIMES = ("seconds", "seconds_training", "seconds_encoding")

@@ -4,7 +4,7 @@ import torch
 
 from conftest import dense_of
 from rosenblatt.data.batches import Batches, rows_at, rows_between
-from rosenblatt.spec import Bags
+from rosenblatt.data.features import Bags
 
 NUM_ROWS = 23
 

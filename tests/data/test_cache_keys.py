@@ -84,7 +84,7 @@ def test_messages_are_collected_with_their_level_and_still_told(caplog):
     with recorded("rosenblatt.data") as messages:
         logging.getLogger("rosenblatt.data.files").warning("%s of %d", "100%", 3)
         logging.getLogger("rosenblatt.data").info("read")
-        logging.getLogger("rosenblatt.run").warning("elsewhere")
+        logging.getLogger("rosenblatt.run.folder").warning("elsewhere")
     logging.getLogger("rosenblatt.data").warning("afterwards")
     assert messages == [(logging.WARNING, "100% of 3"), (logging.INFO, "read")]
     assert caplog.messages == ["100% of 3", "read", "elsewhere", "afterwards"]

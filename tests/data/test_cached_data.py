@@ -11,10 +11,11 @@ import torch
 
 from rosenblatt.data import cache as module
 from rosenblatt.data.cache import Cache, Entry
+from rosenblatt.data.features import Bags
 from rosenblatt.data.labelled_files import FileData
-from rosenblatt.data.sources import TableData, TextData
-from rosenblatt.data.text import TextEncoder
-from rosenblatt.spec import Bags
+from rosenblatt.table.data import TableData
+from rosenblatt.text.data import TextData
+from rosenblatt.text.encoder import TextEncoder
 
 RNG = random.Random(0)
 WORDS = ["good", "bad", "film", "isn't", "пьеса", "<br />", ",", "naïve"]

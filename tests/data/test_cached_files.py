@@ -9,8 +9,8 @@ from unittest import mock
 import pytest
 
 from rosenblatt.data import files
-from rosenblatt.data.sources import TextData
 from rosenblatt.errors import UserError
+from rosenblatt.text.data import TextData
 
 ROWS = "text,label\n" + "good film,a\nbad film,b\n" * 10
 

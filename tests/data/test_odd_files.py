@@ -7,7 +7,8 @@ import pytest
 
 from rosenblatt.data.files import read_frame
 from rosenblatt.data.labels import to_lists
-from rosenblatt.data.sources import TableData, TextData
+from rosenblatt.table.data import TableData
+from rosenblatt.text.data import TextData
 
 ROWS = [(f"good {i}" if i % 2 else f"bad {i}", i % 2) for i in range(40)]
 

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from rosenblatt.data.sources import TableData, TextData
 from rosenblatt.errors import UserError
+from rosenblatt.table.data import TableData
+from rosenblatt.text.data import TextData
 
 GOOD = "text,label\n" + "good film,pos\nbad film,neg\n" * 10
 TABLE = "x,kind,label\n" + "1,a,yes\n2,b,no\n" * 10

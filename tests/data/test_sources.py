@@ -5,9 +5,10 @@ import polars as pl
 import pytest
 import torch
 
-from rosenblatt.data.sources import TableData, TextData
-from rosenblatt.data.table import SCALE
-from rosenblatt.spec import Bags
+from rosenblatt.data.features import Bags
+from rosenblatt.table.data import TableData
+from rosenblatt.table.encoder import SCALE
+from rosenblatt.text.data import TextData
 
 
 def rows_of(count, first=0):

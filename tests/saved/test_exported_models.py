@@ -15,14 +15,14 @@ import pytest
 import torch
 from torch import nn
 
+from perceptron.models import MLP, Perceptron
 from rosenblatt.data.batches import rows_between
+from rosenblatt.data.features import Bags
 from rosenblatt.errors import UserError
-from rosenblatt.models import MLP, Perceptron
 from rosenblatt.saved import export as exporting
 from rosenblatt.saved.export import SUFFIXES, TOLERANCE, PlainBagLinear, export, inputs_of, largest_difference
 from rosenblatt.saved.model import SavedModel
-from rosenblatt.sparse import BagLinear
-from rosenblatt.spec import Bags
+from rosenblatt.text.sparse import BagLinear
 from saved_models import KINDS, TASKS, plain_logits, plain_probs, points, table, texts
 
 pytestmark = [

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from perceptron.models import MLP
 from rosenblatt.errors import UserError
-from rosenblatt.models import MLP
 from rosenblatt.saved.folder import read, write
 from rosenblatt.saved.refusal import ModelRefused
 from saved_models import CODES, KINDS, correct, new_rows, points, rows, texts, write_json
@@ -159,7 +159,7 @@ def test_sizes_of_files_that_are_none_are_refused(folders, contents, kind, facts
 NAMES = [
     "os.system",
     "torch.nn.Linear",
-    "rosenblatt.models.MLP",
+    "perceptron.models.MLP",
     "eval",
     "__import__",
     "\x1b[2J",

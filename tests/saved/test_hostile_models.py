@@ -19,9 +19,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import rosenblatt
-from rosenblatt import checkpoints
+from perceptron.models import MLP
 from rosenblatt.errors import UserError
-from rosenblatt.models import MLP
+from rosenblatt.loop import checkpoints
 from rosenblatt.saved.folder import read, write
 from rosenblatt.saved.refusal import ModelRefused
 from saved_models import correct, new_rows, texts, write_json

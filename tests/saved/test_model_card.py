@@ -7,11 +7,11 @@ import re
 import pytest
 import yaml
 
+from perceptron.models import MLP
 from rosenblatt.data.points import PointEncoder
-from rosenblatt.models import MLP
 from rosenblatt.saved.card import card
 from rosenblatt.saved.model import SavedModel
-from rosenblatt.titles import TITLES
+from rosenblatt.tasks.titles import TITLES
 from saved_models import CLASSES, KINDS, TASKS, points, rows, saved_model, texts
 
 DATA = {
@@ -25,7 +25,7 @@ METRICS = {
     "test/baseline_acc": 0.54321, "val/acc": 0.99999, "val/ap": 0.11111, "threshold": 0.5,
 }  # fmt: skip
 KEPT = {
-    "model._target_": "rosenblatt.models.MLP", "model.hidden": [5, 4], "seed": 0, "optimizer.lr": 0.001, "task": None,
+    "model._target_": "perceptron.models.MLP", "model.hidden": [5, 4], "seed": 0, "optimizer.lr": 0.001, "task": None,
     "data.train": "naïve: 'reviews'\n```.csv", "data.lowercase": True,
 }  # fmt: skip
 SETTINGS = KEPT | {

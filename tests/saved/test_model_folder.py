@@ -14,10 +14,10 @@ import pytest
 import torch
 
 import rosenblatt
+from perceptron.models import MLP, Perceptron
 from rosenblatt.data.columns import Columns
 from rosenblatt.data.points import PointEncoder
 from rosenblatt.errors import UserError
-from rosenblatt.models import MLP, Perceptron
 from rosenblatt.saved import folder as model_folder
 from rosenblatt.saved.folder import read, write
 from rosenblatt.saved.refusal import ModelRefused

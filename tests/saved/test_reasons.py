@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from rosenblatt.models import MLP
+from perceptron.models import MLP
 from saved_models import (
     CLASSES,
     KINDS,

@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 import torch
 
+from perceptron.models import MLP, Perceptron
 from rosenblatt.data.points import PointEncoder
 from rosenblatt.errors import UserError
-from rosenblatt.models import MLP, Perceptron
 from rosenblatt.saved import model as saved_model_module
 from saved_models import CLASSES, KINDS, NEW_TEXTS, TASKS, THRESHOLDS, new_rows, plain_probs, points, saved_model, texts
 

@@ -12,9 +12,9 @@ import polars as pl
 import pytest
 import torch
 
+from perceptron.models import MLP
 from rosenblatt.data.columns import Columns
 from rosenblatt.errors import UserError
-from rosenblatt.models import MLP
 from rosenblatt.saved.model import SavedModel
 from rosenblatt.saved.refusal import ModelRefused
 from rosenblatt.saved.rows import facts_of, own_rows

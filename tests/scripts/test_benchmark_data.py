@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from conftest import ROOT
-from rosenblatt.data.sources import TextData
+from rosenblatt.text.data import TextData
 
 sys.path.insert(0, str(ROOT / "scripts"))
 

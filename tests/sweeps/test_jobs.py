@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from rosenblatt.run import RunFolder
+from rosenblatt.run.folder import RunFolder
 from rosenblatt.sweeps.dimensions import Trial
 from rosenblatt.sweeps.jobs import Job, jobs_in, jobs_of, outcome
 

@@ -37,7 +37,7 @@ def cases(options: Options) -> Iterator[Case]:
 
 def write_points(folder: Path) -> Path:
     """Write the very points that our command draws: ``train.npy`` and ``val.npy``, (N, 3): x, y, class."""
-    from rosenblatt.data.toy import ToyData  # only here: it brings in torch and Lightning, four seconds
+    from perceptron.toy import ToyData  # only here: it brings in torch and Lightning, four seconds
 
     folder.mkdir(parents=True, exist_ok=True)
     data = ToyData(centers=[[3.0, 3.0], [3.0, -2.0]], labels=[0, 1])

@@ -13,25 +13,25 @@ from omegaconf import DictConfig
 from rich.console import Console, Group
 from torch import Tensor
 
-from rosenblatt.classifier import Classifier
-from rosenblatt.commands.checked import checked
-from rosenblatt.commands.libraries import silence_libraries, use_threads
+from perceptron.classifier import Classifier
+from rosenblatt.cli.checked import checked
+from rosenblatt.cli.libraries import silence_libraries, use_threads
+from rosenblatt.cli.settings import check_threads
 from rosenblatt.commands.results import measured, put_in_proportion
-from rosenblatt.commands.settings import check_threads
 from rosenblatt.data.batches import Batches
+from rosenblatt.data.features import Features, class_counts
 from rosenblatt.data.labels import LabelEncoder
 from rosenblatt.errors import UserError
-from rosenblatt.evaluation import confusion_matrix, decide, to_probs
-from rosenblatt.losses import ClassificationLoss
-from rosenblatt.run import as_json
+from rosenblatt.run.folder import as_json
+from rosenblatt.run.whole import check_free, write_whole
 from rosenblatt.saved.folder import find, read, run_of
 from rosenblatt.saved.mistakes import shown_mistakes
 from rosenblatt.saved.model import SavedModel
 from rosenblatt.saved.rows import OwnRows, own_rows
-from rosenblatt.spec import Features, class_counts
-from rosenblatt.summary import summary
-from rosenblatt.tables import class_table, confusion_table, mistake_table
-from rosenblatt.whole import check_free, write_whole
+from rosenblatt.show.summary import summary
+from rosenblatt.show.tables import class_table, confusion_table, mistake_table
+from rosenblatt.tasks.evaluation import confusion_matrix, decide, to_probs
+from rosenblatt.tasks.losses import ClassificationLoss
 
 log = logging.getLogger(__name__)
 

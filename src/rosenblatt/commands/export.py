@@ -9,13 +9,13 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from rosenblatt.commands.checked import checked
+from rosenblatt.cli.checked import checked
 from rosenblatt.errors import UserError, check_choice
+from rosenblatt.run.whole import check_free
 from rosenblatt.saved.export import SUFFIXES
 from rosenblatt.saved.export import export as write_exported
 from rosenblatt.saved.folder import find, read, run_of
 from rosenblatt.saved.rows import own_rows
-from rosenblatt.whole import check_free
 
 log = logging.getLogger(__name__)
 

@@ -17,9 +17,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from rosenblatt.commands.messages import DISK_FULL, explained
-from rosenblatt.commands.space import is_of_sweep
-from rosenblatt.commands.values import flat, plain
+from rosenblatt.cli.messages import DISK_FULL, explained
+from rosenblatt.cli.space import is_of_sweep
+from rosenblatt.cli.values import flat, plain
 from rosenblatt.errors import FolderTaken, UserError, check_choice
 from rosenblatt.sweeps.dimensions import plain_key
 from rosenblatt.sweeps.jobs import JOB, SWEEP_PID, Job

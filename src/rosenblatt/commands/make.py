@@ -8,18 +8,18 @@ import lightning.pytorch as pl
 from lightning.pytorch.callbacks import EarlyStopping
 from omegaconf import DictConfig, OmegaConf
 
-from rosenblatt.callbacks import TrainingProgress, without_idle_hooks
-from rosenblatt.checkpoints import Checkpoints
-from rosenblatt.classifier import Classifier
-from rosenblatt.commands.build import build, called
+from perceptron.classifier import Classifier
+from rosenblatt.cli.build import build, called
+from rosenblatt.cli.values import plain
 from rosenblatt.commands.resume import SettingsOfNow
-from rosenblatt.commands.values import plain
+from rosenblatt.data.features import DataSpec
 from rosenblatt.errors import UserError, check_choice
-from rosenblatt.losses import ClassificationLoss
-from rosenblatt.run import RunFolder
-from rosenblatt.signals import StopOnCtrlC
-from rosenblatt.spec import DataSpec
-from rosenblatt.threshold import Fixed, Tuned
+from rosenblatt.loop.checkpoints import Checkpoints
+from rosenblatt.loop.progress import TrainingProgress, without_idle_hooks
+from rosenblatt.loop.signals import StopOnCtrlC
+from rosenblatt.run.folder import RunFolder
+from rosenblatt.tasks.losses import ClassificationLoss
+from rosenblatt.tasks.threshold import Fixed, Tuned
 
 
 def make_classifier(config: DictConfig, spec: DataSpec, threshold: Fixed | Tuned) -> Classifier:

@@ -14,27 +14,27 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
-from rosenblatt.commands.ahead import wants_pictures
-from rosenblatt.commands.values import flat, plain
+from rosenblatt.cli.ahead import wants_pictures
+from rosenblatt.cli.values import flat, plain
 from rosenblatt.data.module import DataModule
-from rosenblatt.evaluation import to_probs
-from rosenblatt.figures.style import Drawn
-from rosenblatt.findings import log_embeddings, log_influences, log_mistakes, log_pr_curves
-from rosenblatt.influence import Influence, influences
-from rosenblatt.live import LivePictures
-from rosenblatt.report.page import Picture, inline, template_of
-from rosenblatt.report.run_page import CAPTIONS, OF_LABELS, TEMPLATE, run_page
-from rosenblatt.run import RunFolder
+from rosenblatt.run.folder import RunFolder
+from rosenblatt.run.whole import write_whole
 from rosenblatt.saved.mistakes import shown_mistakes
 from rosenblatt.saved.model import SavedModel
-from rosenblatt.scenes.classes import influence_bars
-from rosenblatt.scenes.curves import learning_curves
-from rosenblatt.scenes.every import scenes_of
-from rosenblatt.scenes.view import Scene, View
-from rosenblatt.studio import Studio, told
-from rosenblatt.tensorboard import History
-from rosenblatt.titles import SPLIT_TITLES
-from rosenblatt.whole import write_whole
+from rosenblatt.show.figures.style import Drawn
+from rosenblatt.show.findings import log_embeddings, log_influences, log_mistakes, log_pr_curves
+from rosenblatt.show.influence import Influence, influences
+from rosenblatt.show.live import LivePictures
+from rosenblatt.show.report.page import Picture, inline, template_of
+from rosenblatt.show.report.run_page import CAPTIONS, OF_LABELS, TEMPLATE, run_page
+from rosenblatt.show.scenes.classes import influence_bars
+from rosenblatt.show.scenes.curves import learning_curves
+from rosenblatt.show.scenes.every import scenes_of
+from rosenblatt.show.scenes.view import Scene, View
+from rosenblatt.show.studio import Studio, told
+from rosenblatt.show.tensorboard import History
+from rosenblatt.tasks.evaluation import to_probs
+from rosenblatt.tasks.titles import SPLIT_TITLES
 
 NUM_MISTAKES = 20
 

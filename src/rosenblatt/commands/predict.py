@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from rosenblatt.commands.checked import checked
+from rosenblatt.cli.checked import checked
 from rosenblatt.data.columns import Columns
 from rosenblatt.data.stream import Block, read_blocks
 from rosenblatt.data.writers import FrameWriter
@@ -23,7 +23,7 @@ from rosenblatt.errors import UserError
 from rosenblatt.saved.folder import find, read
 from rosenblatt.saved.model import SavedModel
 from rosenblatt.saved.reasons import Reason
-from rosenblatt.tables import printable, words
+from rosenblatt.show.tables import printable, words
 
 log = logging.getLogger(__name__)
 

@@ -9,15 +9,15 @@ from typing import Any
 import lightning.pytorch as pl
 from torch import Tensor
 
-from rosenblatt.baseline import majority_baseline
-from rosenblatt.calibration import calibration_error, fit_temperature
-from rosenblatt.classifier import Classifier
+from perceptron.classifier import Classifier
 from rosenblatt.data.module import DataModule
 from rosenblatt.errors import UserError
-from rosenblatt.evaluation import to_probs
-from rosenblatt.intervals import bootstrap, wilson
-from rosenblatt.metrics import MAX_RANKED, Result
-from rosenblatt.threshold import Fixed, Tuned
+from rosenblatt.tasks.baseline import majority_baseline
+from rosenblatt.tasks.calibration import calibration_error, fit_temperature
+from rosenblatt.tasks.evaluation import to_probs
+from rosenblatt.tasks.intervals import bootstrap, wilson
+from rosenblatt.tasks.metrics import MAX_RANKED, Result
+from rosenblatt.tasks.threshold import Fixed, Tuned
 
 log = logging.getLogger(__name__)
 

@@ -16,14 +16,14 @@ from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from rosenblatt.checkpoints import Checkpoints, newest, read
-from rosenblatt.classifier import Classifier
-from rosenblatt.commands.earlier import typed
-from rosenblatt.commands.settings import OF_THIS_CALL, changes
+from perceptron.classifier import Classifier
+from rosenblatt.cli.earlier import typed
+from rosenblatt.cli.settings import OF_THIS_CALL, changes
+from rosenblatt.data.fingerprint import differences, fingerprint
 from rosenblatt.data.module import DataModule
 from rosenblatt.errors import UserError
-from rosenblatt.fingerprint import differences, fingerprint
-from rosenblatt.run import RunFolder, as_json
+from rosenblatt.loop.checkpoints import Checkpoints, newest, read
+from rosenblatt.run.folder import RunFolder, as_json
 
 log = logging.getLogger(__name__)
 

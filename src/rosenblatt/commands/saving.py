@@ -8,16 +8,16 @@ from typing import Any
 import lightning.pytorch as pl
 from omegaconf import DictConfig
 
-from rosenblatt.classifier import Classifier
-from rosenblatt.commands.values import flat, plain
+from perceptron.classifier import Classifier
+from rosenblatt.cli.values import flat, plain
 from rosenblatt.data.module import DataModule
-from rosenblatt.run import RunFolder
+from rosenblatt.run.folder import RunFolder
+from rosenblatt.run.whole import write_whole
 from rosenblatt.saved.card import card
 from rosenblatt.saved.folder import write
 from rosenblatt.saved.model import SavedModel
 from rosenblatt.saved.registry import ENCODERS, MODELS
 from rosenblatt.saved.rows import facts_of
-from rosenblatt.whole import write_whole
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from hydra.core.plugins import Plugins
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from rosenblatt.commands.space import Words, check_words, read_words
+from rosenblatt.cli.space import Words, check_words, read_words
 from rosenblatt.commands.sweep_identity import same_sweep
 from rosenblatt.commands.sweep_jobs import Jobs
 from rosenblatt.commands.sweep_result import Progress, report

@@ -10,10 +10,10 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from rosenblatt.commands.messages import CONFIGS
-from rosenblatt.commands.space import Words, is_space
+from rosenblatt.cli.messages import CONFIGS
+from rosenblatt.cli.space import Words, is_space
+from rosenblatt.cli.values import differences, flat
 from rosenblatt.commands.sweep_settings import Settings
-from rosenblatt.commands.values import differences, flat
 from rosenblatt.errors import UserError
 from rosenblatt.sweeps.dimensions import Choices, Dimension, plain_key
 from rosenblatt.sweeps.folder import SweepFolder

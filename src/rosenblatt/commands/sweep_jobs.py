@@ -13,11 +13,11 @@ from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
 from omegaconf.errors import OmegaConfBaseException
 
-from rosenblatt.commands import launch
-from rosenblatt.commands.messages import explained
-from rosenblatt.commands.space import Words, is_space
+from rosenblatt.cli import launch
+from rosenblatt.cli.messages import explained
+from rosenblatt.cli.space import Words, is_space
+from rosenblatt.cli.words import in_quotes
 from rosenblatt.commands.sweep_settings import Settings
-from rosenblatt.commands.words import in_quotes
 from rosenblatt.errors import UserError
 from rosenblatt.sweeps.jobs import Job, jobs_in, outcome
 

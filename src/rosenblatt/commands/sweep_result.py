@@ -13,18 +13,18 @@ from types import TracebackType
 from rich.console import Console
 from rich.text import Text
 
-from rosenblatt.commands.space import Words
+from rosenblatt.cli.space import Words
 from rosenblatt.commands.sweep_settings import Settings
 from rosenblatt.commands.winner import measure_winner, repeated
-from rosenblatt.run import shown_path
+from rosenblatt.run.folder import shown_path
+from rosenblatt.run.whole import write_whole
 from rosenblatt.sweeps.board import Board
 from rosenblatt.sweeps.dimensions import described
 from rosenblatt.sweeps.folder import SweepFolder
 from rosenblatt.sweeps.jobs import Job, Outcome, outcome
 from rosenblatt.sweeps.leaderboard import Row, leaderboard_table
 from rosenblatt.sweeps.plans import Plan
-from rosenblatt.titles import shown as shown_number
-from rosenblatt.whole import write_whole
+from rosenblatt.tasks.titles import shown as shown_number
 
 LOOK = 0.5  # seconds between two looks at jobs that run in other processes
 
@@ -140,7 +140,7 @@ def _write_report(
     failed: list[tuple[Job, Outcome]],
 ) -> None:  # fmt: skip
     """Write the picture and ``report.html``."""
-    from rosenblatt.report.sweep_page import sweep_page  # matplotlib takes its time
+    from rosenblatt.show.report.sweep_page import sweep_page  # matplotlib takes its time
     from rosenblatt.sweeps.overview import draw_overview
 
     typed = [word.removeprefix("++") for word in sys.argv[1:]]

@@ -11,11 +11,11 @@ from hydra._internal.config_repository import CachingConfigRepository, ConfigRep
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
 
-from rosenblatt.commands.checked import check_seed, checked
-from rosenblatt.commands.values import plain
-from rosenblatt.cores import num_cores
+from rosenblatt.cli.checked import check_seed, checked
+from rosenblatt.cli.values import plain
 from rosenblatt.errors import UserError, check_choice, listed
-from rosenblatt.titles import TITLES
+from rosenblatt.run.cores import num_cores
+from rosenblatt.tasks.titles import TITLES
 
 TYPES: dict[str, Any] = {
     "method": str, "name": str | int | None, "seeds": int, "objective": str | list[str], "max_failures": int | None,

@@ -16,10 +16,11 @@ from lightning.pytorch.callbacks import EarlyStopping
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from rosenblatt.callbacks import without_idle_hooks
-from rosenblatt.checkpoints import Checkpoints, read
-from rosenblatt.classifier import Classifier
-from rosenblatt.commands.build import build
+from perceptron.classifier import Classifier
+from perceptron.models import num_parameters
+from rosenblatt.cli.build import build
+from rosenblatt.cli.libraries import silence_libraries, use_threads
+from rosenblatt.cli.settings import check
 from rosenblatt.commands.job import (
     check_objectives,
     current_job,
@@ -28,21 +29,20 @@ from rosenblatt.commands.job import (
     shown_settings,
     warn_of_sweep_settings,
 )
-from rosenblatt.commands.libraries import silence_libraries, use_threads
 from rosenblatt.commands.make import make_callbacks, make_classifier
 from rosenblatt.commands.pictures import Gallery, make_live, write_report
 from rosenblatt.commands.results import measured, notes_on, put_in_proportion, tune
 from rosenblatt.commands.resume import last_checkpoint, open_run, same_data
 from rosenblatt.commands.saving import save_model, saved_model, warn_if_unknown
-from rosenblatt.commands.settings import check
 from rosenblatt.data.module import DataModule
-from rosenblatt.live import LivePictures
-from rosenblatt.models import num_parameters
-from rosenblatt.run import RunFolder
-from rosenblatt.studio import Studio, told
-from rosenblatt.summary import as_text, per_class_table, summary
+from rosenblatt.loop.checkpoints import Checkpoints, read
+from rosenblatt.loop.progress import without_idle_hooks
+from rosenblatt.run.folder import RunFolder
+from rosenblatt.show.live import LivePictures
+from rosenblatt.show.studio import Studio, told
+from rosenblatt.show.summary import as_text, per_class_table, summary
+from rosenblatt.show.tensorboard import History
 from rosenblatt.sweeps.jobs import Job
-from rosenblatt.tensorboard import History
 
 log = logging.getLogger(__name__)
 

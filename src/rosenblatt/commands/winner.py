@@ -12,14 +12,14 @@ from omegaconf import OmegaConf
 from rich.console import Console
 from rich.text import Text
 
-from rosenblatt.commands.messages import CONFIGS
-from rosenblatt.commands.space import Words, is_of_sweep
+from rosenblatt.cli.messages import CONFIGS
+from rosenblatt.cli.space import Words, is_of_sweep
 from rosenblatt.errors import UserError
-from rosenblatt.run import RunFolder, as_json
+from rosenblatt.run.folder import RunFolder, as_json
+from rosenblatt.run.whole import write_whole
 from rosenblatt.sweeps.dimensions import Trial, plain_key
 from rosenblatt.sweeps.folder import WINNER
 from rosenblatt.sweeps.leaderboard import Row
-from rosenblatt.whole import write_whole
 
 
 def measure_winner(path: Path, row: Row, words: Words) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rosenblatt.spec import Bags, Batch, Features
+from rosenblatt.data.features import Bags, Batch, Features
 
 STRETCHES = 8  # of rows, in a batch of bags
 

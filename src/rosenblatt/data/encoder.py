@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from rosenblatt.data.columns import Columns
-from rosenblatt.spec import Features, Plane
+from rosenblatt.data.features import Features, Plane
 
 
 class Encoder(Protocol):

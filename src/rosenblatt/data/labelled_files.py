@@ -17,13 +17,13 @@ from torch import Tensor
 from rosenblatt.data.cache import Cache, Entry, key_of, recorded, tell_again
 from rosenblatt.data.columns import Columns, check_labels
 from rosenblatt.data.encoder import Encoder
+from rosenblatt.data.features import SPLITS, Bags, DataSpec, Splits, Task, class_counts
 from rosenblatt.data.files import column
 from rosenblatt.data.labels import LabelEncoder
 from rosenblatt.data.module import DataModule, as_parquet
 from rosenblatt.data.recipe import Auto
 from rosenblatt.data.splits import by_column, by_fractions, check_fractions, num_repeated
 from rosenblatt.errors import UserError
-from rosenblatt.spec import SPLITS, Bags, DataSpec, Splits, Task, class_counts
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ class FileData(DataModule):
                 log.info("The encoded data are read from %s.", cache.path(key))
                 tell_again(entry.facts["messages"], dict(zip(entry.facts["paths"], self.paths.values(), strict=True)))
                 return found
-        with recorded("rosenblatt.data") as messages:
+        with recorded("rosenblatt") as messages:
             spec, splits = self._load()
         tensors = {"rows": _as_tensor(self._rows)}
         vocabulary = self.encoder.vocabulary()

@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rosenblatt.data.features import Task, class_counts
 from rosenblatt.data.files import as_strings
 from rosenblatt.errors import UserError, check_choice, listed
-from rosenblatt.spec import Task, class_counts
 
 log = logging.getLogger(__name__)
 

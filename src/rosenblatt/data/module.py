@@ -12,10 +12,10 @@ from torch import Tensor
 from rosenblatt.data.batches import Batches
 from rosenblatt.data.columns import Columns
 from rosenblatt.data.encoder import Encoder
+from rosenblatt.data.features import DataSpec, Plane, Splits
 from rosenblatt.data.points import PointEncoder, frame_of
 from rosenblatt.data.recipe import Auto, batch_size_for
 from rosenblatt.errors import UserError
-from rosenblatt.spec import DataSpec, Plane, Splits
 
 EVAL_ROWS = 4096  # rows per batch where nothing is learnt: the fewer batches, the faster
 

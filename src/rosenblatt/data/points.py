@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rosenblatt.data.columns import Columns
+from rosenblatt.data.features import Features, Plane
 from rosenblatt.errors import UserError, listed
-from rosenblatt.spec import Features, Plane
 
 
 class PointEncoder:

@@ -28,7 +28,7 @@ def char_ngrams_for(unseen: float, num_characters: int) -> int:
     times as long.
 
     Args:
-        unseen: share of words of a new text that training has not seen (`rosenblatt.data.tokens.Words`).
+        unseen: share of words of a new text that training has not seen (`rosenblatt.text.tokens.Words`).
         num_characters: of all training texts.
     """
     if unseen > UNSEEN_NAMES:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from rosenblatt.data.features import SPLITS
 from rosenblatt.errors import UserError, listed
-from rosenblatt.spec import SPLITS
 
 SPLIT_NAMES = {
     "train": "train",

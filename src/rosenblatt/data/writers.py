@@ -16,7 +16,7 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from rosenblatt.errors import UserError, first_line
-from rosenblatt.whole import check_free
+from rosenblatt.run.whole import check_free
 
 FORMATS = {
     ".csv": "csv",

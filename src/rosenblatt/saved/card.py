@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from perceptron.models import num_parameters
 from rosenblatt.errors import listed
-from rosenblatt.models import num_parameters
 from rosenblatt.saved.model import SavedModel
-from rosenblatt.titles import TITLES, interval, shown
+from rosenblatt.tasks.titles import TITLES, interval, shown
 
 EXAMPLES = {
     "PointEncoder": '{"x1": [3.0], "x2": [2.0]}',

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 from rosenblatt import __version__
 from rosenblatt.arguments import check_arguments
 from rosenblatt.data.columns import Columns
+from rosenblatt.data.features import DataSpec
 from rosenblatt.data.files import is_utf8
 from rosenblatt.errors import listed
-from rosenblatt.losses import ClassificationLoss
 from rosenblatt.saved.model import SavedModel
 from rosenblatt.saved.refusal import mapping, number, whole
 from rosenblatt.saved.registry import ENCODERS, MODELS
-from rosenblatt.spec import DataSpec
+from rosenblatt.tasks.losses import ClassificationLoss
 
 FORMAT = 1
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "64-true", "16-true", "bf16-true")  # of Lightning's Trainer

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from rosenblatt.data.batches import rows_between
+from rosenblatt.data.features import Bags, Features, Task
 from rosenblatt.errors import UserError, first_line
-from rosenblatt.evaluation import to_probs
+from rosenblatt.run.whole import replace
 from rosenblatt.saved.model import SavedModel
-from rosenblatt.sparse import BagLinear
-from rosenblatt.spec import Bags, Features, Task
-from rosenblatt.whole import replace
+from rosenblatt.tasks.evaluation import to_probs
+from rosenblatt.text.sparse import BagLinear
 
 Format: TypeAlias = Literal["onnx", "torch_export"]
 SUFFIXES = {"onnx": ".onnx", "torch_export": ".pt2"}
@@ -27,7 +27,7 @@ OPSET = 18
 
 
 class PlainBagLinear(nn.Module):
-    """`rosenblatt.sparse.BagLinear` in operations that every runtime has: sums of stretches as differences of one sum.
+    """`rosenblatt.text.sparse.BagLinear` in operations that every runtime has: stretches as differences of one sum.
 
     That sum goes over all pairs of a batch, so it is kept in 64 bits: in 32, later rows would lose their last digits.
     """

@@ -19,13 +19,13 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from rosenblatt.data.encoder import Encoder
-from rosenblatt.data.text import TextEncoder
+from rosenblatt.data.features import Bags
 from rosenblatt.errors import UserError, listed, nearest
+from rosenblatt.run.whole import force, usual_rights
 from rosenblatt.saved.description import Description, Part, described, read_description
 from rosenblatt.saved.model import SavedModel
 from rosenblatt.saved.refusal import check_content, check_file, refusing, sha256
-from rosenblatt.spec import Bags
-from rosenblatt.whole import force, usual_rights
+from rosenblatt.text.encoder import TextEncoder
 
 JSON, WEIGHTS, VOCABULARY, CARD = "model.json", "weights.safetensors", "vocabulary.parquet", "README.md"
 MAX_JSON = 1 << 26  # bytes; half a million categories take a tenth of that

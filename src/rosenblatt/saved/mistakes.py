@@ -7,8 +7,8 @@ from typing import Any
 import polars as pl
 from torch import Tensor
 
-from rosenblatt.evaluation import mistakes
 from rosenblatt.saved.model import SavedModel
+from rosenblatt.tasks.evaluation import mistakes
 
 
 def shown_mistakes(

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from rosenblatt.data.columns import Columns
 from rosenblatt.data.encoder import Encoder
+from rosenblatt.data.features import DataSpec, Features
 from rosenblatt.data.points import PointEncoder
 from rosenblatt.errors import UserError, first_line
-from rosenblatt.evaluation import decide, to_probs
 from rosenblatt.saved.reasons import Reason, reasons
-from rosenblatt.spec import DataSpec, Features
+from rosenblatt.tasks.evaluation import decide, to_probs
 
 Rows: TypeAlias = pl.DataFrame | pl.Series | Sequence[Any] | NDArray[Any] | Mapping[str, Sequence[Any]]
 CHUNK = 200_000  # rows that are encoded at a time
@@ -38,7 +38,7 @@ class SavedModel:
         threshold: probability above which the second of two classes, or a label (one for each, or for all), is
             predicted.
         temperature: that logits are divided by.
-        loss: arguments of `rosenblatt.losses.ClassificationLoss`, to measure as training did.
+        loss: arguments of `rosenblatt.tasks.losses.ClassificationLoss`, to measure as training did.
         batch_size: rows a batch, to measure to the same bits as training did.
         precision: of the Trainer, for the same reason.
         rows: ``split``, ``bytes`` and ``sha256`` of the file with the rows that it was measured on, or ``None``.

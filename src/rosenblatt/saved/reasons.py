@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rosenblatt.data.encoder import Encoder
-from rosenblatt.influence import contributions
-from rosenblatt.spec import Features
+from rosenblatt.data.features import Features
+from rosenblatt.show.influence import contributions
 
 Reason: TypeAlias = tuple[str, float]
 

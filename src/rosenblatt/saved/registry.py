@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from torch import nn
 
+from perceptron.models import MLP, Perceptron
 from rosenblatt.data.encoder import Encoder
 from rosenblatt.data.points import PointEncoder
-from rosenblatt.data.table import TableEncoder
-from rosenblatt.data.text import TextEncoder
-from rosenblatt.models import MLP, Perceptron
+from rosenblatt.table.encoder import TableEncoder
+from rosenblatt.text.encoder import TextEncoder
 
 MODELS: dict[str, type[nn.Module]] = {"Perceptron": Perceptron, "MLP": MLP}
 ENCODERS: dict[str, type[Encoder]] = {

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rosenblatt.run import RunFolder
+from rosenblatt.run.folder import RunFolder
+from rosenblatt.run.whole import write_whole
 from rosenblatt.sweeps.folder import WINNER
 from rosenblatt.sweeps.jobs import Job, Outcome, jobs_in, outcome
 from rosenblatt.sweeps.leaderboard import Row, as_csv, ranked, row_of, table_of
-from rosenblatt.whole import write_whole
 
 
 class Board:

@@ -11,8 +11,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from rosenblatt.errors import UserError
-from rosenblatt.run import as_json
-from rosenblatt.whole import write_whole
+from rosenblatt.run.folder import as_json
+from rosenblatt.run.whole import write_whole
 
 FORMAT = 1
 SWEEP = "sweep.json"  # in the folder of a sweep: what it was started with

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from rosenblatt.run import RunFolder
+from rosenblatt.run.folder import RunFolder
 from rosenblatt.sweeps.dimensions import Trial, described, folder_name
 
 State: TypeAlias = Literal["open", "running", "cut off", "done", "pruned", "failed"]

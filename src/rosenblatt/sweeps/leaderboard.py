@@ -17,7 +17,7 @@ from rich.text import Text
 
 from rosenblatt.sweeps.dimensions import Trial, plain_key, shortened
 from rosenblatt.sweeps.jobs import Job, Outcome, State
-from rosenblatt.titles import direction
+from rosenblatt.tasks.titles import direction
 
 ORDER: tuple[State, ...] = ("done", "pruned", "running", "cut off", "open", "failed")
 MAX_SHOWN = 20  # rows on a terminal

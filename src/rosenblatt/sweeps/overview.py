@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rosenblatt.figures.style import draw
-from rosenblatt.figures.trials import Setting, Trials
-from rosenblatt.scenes.view import short_name
+from rosenblatt.run.whole import write_whole
+from rosenblatt.show.figures.style import draw
+from rosenblatt.show.figures.trials import Setting, Trials
+from rosenblatt.show.scenes.view import short_name
 from rosenblatt.sweeps.dimensions import plain_key, shortened
 from rosenblatt.sweeps.leaderboard import Row
-from rosenblatt.titles import direction
-from rosenblatt.whole import write_whole
+from rosenblatt.tasks.titles import direction
 
 MAX_SETTINGS = 12
 LONGEST = 18  # characters of a value under an axis

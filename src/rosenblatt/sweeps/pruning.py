@@ -8,7 +8,7 @@ from typing import Any
 import lightning.pytorch as pl
 import optuna
 
-from rosenblatt.signals import end_training
+from rosenblatt.loop.signals import end_training
 from rosenblatt.sweeps.search import make_pruner
 
 

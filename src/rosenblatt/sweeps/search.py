@@ -19,7 +19,7 @@ from optuna.trial import TrialState
 from rosenblatt.errors import UserError, check_choice
 from rosenblatt.sweeps.dimensions import Choices, Dimension, Trial
 from rosenblatt.sweeps.leaderboard import Row
-from rosenblatt.titles import direction
+from rosenblatt.tasks.titles import direction
 
 SAMPLERS = {
     "tpe": "TPESampler", "random": "RandomSampler", "nsgaii": "NSGAIISampler",

@@ -1,0 +1,1 @@
+"""The project: the book's perceptron, its loop, and its points. It stands on rosenblatt, and nothing there knows it."""

@@ -1,0 +1,145 @@
+"""Around every command: what a user did wrong becomes one message and an exit code, never a traceback."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from string import Template
+from types import FrameType
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import OmegaConf
+
+from rosenblatt.cli.earlier import with_earlier
+from rosenblatt.cli.messages import CONFIGS, choices, explained, groups
+from rosenblatt.cli.words import opened, quoted
+from rosenblatt.errors import FolderTaken, UserError, nearest
+
+FLAGS = (
+    "--help", "--hydra-help", "--version", "--cfg", "--resolve", "--package", "--run", "--multirun", "--info",
+    "--shell-completion", "--config-path", "--config-name", "--config-dir", "--experimental-rerun",
+)  # fmt: skip
+TERMINATED = 128 + signal.SIGTERM  # as a shell reports a process that it ended
+
+terminated = False  # whether SIGTERM came to this very process
+wants_traceback = False  # as HYDRA_FULL_ERROR=1 says
+
+
+def launch(main: Callable[[], Any], config_name: str) -> None:
+    """Run a Hydra main function; exit with 1 after a message for a mistake, with 130 after Ctrl-C.
+
+    Args:
+        main: decorated with ``hydra.main``; its body stands in `told`.
+        config_name: of its primary configuration.
+    """
+    global wants_traceback
+    wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints a traceback by itself
+    signal.signal(signal.SIGTERM, _leave)  # else it ends without taking away files that are half written
+    logging.raiseExceptions = False  # `python train.py | head` closes the pipe: no traceback for each line after that
+    with told(config_name):
+        if config_name == "train":
+            sys.argv[1:] = [opened(word) for word in with_earlier(sys.argv[1:])]
+        sys.argv[1:] = [quoted(word) for word in sys.argv[1:]]
+        sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))  # Hydra wants it first
+        if any(word.startswith("=") for word in sys.argv[1:]):
+            raise UserError("expected KEY=VALUE or GROUP=CHOICE; there is nothing before the =.")
+        flags = {word for word in sys.argv[1:] if word.startswith("-")}
+        unknown = [flag for flag in flags if flag.startswith("--") and flag.split("=")[0] not in FLAGS]
+        if unknown:
+            raise UserError(f"{unknown[0]}: no such flag.{nearest(unknown[0].split('=')[0], FLAGS)}")
+        if flags and flags <= {"-h", "--help"}:
+            print(help_text(config_name, [word for word in sys.argv[1:] if word not in flags]), flush=True)
+        else:
+            main()
+
+
+def help_text(config_name: str, overrides: list[str]) -> str:
+    """Return what Hydra prints for ``--help``, in half the time: it reads its own groups of settings besides, twice.
+
+    Args:
+        config_name: of the primary configuration; its ``hydra.help.template`` is the text.
+        overrides: of the settings that are shown.
+    """
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        config = compose(config_name, overrides, return_hydra_config=True)
+    listed = "".join(f"{group}: {', '.join(choices(group))}\n" for group in groups())
+    settings = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    return Template(config.hydra.help.template).substitute(APP_CONFIG_GROUPS=listed, CONFIG=OmegaConf.to_yaml(settings))
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """Import torch and Lightning in two thirds of the time: without a search for garbage among what is there to stay.
+
+    Python would look through their million objects again and again while they are made, and once more as it ends;
+    `gc.freeze` sets them aside.
+    """
+    if "lightning" in sys.modules:  # a second job of the same process; what is left of the first can be garbage
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+@contextmanager
+def told(config_name: str) -> Iterator[None]:
+    """Tell the user of a mistake, on standard error and in the log, and exit.
+
+    It stands around the body of a main function too: what leaves that, Hydra prefixes with a line of its own.
+
+    Args:
+        config_name: of the primary configuration, to find the nearest key to a misspelt one.
+    """
+    if HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
+        from rosenblatt.commands.job import current_job, recorded
+
+        job = current_job()
+        if job is not None:
+            with recorded(job):
+                yield
+            return
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit) as error:
+        # Lightning turns a KeyboardInterrupt in the middle of fit or test into an exit with status 1; one with 130 has
+        # been told of, further inside.
+        if isinstance(error, SystemExit) and not (error.code == 1 and isinstance(error.__context__, KeyboardInterrupt)):
+            raise
+        sys.stderr.write("\nCtrl-C: stopped before there was a result.\n")
+        sys.exit(130)
+    except BrokenPipeError:  # `python train.py --help | head`: nobody reads what is printed any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains as it ends
+        sys.exit(141)  # as a shell reports a process that SIGPIPE ended
+    except Exception as error:
+        message = explained(error, config_name)
+        if message is None or wants_traceback:
+            traceback.print_exc()
+        if message is None:
+            message = "This is a mistake in the program, not yours: please report it with the lines above."
+        sys.stderr.write(f"error: {message}\n")
+        log = logging.getLogger("rosenblatt_file")
+        if log.handlers and not isinstance(error, FolderTaken):  # that log is another run's
+            with suppress(OSError):  # of a folder that may only be read, which has been told
+                log.error(message)
+        sys.exit(1)
+
+
+def _leave(signum: int, frame: FrameType | None) -> None:
+    global terminated
+    terminated = True
+    sys.stderr.write("\nSIGTERM: stopped before there was a result.\n")
+    sys.exit(TERMINATED)

@@ -1,0 +1,52 @@
+"""A digest of what a model is trained and measured on, to tell whether it is still the same."""
+
+from __future__ import annotations
+
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from rosenblatt.data.features import Splits
+
+
+def fingerprint(splits: Splits) -> dict[str, dict[str, Any]]:
+    """Return rows and digest of each split, as JSON takes them.
+
+    The digest is of the encoded features and targets, so that it is there for data from any source, and stays the same
+    where a file has only moved. It finds changes; it is no seal.
+
+    Args:
+        splits: all rows.
+    """
+    parts = {
+        split: [*([features] if isinstance(features, Tensor) else features), target]
+        for split, (features, target) in splits.items()
+    }
+    with ThreadPoolExecutor(2) as threads:  # zlib gives the interpreter free
+        sums = {split: list(threads.map(_digest, tensors)) for split, tensors in parts.items()}
+    return {split: {"rows": target.shape[0], "digest": "-".join(sums[split])} for split, (_, target) in splits.items()}
+
+
+def _digest(tensor: Tensor) -> str:
+    content = np.ascontiguousarray(tensor.numpy()).reshape(-1).view(np.uint8)
+    kind = zlib.crc32(f"{tensor.dtype} {list(tensor.shape)}".encode())  # the same bytes can be other numbers
+    return f"{zlib.crc32(content.data, kind):08x}"
+
+
+def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Return which splits differ, as lines.
+
+    Args:
+        before: what `fingerprint` returned then.
+        now: and now.
+    """
+    lines = []
+    for split in dict.fromkeys([*before, *now]):
+        old, new = before.get(split), now.get(split)
+        if old != new:
+            rows = [f"{one['rows']:,} rows" if isinstance(one, dict) else "no rows" for one in (old, new)]
+            lines.append(f"{split} had {rows[0]}, and has {rows[1] if rows[0] != rows[1] else 'others'} now")
+    return lines

@@ -1,0 +1,108 @@
+"""Points in the plane and what a model makes of it, as the book draws it (chapter 3, figures 3-3 and 3-4)."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap, to_rgba
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import AutoLocator
+from numpy.typing import NDArray
+
+from rosenblatt.show.figures.style import COLOURS, GREY, INK, MARKERS, Sheet, in_legend, inches_of
+
+WIDTH = 4.6  # inches of the panel
+LEVELS = (0.3, 0.4, 0.5)  # probabilities of the second class, the book's
+MAX_ISLANDS = 3  # lines of one probability, and
+MIN_BETWEEN = 0.02  # of the places between the lines, for which there is room to write at the lines
+
+
+class Boundary(NamedTuple):
+    """Rows as points, over the regions that the model divides the plane into.
+
+    Attributes:
+        title: of the picture.
+        axes: what the two coordinates are.
+        names: of the classes, at most as many as there are colours.
+        points: (N, 2).
+        target: (N,) class numbers.
+        wrong: (N,) whether each is taken for another class.
+        extent: left, right, bottom and top.
+        regions: (height, width) the class at each place.
+        probs: (height, width) probability of the second class at each place, or ``None`` with more than two.
+        threshold: probability above which the second class is predicted.
+    """
+
+    title: str
+    axes: tuple[str, str]
+    names: list[str]
+    points: NDArray[Any]
+    target: NDArray[Any]
+    wrong: NDArray[Any]
+    extent: tuple[float, float, float, float]
+    regions: NDArray[Any]
+    probs: NDArray[Any] | None
+    threshold: float = 0.5
+
+    def figure(self) -> Figure:
+        """Draw rows as stars and circles, wrong ones filled."""
+        words = [*self.names, "wrong"]
+        in_a_row = sum(inches_of([word], 9) + 0.4 for word in words) < WIDTH
+        ticks = AutoLocator().tick_values(*self.extent[2:])  # of columns of a table they may be long
+        left = max(0.7, 0.42 + inches_of(f"{tick:.6g}" for tick in ticks))
+        sheet = (
+            Sheet(WIDTH, 3.8, self.title, left, above=0.35)
+            if in_a_row
+            else Sheet(WIDTH, 3.8, self.title, left, right=inches_of(words, 9) + 0.75)
+        )
+        (panel,) = sheet.panels
+        colours = [to_rgba(COLOURS[k], 0.18) for k in range(len(self.names))]  # a page may be dark
+        panel.imshow(
+            self.regions, extent=self.extent, origin="lower", aspect="auto", cmap=ListedColormap(colours), vmin=-0.5,
+            vmax=len(colours) - 0.5, interpolation="nearest",
+        )  # fmt: skip
+        if self.probs is not None:
+            self._contours(panel, self.probs)
+        for k, name in enumerate(self.names):
+            for filled in (False, True):
+                chosen = (self.target == k) & (self.wrong == filled)
+                if chosen.any():
+                    x, y = self.points[chosen].T
+                    panel.scatter(
+                        x, y, s=60 if MARKERS[k] == "*" else 26, marker=MARKERS[k],
+                        facecolors=COLOURS[k] if filled else "none", edgecolors=COLOURS[k], linewidths=0.9,
+                        zorder=3 if filled else 2,
+                    )  # fmt: skip
+            panel.plot([], [], MARKERS[k], mfc="none", color=COLOURS[k], ls="", label=in_legend(name))
+        handles = [*panel.get_legend_handles_labels()[0], Line2D([], [], marker="o", color=INK, ls="", label="wrong")]
+        if in_a_row:
+            panel.legend(
+                handles=handles, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(words), borderaxespad=0.2
+            )  # fmt: skip
+        else:
+            panel.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        panel.ticklabel_format(useOffset=True)  # 1,700,000,123 and its neighbours would not fit side by side
+        panel.set_xlabel(self.axes[0])
+        panel.set_ylabel(self.axes[1])
+        return sheet.figure
+
+    def _contours(self, panel: Axes, probs: NDArray[Any]) -> None:
+        low, high = float(probs.min()), float(probs.max())
+        levels = [level for level in sorted({*LEVELS, self.threshold}) if low < level < high]
+        if not levels:
+            note = f"probability from {low:.2g} to {high:.2g} everywhere here"
+            panel.text(0.02, 0.02, note, transform=panel.transAxes, color=GREY, fontsize=9)
+            return
+        left, right, bottom, top = self.extent
+        height, width = probs.shape
+        lines = panel.contour(
+            np.linspace(left, right, width), np.linspace(bottom, top, height), probs, levels=levels, colors=INK,
+            linewidths=[1.6 if level == self.threshold else 0.9 for level in levels],
+            linestyles=["solid" if level == self.threshold else "dashed" for level in levels],
+        )  # fmt: skip
+        between = float(((probs > levels[0]) & (probs < levels[-1])).mean())
+        if max(map(len, lines.allsegs)) <= MAX_ISLANDS and (len(levels) == 1 or between > MIN_BETWEEN):
+            panel.clabel(lines, fmt="%.2g", fontsize=8)

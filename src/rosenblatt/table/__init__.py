@@ -1,0 +1,1 @@
+"""Columns to features: scales, bins and categories."""

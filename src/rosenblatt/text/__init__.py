@@ -1,0 +1,1 @@
+"""Texts to features: words, n-grams, weights; and the sparse layer that takes them."""

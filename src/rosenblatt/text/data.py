@@ -1,0 +1,101 @@
+"""Labelled texts from the user's files: what ``data=text`` is."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from rosenblatt.data.columns import Columns
+from rosenblatt.data.features import Splits, Task
+from rosenblatt.data.files import column
+from rosenblatt.data.labelled_files import FileData
+from rosenblatt.data.labels import rows_of_class
+from rosenblatt.data.recipe import Auto
+from rosenblatt.errors import UserError
+from rosenblatt.text.encoder import TextEncoder
+from rosenblatt.text.weighting import Weighting
+
+log = logging.getLogger(__name__)
+
+
+class TextData(FileData):
+    """Labelled texts.
+
+    Args:
+        train: see `FileData`, as for all that are not here.
+        text_column: name or number of the column with the text, or a list of columns that are joined with a space.
+        ngrams: see `rosenblatt.text.encoder.TextEncoder`, as for the five after it.
+    """
+
+    encoder: TextEncoder
+
+    def __init__(
+        self,
+        train: str,
+        val: str | None = None,
+        test: str | None = None,
+        text_column: str | int | Sequence[str | int] = "text",
+        label_column: str | int = "label",
+        split_column: str | int | None = "split",
+        fractions: Sequence[float] = (0.8, 0.1, 0.1),
+        label_separator: str | None = None,
+        header: bool | None = None,
+        encoding: str = "utf-8",
+        task: Task | None = None,
+        ngrams: int = 2,
+        char_ngrams: int | Auto = "auto",
+        min_count: int = 2,
+        max_features: int | Auto | None = "auto",
+        weighting: Weighting = "log_count_ratio",
+        lowercase: bool = True,
+        batch_size: int | Auto = "auto",
+        seed: int = 0,
+        cache: str | None = None,
+    ) -> None:
+        if text_column in ("", []):
+            raise UserError("data.text_column is empty. Give the name of a column, or several: [title,body]")
+        single = isinstance(text_column, str | int)
+        text: Any = (text_column,) if single else tuple(text_column)  # type: ignore[arg-type]
+        self.encoder = TextEncoder(ngrams, char_ngrams, min_count, max_features, weighting, lowercase)
+        columns = Columns(label_column, text, label_separator, header, encoding)
+        super().__init__(train, val, test, columns, split_column, fractions, task, batch_size, seed, cache)
+
+    @property
+    def choice_of_columns(self) -> dict[str, Any]:
+        """What decides which columns are encoded, beside the columns themselves."""
+        return {}
+
+    def encode(self, frames: dict[str, pl.DataFrame], targets: dict[str, Tensor]) -> Splits:
+        """Fit the vocabulary on ``train`` and return the bags of each split; training rows are shuffled, once."""
+        texts = {
+            split: self.columns.texts_of(frame, self.paths.get(split, self.paths["train"]))
+            for split, frame in frames.items()
+        }
+        train = texts["train"]
+        label = self.columns.label_name(frames["train"], self.paths["train"])
+        if label in [column(frames["train"], name, "data.text_column", "").name for name in self.columns.text]:
+            raise UserError(f"data.text_column and data.label_column are the same column, {label!r}.")
+        self.tell_repeated({split: text.rename("text").to_frame() for split, text in texts.items()})
+        num_empty = len(train) - int(train.str.contains(r"\S").sum())
+        if num_empty == len(train):
+            raise UserError(f"All {len(train):,} training texts are empty. Is data.text_column the right column?")
+        if num_empty:
+            log.warning("%s of %s training texts are empty.", f"{num_empty:,}", f"{len(train):,}")
+        frames.clear()  # the texts alone are needed from here on
+        # Batches are stretches of rows that lie side by side, and files are often sorted by class.
+        order = np.random.default_rng(0).permutation(len(train))
+        target = targets["train"][torch.from_numpy(order)]
+        num_classes = len(self.label_encoder.classes)
+        bags = self.encoder.fit_transform(
+            texts.pop("train")[order],
+            rows_of_class(target, num_classes),
+            num_outputs=1 if self.label_encoder.task == "binary" else num_classes,
+        )
+        splits: Splits = {"train": (bags, target)}
+        return splits | {split: (self.encoder.transform(text), targets[split]) for split, text in texts.items()}

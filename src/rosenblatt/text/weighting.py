@@ -1,0 +1,59 @@
+"""How much each feature of a text weighs: tf-idf and the log-count ratio."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rosenblatt.text.counting import counted
+from rosenblatt.text.ngrams import Ids, Ints
+
+Weighting: TypeAlias = Literal["count", "binary", "tfidf", "log_count_ratio"]
+Floats = NDArray[np.float32]
+
+
+def inverse_document_frequency(frequency: Ints, num_rows: int) -> Floats:
+    """Return ``1 + ln((1 + N) / (1 + df))``, as scikit-learn's ``TfidfTransformer(smooth_idf=True)``.
+
+    Args:
+        frequency: (num_features,) rows that hold each feature.
+        num_rows: N.
+    """
+    weights: Floats = (1 + np.log((1 + num_rows) / (1 + frequency))).astype(np.float32)
+    return weights
+
+
+def log_count_ratio(ids: Ids, offsets: Ints, frequency: Ints, rows_of_class: Sequence[Ints]) -> Floats:
+    """Return how telling each feature is: the largest ``|ln(p / q)|`` over the classes.
+
+    ``p`` is the share of a feature in all (row, feature) pairs of a class, ``q`` the share in those of all other
+    classes, each count plus one (Wang & Manning 2012, equation for r).
+
+    Args:
+        ids: (nnz,) feature of each pair.
+        offsets: (N + 1,) of the rows in it.
+        frequency: (num_features,) rows that hold each feature.
+        rows_of_class: the numbers of the rows of each class.
+    """
+    total = frequency + 2.0
+    largest = np.zeros(len(frequency))
+    # With two classes, one or the other, the ratio of one is minus that of the other.
+    num_rows = len(offsets) - 1
+    opposite = len(rows_of_class) == 2 and (np.bincount(np.concatenate(rows_of_class), minlength=num_rows) == 1).all()
+    for rows in rows_of_class[1:] if opposite else rows_of_class:
+        inside = counted(ids, offsets, len(frequency), rows) + 1.0
+        p, q = inside / inside.sum(), (total - inside) / (total - inside).sum()
+        np.maximum(largest, np.abs(np.log(p / q)), out=largest)
+    return largest.astype(np.float32)
+
+
+def scale(weights: Floats, offsets: Ints, norm: float) -> None:
+    """Scale each row to an L2 norm, in place, so that a long text weighs as much as a short one."""
+    lengths = np.diff(offsets)
+    filled = lengths > 0
+    if filled.any():
+        squares = np.add.reduceat(weights * weights, offsets[:-1][filled])
+        weights *= np.repeat(norm / np.sqrt(np.maximum(squares, 1e-24)), lengths[filled])

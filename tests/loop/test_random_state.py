@@ -1,0 +1,71 @@
+"""The state of all random generators, taken, kept in a file, and taken back."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from rosenblatt.loop.random_state import random_state, set_random_state
+
+
+@pytest.fixture(autouse=True)
+def _restore():
+    before = random.getstate(), np.random.get_state()
+    yield
+    random.setstate(before[0])
+    np.random.set_state(before[1])
+
+
+def draw() -> list[float]:
+    """Numbers of all generators; an odd number of Gaussian ones, of which pairs are drawn and half a pair is kept."""
+    return [
+        random.random(), random.gauss(0, 1), np.random.random(), np.random.standard_normal(),
+        torch.rand(()).item(), torch.randn(()).item(), *torch.randperm(5).tolist(), *np.random.permutation(5).tolist(),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("drawn_before", [0, 1, 7, 400])  # the generators make some 600 numbers at a time
+def test_the_same_numbers_follow_after_it_is_taken_back(drawn_before):
+    random.seed(3)
+    np.random.seed(3)
+    torch.manual_seed(3)
+    for _ in range(drawn_before):
+        draw()
+    state = random_state()
+    expected = [draw() for _ in range(100)]
+    assert expected[0] != expected[1]
+    set_random_state(state)
+    assert [draw() for _ in range(100)] == expected
+
+
+def test_taking_it_draws_nothing_and_later_draws_do_not_change_it():
+    torch.manual_seed(0)
+    random_state()
+    first = torch.rand(3)
+    torch.manual_seed(0)
+    assert torch.equal(torch.rand(3), first)
+    state = random_state()
+    expected = draw()
+    for _ in range(3):
+        set_random_state(state)
+        assert draw() == expected
+
+
+def test_it_goes_through_a_file_that_can_hold_no_code(tmp_path):
+    np.random.standard_normal()
+    random.gauss(0, 1)
+    torch.save(random_state(), tmp_path / "state")
+    expected = draw()
+    set_random_state(torch.load(tmp_path / "state", weights_only=True))
+    assert draw() == expected
+
+
+def test_a_state_of_other_graphics_cards_is_left_out():
+    state = random_state()
+    expected = draw()
+    state["cuda"] = [torch.get_rng_state()] * (torch.cuda.device_count() + 1)  # saved on a larger machine
+    set_random_state(state)
+    assert draw() == expected

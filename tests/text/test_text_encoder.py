@@ -1,0 +1,185 @@
+"""Against scikit-learn, given the same words: its vocabularies, counts and weights, up to the length of the rows."""
+
+import re
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
+from sklearn.preprocessing import normalize
+
+from rosenblatt.data.recipe import ROW_NORM
+from rosenblatt.errors import UserError
+from rosenblatt.text.encoder import TextEncoder
+
+RNG = np.random.default_rng(0)
+WORDS = ["good", "Bad", "film", "isn't", "пьеса", "<br />", ",", "!", "7th", "naïve", "so", "好"]
+
+
+def random_texts(count):
+    weights = 1 / np.arange(1, len(WORDS) + 1)
+    return [" ".join(RNG.choice(WORDS, RNG.integers(1, 12), p=weights / weights.sum())) for _ in range(count)]
+
+
+TRAIN, TEST = random_texts(60), [*random_texts(20), "unseen words only", "", "good unseen film", "  "]
+MEMBERSHIP = np.eye(3, dtype=np.float32)[RNG.integers(0, 3, len(TRAIN))]
+
+
+def words_of(text):
+    return re.findall(r"</?[A-Za-z][^<>]*>|[\w']+|[^\w\s]", text)
+
+
+def vectorizer(ngrams, char_ngrams, **options):
+    if char_ngrams:
+        return CountVectorizer(
+            analyzer="char", ngram_range=(1, char_ngrams), preprocessor=lambda text: f" {text.lower()} ", **options
+        )
+    return CountVectorizer(tokenizer=words_of, token_pattern=None, ngram_range=(1, ngrams), **options)
+
+
+def dense_of(bags, num_features):
+    matrix = np.zeros((bags.num_rows, num_features))
+    for row in range(bags.num_rows):
+        pairs = slice(bags.offsets[row], bags.offsets[row + 1])
+        matrix[row, bags.ids[pairs].numpy()] = bags.weights[pairs].numpy()
+    return matrix
+
+
+def encoded(train, test, membership=None, **options):
+    encoder = TextEncoder(**{"min_count": 1, "char_ngrams": 0, "max_features": None, **options})
+    membership = np.ones((len(train), 1)) if membership is None else membership
+    rows_of_class = [np.flatnonzero(inside) for inside in membership.T]
+    bags = encoder.fit_transform(pl.Series(train), rows_of_class), encoder.transform(pl.Series(test))
+    assert len(encoder.names()) == encoder.num_features
+    return encoder, *(dense_of(part, encoder.num_features) for part in bags)
+
+
+@pytest.mark.parametrize("weighting", ["count", "binary", "tfidf"])
+@pytest.mark.parametrize(("ngrams", "char_ngrams"), [(1, 0), (2, 0), (4, 0), (0, 1), (0, 3), (0, 5)])
+def test_weights_are_those_of_scikit_learn(ngrams, char_ngrams, weighting):
+    test = [text for text in TEST if text.strip()]  # of an empty text we take no characters, scikit-learn two spaces
+    encoder, *ours = encoded(TRAIN, test, ngrams=ngrams, char_ngrams=char_ngrams, weighting=weighting)
+    counter = vectorizer(ngrams, char_ngrams, binary=weighting == "binary")
+    theirs = [counter.fit_transform(TRAIN), counter.transform(test)]
+    if weighting == "tfidf":
+        tfidf = TfidfTransformer(sublinear_tf=True).fit(theirs[0])
+        theirs = [tfidf.transform(counts) for counts in theirs]
+    names = [name[1:-1] for name in encoder.names()] if char_ngrams else encoder.names()  # without quotation marks
+    assert sorted(names) == sorted(counter.vocabulary_)
+    columns = [counter.vocabulary_[name] for name in names]
+    if weighting == "tfidf":
+        theirs = [ROW_NORM * normalize(their) for their in theirs]
+    for our, their in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(our, their.toarray()[:, columns], rtol=2e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("min_count", [2, 3, 8])
+def test_ngrams_below_min_count_are_left_out(min_count):
+    encoder, *_ = encoded(TRAIN, TEST, ngrams=3, min_count=min_count)
+    counter = vectorizer(3, 0)
+    counts = np.asarray(counter.fit_transform(TRAIN).sum(axis=0)).ravel()
+    expected = [name for name, column in counter.vocabulary_.items() if counts[column] >= min_count]
+    assert 0 < len(expected) < len(counts)
+    assert sorted(encoder.names()) == sorted(expected)
+
+
+def test_words_and_characters_stand_side_by_side():
+    both, both_train, _ = encoded(TRAIN, TEST, ngrams=2, char_ngrams=2, weighting="count")
+    words, words_train, _ = encoded(TRAIN, TEST, ngrams=2, weighting="count")
+    characters, characters_train, _ = encoded(TRAIN, TEST, ngrams=0, char_ngrams=2, weighting="count")
+    assert both.names() == words.names() + characters.names()
+    for columns, alone in (
+        (slice(words.num_features), words_train),
+        (slice(words.num_features, None), characters_train),
+    ):
+        np.testing.assert_allclose(normalize(both_train[:, columns]), normalize(alone), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("options", [{"ngrams": 2}, {"ngrams": 0, "char_ngrams": 3}, {"ngrams": 1, "char_ngrams": 2}])
+def test_max_features_keeps_those_in_most_rows(options):
+    full, full_train, full_test = encoded(TRAIN, TEST, weighting="binary", **options)
+    kept, kept_train, kept_test = encoded(TRAIN, TEST, weighting="binary", max_features=10, **options)
+    frequency = (full_train > 0).sum(axis=0)
+    assert kept.num_features == 10
+    assert sorted((kept_train > 0).sum(axis=0)) == sorted(frequency)[-10:]
+    assert set(kept.names()) < set(full.names())
+    left = np.flatnonzero([name in kept.names() for name in full.names()])
+    np.testing.assert_array_equal(kept_test > 0, full_test[:, left] > 0)
+
+
+def test_every_row_has_the_same_length_and_empty_texts_are_empty_bags():
+    for options in ({"ngrams": 2}, {"ngrams": 0, "char_ngrams": 2}):
+        _, train, test = encoded([*TRAIN, "", None], [*TEST, None], **options)
+        np.testing.assert_allclose(np.linalg.norm(train, axis=1), [ROW_NORM] * len(TRAIN) + [0, 0], rtol=1e-5)
+        empty = [not (text or "").strip() for text in [*TEST, None]]
+        assert (np.linalg.norm(test, axis=1)[empty] == 0).all()
+
+
+def test_new_rows_are_as_long_as_the_many_that_were_trained_on():
+    encoder = TextEncoder(ngrams=1, char_ngrams=0, weighting="tfidf")
+    train = encoder.fit_transform(pl.Series(["a b", "b c"] * 10_000), [])
+    test = encoder.transform(pl.Series(["a", "a b c"]))
+    for bags in (train, test):
+        squares = bags.weights[bags.offsets[0] : bags.offsets[1]].square().sum()
+        assert squares.sqrt().item() == pytest.approx(2 * ROW_NORM, rel=1e-5)
+
+
+def test_words_that_training_never_had_are_left_out():
+    encoder, _, test = encoded(["a b c", "b c"], ["x y", "a x c", "b c z"], ngrams=2, weighting="count")
+    assert [{encoder.names()[i] for i in row.nonzero()[0]} for row in test] == [set(), {"a", "c"}, {"b", "c", "b c"}]
+
+
+def test_lowercase_is_an_option():
+    assert encoded(["Good good"], [""], ngrams=1)[0].names() == ["good"]
+    assert sorted(encoded(["Good good"], [""], ngrams=1, lowercase=False)[0].names()) == ["Good", "good"]
+
+
+def ratios(present, membership):
+    """The formula of Wang & Manning, feature by feature and class by class."""
+    result = []
+    for feature in range(present.shape[1]):
+        values = []
+        for inside in membership.T > 0:
+            p = 1 + sum(present[row, feature] for row in range(len(present)) if inside[row])
+            q = 1 + sum(present[row, feature] for row in range(len(present)) if not inside[row])
+            p_all = sum(1 + present[inside, other].sum() for other in range(present.shape[1]))
+            q_all = sum(1 + present[~inside, other].sum() for other in range(present.shape[1]))
+            values.append(abs(np.log((p / p_all) / (q / q_all))))
+        result.append(max(values))
+    return np.array(result)
+
+
+def test_log_count_ratio_weights_are_the_ratio_of_each_word_that_is_there():
+    encoder, train, test = encoded(TRAIN, TEST, MEMBERSHIP, ngrams=2, weighting="log_count_ratio")
+    counter = vectorizer(2, 0, binary=True)
+    present = counter.fit_transform(TRAIN).toarray()
+    columns = [counter.vocabulary_[name] for name in encoder.names()]
+    weights = ratios(present, MEMBERSHIP)
+    np.testing.assert_allclose(train, ROW_NORM * normalize(present * weights)[:, columns], rtol=1e-4, atol=1e-5)
+    seen = counter.transform(TEST).toarray()
+    np.testing.assert_allclose(test, ROW_NORM * normalize(seen * weights)[:, columns], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        ({"ngrams": -1}, ["data.ngrams", "at least 0", "got -1"]),
+        ({"char_ngrams": -1}, ["data.char_ngrams", "at least 0", "got -1"]),
+        ({"min_count": 0}, ["data.min_count", "at least 1", "got 0"]),
+        ({"max_features": 0}, ["data.max_features", "at least 1", "got 0"]),
+        ({"ngrams": 0}, ["data.ngrams and data.char_ngrams are both 0"]),
+        ({"weighting": "tf-idf"}, ["data.weighting", "'log_count_ratio'", "got 'tf-idf'", "Did you mean 'tfidf'?"]),
+        ({"min_count": 3}, ["vocabulary is empty", "occurs 3 times", "2 training texts", "data.min_count=1"]),
+    ],
+)
+def test_settings_that_leave_nothing_to_learn_from_are_told(options, parts):
+    with pytest.raises(UserError) as error:
+        encoded(["a b", "b c"], ["a"], **options)
+    for part in parts:
+        assert part in str(error.value)
+
+
+def test_nothing_is_said_of_words_where_none_are_read(caplog):
+    caplog.set_level("INFO")
+    TextEncoder(ngrams=0).fit_transform(pl.Series(TRAIN), rows_of_class=[])
+    assert "Texts are read as characters and their n-grams up to 5." in caplog.messages

@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+import torch
+
+from rosenblatt.data.labels import rows_of_class
+from rosenblatt.data.recipe import ROW_NORM, row_norm_for
+from rosenblatt.text.weighting import inverse_document_frequency, log_count_ratio, scale
+
+RNG = np.random.default_rng(0)
+
+
+def ratios(present, membership):
+    """The formula of Wang & Manning, feature by feature and class by class."""
+    result = []
+    for feature in range(present.shape[1]):
+        values = []
+        for inside in membership.T > 0:
+            p = 1 + sum(present[row, feature] for row in range(len(present)) if inside[row])
+            q = 1 + sum(present[row, feature] for row in range(len(present)) if not inside[row])
+            p_all = sum(1 + present[inside, other].sum() for other in range(present.shape[1]))
+            q_all = sum(1 + present[~inside, other].sum() for other in range(present.shape[1]))
+            values.append(abs(np.log((p / p_all) / (q / q_all))))
+        result.append(max(values))
+    return np.array(result)
+
+
+def bags_of(present):
+    """The feature of each pair, where rows begin and end, and in how many rows each feature is."""
+    offsets = np.cumsum([0, *(present > 0).sum(axis=1)])
+    return present.nonzero()[1].astype(np.int32), offsets, (present > 0).sum(axis=0)
+
+
+@pytest.mark.parametrize("num_classes", [2, 3, 5])
+@pytest.mark.parametrize("several", [False, True], ids=["classes", "labels"])
+def test_log_count_ratios_are_those_of_a_plain_loop(num_classes, several):
+    present = (RNG.random((30, 9)) < 0.3).astype(float)
+    present[4] = present[29] = 0  # empty bags
+    target = torch.from_numpy(RNG.integers(0, num_classes, 30))
+    membership = np.eye(num_classes)[target.numpy()]
+    if several:
+        target = torch.from_numpy((RNG.random((30, num_classes)) < 0.5).astype(np.uint8))
+        membership = target.numpy()
+    found = log_count_ratio(*bags_of(present), rows_of_class(target, num_classes))
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, ratios(present, membership), rtol=1e-5)
+
+
+def test_two_labels_that_some_rows_share_are_not_taken_for_two_classes():
+    present = np.array([[1, 0, 1], [1, 1, 0], [0, 1, 1], [0, 0, 1]])
+    membership = np.array([[1, 1], [1, 0], [1, 0], [0, 0]])  # four labels in four rows, as with two classes
+    rows = [np.flatnonzero(inside) for inside in membership.T]
+    np.testing.assert_allclose(log_count_ratio(*bags_of(present), rows), ratios(present, membership), rtol=1e-5)
+
+
+def test_a_feature_of_one_class_alone_weighs_most():
+    present = np.array([[1, 0, 1], [1, 0, 1], [0, 1, 1], [0, 0, 1]])
+    telling, less, nothing = log_count_ratio(*bags_of(present), [np.array([0, 1]), np.array([2, 3])])
+    assert telling > less > nothing
+
+
+def test_features_in_many_rows_weigh_less():
+    weights = inverse_document_frequency(np.array([1, 5, 10]), num_rows=10)
+    np.testing.assert_allclose(weights, 1 + np.log(np.array([11 / 2, 11 / 6, 1])), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("num_rows", "times"), [(1, 1), (5000, 1), (20_000, 2), (45_000, 3), (80_000, 4), (80_001, 4), (10**9, 4)]
+)
+def test_rows_are_longer_where_there_are_many(num_rows, times):
+    assert row_norm_for(num_rows) == pytest.approx(times * ROW_NORM)
+
+
+def test_rows_are_scaled_to_one_length_and_empty_ones_stay_empty():
+    weights = np.array([3, 4, 0.5, 1e-3, 0], dtype=np.float32)
+    scale(weights, np.array([0, 0, 2, 2, 3, 5, 5]), norm=20.0)
+    np.testing.assert_allclose(weights, [12, 16, 20, 20, 0], rtol=1e-6)
+    nothing = np.zeros(0, dtype=np.float32)
+    scale(nothing, np.array([0, 0]), norm=20.0)
+    zeros = np.zeros(2, dtype=np.float32)
+    scale(zeros, np.array([0, 2]), norm=20.0)
+    assert zeros.tolist() == [0, 0]
