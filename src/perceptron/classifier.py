@@ -1,4 +1,4 @@
-"""The one LightningModule: the book's training loop, with the Trainer around it.
+"""The LightningModule of the project: the book's training loop, with the Trainer around it.
 
 The five steps of the book's loop (examples 3.11 and 3.21) are zero_grad, forward, loss, backward and step. Lightning
 does the first and the last two around `Classifier.training_step`, which is steps two and three.
@@ -6,200 +6,81 @@ does the first and the last two around `Classifier.training_step`, which is step
 
 from __future__ import annotations
 
-import inspect
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import lightning.pytorch as pl
-import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from rosenblatt.data.features import Batch, DataSpec
-from rosenblatt.errors import UserError
-from rosenblatt.tasks.losses import ClassificationLoss
-from rosenblatt.tasks.metrics import MAX_RANKED, EpochMetrics, Result
+from rosenblatt.data.features import Features
+from rosenblatt.tasks.epoch import EpochMetrics
+from rosenblatt.tasks.task import Task
 
 
 class Classifier(pl.LightningModule):
-    """A model, its loss, its optimizer and the metrics of each split.
+    """A model, its loss, its optimizer and its metrics; the task says what its outputs mean, numbers too.
 
-    Logs ``train/...`` and ``val/...`` once an epoch: the loss, accuracy and the others of
-    `rosenblatt.tasks.metrics.make_metrics`, as means over all rows, the last partial batch included.
+    Logs ``train/...`` and ``val/...`` once an epoch: loss and metrics, as means over all rows, the last partial batch
+    included.
 
     Args:
-        model: maps features of N rows to logits (N, num_outputs).
-        spec: task and classes.
-        loss: takes logits and target.
+        model: maps features of N rows to outputs (N, num_outputs).
+        task: what there is to predict.
+        loss: takes outputs and target.
         optimizer: makes the optimizer from the parameters, such as ``functools.partial(torch.optim.Adam, lr=0.1)``.
-        scheduler: makes the learning rate schedule from the optimizer; stepped once an epoch, and given ``monitor``
-            where it is `torch.optim.lr_scheduler.ReduceLROnPlateau`.
-        monitor: the metric that the plateau schedule watches.
-        threshold: probability above which a binary class or a label counts as predicted (the book, page 62: 0.5), one
-            or one a label; what evaluations use may be set anew once training has ended.
-
-    Attributes:
-        temperature: that evaluations divide logits by; 1 unless it is set once training has ended.
-        test_result: of the last evaluation.
-        test_logits: (N, num_outputs) of the last evaluation, where it was to keep them.
+        scheduler: makes the learning rate schedule from the optimizer; stepped once an epoch.
+        monitor: the metric that a plateau schedule watches.
     """
 
     def __init__(
         self,
         model: nn.Module,
-        spec: DataSpec,
-        loss: ClassificationLoss,
+        task: Task,
+        loss: nn.Module,
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
         scheduler: Callable[[Optimizer], LRScheduler] | None = None,
         monitor: str = "val/loss",
-        threshold: float | Sequence[float] = 0.5,
     ) -> None:
         super().__init__()
-        self.model = model
-        self.spec = spec
-        self.loss = loss
-        self.make_optimizer = optimizer
-        self.make_scheduler = scheduler
-        self.monitor = monitor
-        # The ranking metrics keep every row; in training, where the model changes with each step, they say little.
-        self.train_metrics = EpochMetrics(spec, threshold, ranking=False)
-        # With hundreds of classes they take longer than the epoch, and wait for the evaluation at the end.
-        self.val_metrics = EpochMetrics(spec, threshold, ranking=len(spec.classes) <= MAX_RANKED)
-        self.threshold = threshold
-        self.temperature = 1.0
-        self._restored: dict[str, Any] | None = None
-        self.start_test()
-        self.test_result = Result({}, {})
-        self.test_logits = torch.empty(0)
+        self.model, self.loss = model, loss
+        self.make_optimizer, self.make_scheduler, self.monitor = optimizer, scheduler, monitor
+        # What ranks rows keeps every one; in training, where the model changes with each step, it says little.
+        self.train_metrics = EpochMetrics(task, "train", ranking=False)
+        self.val_metrics = EpochMetrics(task, "val", ranking=task.ranks_cheaply)
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        """Keep the name of the current hook, which Lightning notes thirty times a step, without torch's look at it."""
-        if name == "_current_fx_name":
-            object.__setattr__(self, name, value)
-        else:
-            super().__setattr__(name, value)
+    def forward(self, features: Features) -> Tensor:
+        """Return outputs (N, num_outputs)."""
+        outputs: Tensor = self.model(features)
+        return outputs
 
-    def forward(self, features: Any) -> Tensor:
-        """Return logits (N, num_outputs)."""
-        logits: Tensor = self.model(features)
-        return logits
-
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: tuple[Features, Tensor], batch_idx: int) -> Tensor:
         """Steps two and three of the book's loop: forward and loss. The Trainer does the other three."""
         features, target = batch
-        logits = self.model(features)
-        loss: Tensor = self.loss(logits, target)
-        self.train_metrics.update(logits, target, loss)
+        outputs = self.model(features)
+        loss: Tensor = self.loss(outputs, target)
+        self.train_metrics.update(outputs, target, loss)
         return loss
 
-    # Lightning asks for it before each step, and Python would work it out anew each time.
-    training_step.__signature__ = inspect.signature(training_step)  # type: ignore[attr-defined]
-
-    def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: Optimizer) -> None:
-        """Step one of the book's loop, without the look for a compiler that torch's own `zero_grad` takes."""
-        for group in optimizer.param_groups:
-            for parameter in group["params"]:
-                parameter.grad = None
-
-    def on_validation_model_zero_grad(self) -> None:
-        """Leave the gradients of the epoch's last step, for histograms; the next step forgets them."""
-
-    def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Count a validation batch and return its logits; the Trainer has seen to eval mode and no gradients."""
+    def validation_step(self, batch: tuple[Features, Tensor], batch_idx: int) -> None:
+        """Count a validation batch; the Trainer has seen to eval mode and no gradients."""
         features, target = batch
-        logits: Tensor = self.model(features)
-        self.val_metrics.update(logits, target, self.loss(logits, target))
-        return logits
+        outputs = self.model(features)
+        self.val_metrics.update(outputs, target, self.loss(outputs, target))
 
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Count a batch of whichever split is evaluated."""
-        features, target = batch
-        logits: Tensor = self.model(features)
-        if self.temperature != 1:
-            logits = logits / self.temperature
-        self.test_metrics.update(logits, target, self.loss(logits, target))
-        if self._keep_logits:
-            self._kept_logits.append(logits)
-
-    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return logits (N, num_outputs)."""
-        logits: Tensor = self.model(batch[0])
-        return logits
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep what was counted of an epoch that has not ended."""
-        if "optimizer_states" in checkpoint:  # not of weights alone
-            checkpoint["train_metrics"] = self.train_metrics.progress()
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take it back, once training starts."""
-        self._restored = checkpoint.get("train_metrics")
-
-    def on_train_start(self) -> None:
-        """Go on counting the epoch that a checkpoint was saved in, and note its learning rate."""
-        self.on_train_epoch_start()
-        if self._restored is not None:
-            self.train_metrics.restore_progress(self._restored)
-            self._restored = None
+    def predict_step(self, batch: tuple[Features, Tensor], batch_idx: int) -> Tensor:
+        """Return outputs (N, num_outputs), which the task makes predictions and figures of."""
+        outputs: Tensor = self.model(batch[0])
+        return outputs
 
     def on_train_epoch_end(self) -> None:
-        """Compute and log the training metrics, once an epoch, and the learning rate that they come from."""
-        self._log("train", self.train_metrics)
-        self.log("lr", self.lr_of_epoch)
+        """Log the training metrics."""
+        self.log_dict(self.train_metrics.values(), sync_dist=self.trainer.world_size > 1)
 
     def on_validation_epoch_end(self) -> None:
-        """Compute and log the validation metrics, once an epoch."""
-        self._log("val", self.val_metrics)
-
-    def _log(self, split: str, metrics: EpochMetrics) -> None:
-        values = {f"{split}/{name}": value for name, value in metrics.compute().values.items()}
-        self._check(f"{split}/loss", values[f"{split}/loss"])
-        self.log_dict(values, sync_dist=self.trainer.world_size > 1)
-
-    def _check(self, name: str, loss: float) -> None:
-        """End a run whose loss is no number any more, with the reason, before an epoch of it is called the best.
-
-        `lightning.pytorch.callbacks.EarlyStopping(check_finite=True)` ends it too, but as if all were well.
-        """
-        if not math.isfinite(loss) and not self.trainer.sanity_checking:
-            lr = self.lr_of_epoch
-            raise UserError(
-                f"Training ended without a result: {name} became {loss} in epoch {self.current_epoch + 1} at "
-                f"lr={lr:g}. Try a smaller lr, such as lr={lr / 10:g}, or trainer.gradient_clip_val=1."
-            )
-
-    def on_train_epoch_start(self) -> None:
-        """Note the learning rate, since the schedule has set the next one before the epoch's loss is known."""
-        self.lr_of_epoch = self.trainer.optimizers[0].param_groups[0]["lr"]
-
-    def on_fit_start(self) -> None:
-        """Forget what an earlier pass that was cut off had counted."""
-        self.train_metrics.reset()
-        self.val_metrics.reset()
-
-    def start_test(self, ranking: bool = True, keep_logits: bool = False) -> None:
-        """Make ready for the evaluation of a split.
-
-        Args:
-            ranking: also AUROC and average precision, however many classes there are.
-            keep_logits: leave them in ``test_logits``.
-        """
-        self._keep_logits = keep_logits
-        self._kept_logits: list[Tensor] = []
-        ranking = ranking or len(self.spec.classes) <= MAX_RANKED
-        self.test_metrics = EpochMetrics(self.spec, self.threshold, ranking, per_class=True)
-
-    def on_test_epoch_start(self) -> None:
-        """Start the evaluation from zero rows."""
-        self.test_metrics.reset()
-
-    def on_test_epoch_end(self) -> None:
-        """Keep the result for whoever asked for it; nothing is logged, since any split may be evaluated."""
-        self.test_result = self.test_metrics.compute()
-        self.test_logits = torch.cat(self._kept_logits).cpu() if self._kept_logits else torch.empty(0)
-        self._kept_logits = []
+        """Log the validation metrics."""
+        self.log_dict(self.val_metrics.values(), sync_dist=self.trainer.world_size > 1)
 
     def configure_optimizers(self) -> Any:
         """Make the optimizer, and the schedule where there is one."""
@@ -207,8 +88,8 @@ class Classifier(pl.LightningModule):
         if self.make_scheduler is None:
             return optimizer
         scheduler = self.make_scheduler(optimizer)
-        config: dict[str, Any] = {"scheduler": scheduler, "interval": "epoch"}
-        if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
-            # Not strict: an epoch without validation leaves the rate as it is.
-            config |= {"monitor": self.monitor, "strict": False}
-        return {"optimizer": optimizer, "lr_scheduler": config}
+        if not isinstance(scheduler, ReduceLROnPlateau):
+            return [optimizer], [scheduler]
+        # Not strict: an epoch without validation leaves the rate as it is.
+        plateau = {"scheduler": scheduler, "monitor": self.monitor, "strict": False}
+        return {"optimizer": optimizer, "lr_scheduler": plateau}

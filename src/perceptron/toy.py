@@ -9,9 +9,13 @@ import torch
 from torch import Tensor
 
 from rosenblatt.data.batches import Batches
-from rosenblatt.data.features import DataSpec, Features, Splits, class_counts
+from rosenblatt.data.features import Features, Splits
 from rosenblatt.data.module import DataModule
 from rosenblatt.errors import UserError
+from rosenblatt.tasks.binary import Binary
+from rosenblatt.tasks.classification import class_names
+from rosenblatt.tasks.multiclass import Multiclass
+from rosenblatt.tasks.task import Task
 
 
 class ToyData(DataModule):
@@ -63,19 +67,12 @@ class ToyData(DataModule):
         self.sizes = {"train": num_train, "val": num_val, "test": num_test}
         self.fresh = fresh
 
-    def load(self) -> tuple[DataSpec, Splits]:
+    def load(self) -> tuple[Task, Splits]:
         """Draw the three splits, each from a generator of its own."""
         splits = {split: self.draw(size, number) for number, (split, size) in enumerate(self.sizes.items())}
         num_classes = int(self.labels.max()) + 1
-        spec = DataSpec(
-            num_features=self.centers.shape[1],
-            bags=False,
-            task="binary" if num_classes == 2 else "multiclass",
-            classes=tuple(str(label) for label in range(num_classes)),
-            class_counts=tuple(class_counts(splits["train"][1], num_classes).tolist()),
-            num_rows=self.sizes["train"],
-        )
-        return spec, splits
+        task = Binary() if num_classes == 2 else Multiclass(class_names(num_classes))
+        return task.counted(splits["train"][1]), splits
 
     def draw(self, num_points: int, number: int) -> tuple[Features, Tensor]:
         """Return points (num_points, num_features) and their classes (num_points,), in random order.

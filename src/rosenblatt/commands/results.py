@@ -1,148 +1,158 @@
-"""What a trained model reaches: threshold and temperature chosen on validation, splits evaluated, intervals."""
+"""What a trained model reaches: splits measured on one device, from predictions where there is a task."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import lightning.pytorch as pl
-from torch import Tensor
+import torch
+from lightning.pytorch.utilities.model_helpers import is_overridden
+from torch import Tensor, nn
 
-from perceptron.classifier import Classifier
-from rosenblatt.data.module import DataModule
+from rosenblatt.data.contract import pair_of
 from rosenblatt.errors import UserError
-from rosenblatt.tasks.baseline import majority_baseline
-from rosenblatt.tasks.calibration import calibration_error, fit_temperature
-from rosenblatt.tasks.evaluation import to_probs
-from rosenblatt.tasks.intervals import bootstrap, wilson
-from rosenblatt.tasks.metrics import MAX_RANKED, Result
-from rosenblatt.tasks.threshold import Fixed, Tuned
+from rosenblatt.tasks.epoch import EpochMetrics
+from rosenblatt.tasks.measured import MAX_KEPT, Measured
+from rosenblatt.tasks.task import Task
 
 log = logging.getLogger(__name__)
 
-MAX_KEPT = 50_000_000  # logits of a split that are kept, 200 MB; beyond that, accuracy alone has an interval
 
+class Evaluator:
+    """Measures a module on splits; the Trainer sees to the device, eval mode and no gradients.
 
-def evaluate(trainer: pl.Trainer, classifier: Classifier, batches: Any, last: bool, keep_all: bool = False) -> Result:
-    """Return loss and metrics of a whole split; the Trainer sees to the device, eval mode and no gradients.
-
-    Args:
-        trainer: of any state.
-        classifier: with the weights to evaluate.
-        batches: of all rows of the split.
-        last: whether this is the split that is reported, of which more is computed.
-        keep_all: keep logits however many there are.
-    """
-    num_logits = batches.target.shape[0] * classifier.spec.num_outputs
-    trainer.limit_test_batches = 1.0
-    classifier.start_test(ranking=last, keep_logits=keep_all or num_logits <= MAX_KEPT)
-    trainer.test(classifier, dataloaders=batches, verbose=False)
-    return classifier.test_result
-
-
-def tune(
-    trainer: pl.Trainer, classifier: Classifier, data: DataModule, threshold: Fixed | Tuned, calibration: str | None
-) -> None:
-    """Fit the temperature and choose the threshold, on validation, and give both to the classifier.
+    On one device, however many have trained: shares of rows made equal by repeating some would count these twice.
 
     Args:
-        trainer: of any state.
-        classifier: with the weights to evaluate.
-        data: has the validation split.
-        threshold: how it is chosen.
-        calibration: ``temperature`` or ``None``.
-
-    Raises:
-        UserError: no threshold has the precision that is wanted; there are too many rows.
+        module: with the weights to measure.
+        accelerator: of the Trainer.
+        precision: of the Trainer.
     """
-    if calibration is None and not isinstance(threshold, Tuned):
-        return
-    evaluate(trainer, classifier, data.batches("val"), last=False)
-    logits, target = classifier.test_logits, data.splits["val"][1]
-    if len(logits) < len(target):
-        raise UserError("threshold, calibration: there are too many validation rows and labels to keep them all.")
-    if calibration is not None:
-        classifier.temperature = fit_temperature(logits, target, classifier.spec.task)
-        logits = logits / classifier.temperature
-    if isinstance(threshold, Tuned):
-        probs = to_probs(logits, classifier.spec.task)
-        chosen = threshold.choose(probs, target, classifier.spec.classes)
-        classifier.threshold = chosen[0] if classifier.spec.task == "binary" else chosen
+
+    def __init__(self, module: pl.LightningModule, accelerator: str = "auto", precision: Any = "32-true") -> None:
+        self.module = module
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()  # the others have ended, and nobody is to wait for them
+        quiet: dict[str, Any] = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+        try:
+            self.trainer = pl.Trainer(
+                accelerator=accelerator, devices=1, precision=precision, enable_checkpointing=False, **quiet
+            )
+        except ImportError as error:  # such as torch_xla, for a TPU
+            raise UserError(f"accelerator={accelerator}: {str(error).splitlines()[0]}. Try auto.") from None
+
+    def outputs(self, loader: Any, collect: Collect) -> None:
+        """Hand what ``predict_step`` makes of each batch to a callback."""
+        self.trainer.callbacks = [collect]  # type: ignore[attr-defined]
+        self.trainer.predict(self.module, dataloaders=loader, return_predictions=False)
+
+    def measured(
+        self, loader: Any, task: Task, loss: nn.Module, ranking: bool, per_class: bool = False, keep_all: bool = False
+    ) -> Measured:
+        """Return what the module's predictions of a split reach.
+
+        Args:
+            loader: batches of features and target.
+            task: what the outputs mean.
+            loss: takes outputs and target.
+            ranking: also metrics that sort all rows, however many classes there are.
+            per_class: also those of every class by itself.
+            keep_all: keep outputs however many there are.
+        """
+        metrics = EpochMetrics(task, ranking=ranking or task.ranks_cheaply, per_class=per_class)
+        collect = Measure(task, loss, metrics, math.inf if keep_all else MAX_KEPT)
+        self.outputs(loader, collect)
+        values, classes = metrics.to("cpu").compute()
+        return Measured(values, classes, *collect.kept())
+
+    def logged(self, loader: Any, split: str) -> dict[str, float]:
+        """Return what the module's own steps log of a split: ``validation_step`` or ``test_step``.
+
+        Args:
+            loader: of the split.
+            split: ``val`` or ``test``.
+        """
+        step, run = {"val": ("validation_step", self.trainer.validate), "test": ("test_step", self.trainer.test)}[split]
+        if not is_overridden(step, self.module, pl.LightningModule):
+            return {}
+        self.trainer.callbacks = []  # type: ignore[attr-defined]
+        found = run(self.module, dataloaders=loader, verbose=False)
+        return {name: float(value) for one in found for name, value in one.items()}
 
 
-def put_in_proportion(classifier: Classifier, target: Tensor, result: Result) -> dict[str, float]:
-    """Return 95 % intervals of the metrics of a split that was just evaluated, its calibration error, and a baseline.
+class Collect(pl.Callback):
+    """Gets the outputs of each batch, and the batch."""
+
+    def on_predict_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Take them."""
+        self.take(outputs, batch)
+
+    def take(self, outputs: Any, batch: Any) -> None:
+        """Take the outputs of a batch."""
+        raise NotImplementedError
+
+
+class Measure(Collect):
+    """Counts batches for metrics, and keeps outputs and targets.
 
     Args:
-        classifier: that has evaluated it.
-        target: of the split.
-        result: of the split.
-
-    Returns:
-        ``acc_low`` and ``acc_high``, the same of other metrics, ``ece``, ``ece_uncalibrated`` where logits were divided
-        by a temperature, and with ``baseline_`` before their names the metrics of the majority class.
+        task: what the outputs mean.
+        loss: takes outputs and target.
+        metrics: that count them.
+        most: numbers of outputs that are kept.
     """
-    spec, logits = classifier.spec, classifier.test_logits
-    num_rows = target.shape[0]
-    found: dict[str, float] = {}
-    intervals = {"acc": wilson(round(result.values["acc"] * num_rows), num_rows)}
-    if len(logits) == num_rows:
-        probs = to_probs(logits, spec.task)
-        ranking = len(spec.classes) <= MAX_RANKED
-        intervals |= bootstrap(spec, probs, target, classifier.threshold, ranking)
-        found["ece"] = calibration_error(probs, target, spec.task)
-        if classifier.temperature != 1:
-            before = to_probs(logits * classifier.temperature, spec.task)
-            found["ece_uncalibrated"] = calibration_error(before, target, spec.task)
-    for name, (low, high) in intervals.items():
-        found |= {f"{name}_low": low, f"{name}_high": high}
-    baseline = majority_baseline(spec, target, classifier.loss)
-    return found | {f"baseline_{name}": value for name, value in baseline.items()}
+
+    def __init__(self, task: Task, loss: nn.Module, metrics: EpochMetrics, most: float) -> None:
+        self.task, self.loss, self.metrics, self.most = task, loss, metrics, most
+        self._outputs: list[Tensor] = []
+        self._targets: list[Tensor] = []
+        self._num = 0
+
+    def take(self, outputs: Any, batch: Any) -> None:
+        """Count a batch."""
+        pair = pair_of(batch)
+        if pair is None or not isinstance(outputs, Tensor):
+            raise UserError(
+                "module: to evaluate by a task, predict_step has to return a tensor of outputs, and a batch to be "
+                "(features, target). Without task= the module's own test_step is taken."
+            )
+        target = pair[1]
+        if not self._targets:
+            self.task.check(outputs, target)
+            self.metrics.to(outputs.device)
+        self.metrics.update(outputs, target, self.loss(outputs, target))
+        self._targets.append(target.cpu())
+        self._num += outputs.numel()
+        if self._num <= self.most:
+            self._outputs.append(outputs.detach().cpu())
+        else:
+            self._outputs = []
+
+    def kept(self) -> tuple[Tensor, Tensor]:
+        """Return outputs, of no row where they were too many, and targets."""
+        target = torch.cat(self._targets)
+        return (torch.cat(self._outputs) if self._outputs else torch.empty(0)).float(), target
 
 
-def measured(
-    trainer: pl.Trainer, classifier: Classifier, splits: Mapping[str, Any], keep_all: bool = False
-) -> tuple[dict[str, Any], Result]:
-    """Evaluate splits.
+def history_figures(curves: Mapping[int, Mapping[str, float]], epoch: int, known: Sequence[str]) -> dict[str, float]:
+    """Return what was logged of training in an epoch, for splits that are not measured again.
 
     Args:
-        trainer: of any state.
-        classifier: with the weights to evaluate.
-        splits: batches by split.
-        keep_all: keep logits however many there are.
-
-    Returns:
-        Metrics, flat, and the whole result of the last split.
+        curves: by epoch, from 1, its metrics.
+        epoch: that the weights are of.
+        known: names of figures that there are already.
     """
-    metrics: dict[str, Any] = {}
-    result = Result({}, {})
-    for split, batches in splits.items():
-        last = split == list(splits)[-1]
-        result = evaluate(trainer, classifier, batches, last, keep_all)
-        metrics |= {f"{split}/{name}": value for name, value in result.values.items()}
-    return metrics, result
-
-
-def notes_on(metrics: Mapping[str, Any], last: str, threshold: Fixed | Tuned) -> list[tuple[str, str]]:
-    """Return what the summary says of threshold and calibration, as pairs of a word and a note.
-
-    Args:
-        metrics: flat.
-        last: the split that is reported.
-        threshold: the setting.
-    """
-    notes = []
-    if isinstance(threshold, Tuned):
-        value = metrics["threshold"]
-        shown = f"{value:.4f}" if isinstance(value, float) else f"{min(value):.4f} to {max(value):.4f}, by label"
-        notes.append(("threshold", f"{shown}: {threshold.described} on validation"))
-    elif metrics["threshold"] != 0.5:
-        notes.append(("threshold", f"{metrics['threshold']:g}"))
-    if f"{last}/ece_uncalibrated" in metrics:
-        before, now = metrics[f"{last}/ece_uncalibrated"], metrics[f"{last}/ece"]
-        temperature = metrics["temperature"]
-        notes.append(("calibration", f"error {before:.4f} before, {now:.4f} with temperature {temperature:.3f}"))
-    if metrics.get(f"{last}/repeated"):
-        notes.append(("repeated", f"{metrics[f'{last}/repeated']:,} rows of {last} are in train too"))
-    return notes
+    return {
+        name: value for name, value in curves.get(epoch, {}).items() if name not in known and name.startswith("train")
+    }

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from rosenblatt.data.features import Task
 from rosenblatt.data.files import as_strings, column, read_frame
 from rosenblatt.data.labels import to_lists
 from rosenblatt.errors import UserError
@@ -102,7 +101,7 @@ class Columns:
         return pl.DataFrame(parts).select(pl.concat_str(pl.all(), separator=" ")).to_series().rename("text")
 
 
-def check_labels(lists: pl.Series, where: str, task: Task | None) -> None:
+def check_labels(lists: pl.Series, where: str, task: str | None) -> None:
     """Raise a `UserError` for rows without a label where no row says that there may be several, or none.
 
     Args:

@@ -1,15 +1,11 @@
-"""Where data and models meet: the kind of features that a batch holds, and what there is to predict."""
+"""What a batch of our own data holds: features, dense or as bags, and a target."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
-import torch
 from torch import Tensor
-
-Task: TypeAlias = Literal["binary", "multiclass", "multilabel"]
 
 
 class Bags(NamedTuple):
@@ -60,35 +56,3 @@ class Plane(NamedTuple):
     axes: tuple[str, str]
     points: Callable[[Tensor], Tensor]
     features: Callable[[Tensor], Tensor]
-
-
-@dataclass(frozen=True)
-class DataSpec:
-    """All that a model and the metrics have to know of the data.
-
-    Attributes:
-        num_features: columns of a dense batch, or size of the vocabulary of bags.
-        bags: whether features come as `Bags` or as a float tensor (N, num_features).
-        task: ``binary`` (logits (N, 1)), ``multiclass`` (logits (N, num_classes)) or ``multilabel`` (the same
-            shape, each class yes or no).
-        classes: class names, in the order of the target's numbers. A binary target is 1 for the second.
-        class_counts: rows of the training split with each class.
-        num_rows: rows of the training split.
-    """
-
-    num_features: int
-    bags: bool
-    task: Task
-    classes: tuple[str, ...]
-    class_counts: tuple[int, ...]
-    num_rows: int
-
-    @property
-    def num_outputs(self) -> int:
-        """The number of logits per row."""
-        return 1 if self.task == "binary" else len(self.classes)
-
-
-def class_counts(target: Tensor, num_classes: int) -> Tensor:
-    """Return the rows that have each class, (num_classes,) int64, of a target of either kind."""
-    return target.sum(dim=0, dtype=torch.int64) if target.ndim == 2 else torch.bincount(target, minlength=num_classes)

@@ -17,13 +17,15 @@ from torch import Tensor
 from rosenblatt.data.cache import Cache, Entry, key_of, recorded, tell_again
 from rosenblatt.data.columns import Columns, check_labels
 from rosenblatt.data.encoder import Encoder
-from rosenblatt.data.features import SPLITS, Bags, DataSpec, Splits, Task, class_counts
+from rosenblatt.data.features import SPLITS, Bags, Splits
 from rosenblatt.data.files import column
-from rosenblatt.data.labels import LabelEncoder
 from rosenblatt.data.module import DataModule, as_parquet
 from rosenblatt.data.recipe import Auto
 from rosenblatt.data.splits import by_column, by_fractions, check_fractions, num_repeated
 from rosenblatt.errors import UserError
+from rosenblatt.tasks.inference import task_from
+from rosenblatt.tasks.labels import LabelEncoder
+from rosenblatt.tasks.task import Task
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +41,7 @@ class FileData(DataModule):
         split_column: column of ``train`` that says ``train``, ``val`` or ``test`` in each row; ``split`` need not be
             there. A split with a file of its own is not taken from it. ``None``: there is none.
         fractions: shares of train, val and test, for the splits that are not given otherwise.
-        task: ``binary``, ``multiclass`` or ``multilabel``; ``None``: what the labels are.
+        task: ``binary``, ``multiclass``, ``multilabel`` or ``regression``; ``None``: what the labels are.
         batch_size: rows per training batch, or ``"auto"``.
         seed: of the random split and the order of the training rows.
         cache: folder for encoded data, so that the next run on them need not encode them, or ``None``.
@@ -58,7 +60,7 @@ class FileData(DataModule):
         columns: Columns,
         split_column: str | int | None,
         fractions: Sequence[float],
-        task: Task | None,
+        task: str | None,
         batch_size: int | Auto,
         seed: int,
         cache: str | None,
@@ -72,10 +74,10 @@ class FileData(DataModule):
         self.split_column = None if split_column is None else str(split_column)  # a number where there is no header
         self.fractions = dict(zip(SPLITS, fractions, strict=True))
         self.label_encoder = LabelEncoder(task)
-        self.task = task
+        self.said = task
         self.cache = cache
 
-    def load(self) -> tuple[DataSpec, Splits]:
+    def load(self) -> tuple[Task, Splits]:
         """Read, split, and encode with what the training rows teach; or take what an earlier run has encoded."""
         if self.cache is None:
             return self._load()
@@ -94,7 +96,7 @@ class FileData(DataModule):
                 tell_again(entry.facts["messages"], dict(zip(entry.facts["paths"], self.paths.values(), strict=True)))
                 return found
         with recorded("rosenblatt") as messages:
-            spec, splits = self._load()
+            task, splits = self._load()
         tensors = {"rows": _as_tensor(self._rows)}
         vocabulary = self.encoder.vocabulary()
         if vocabulary is not None:
@@ -104,42 +106,44 @@ class FileData(DataModule):
             parts = features._asdict() if isinstance(features, Bags) else {"dense": features}
             tensors |= {f"{split}/{name}": tensor for name, tensor in parts.items()}
         paths = list(self.paths.values())
-        facts = {"spec": asdict(spec), "splits": list(splits), "paths": paths, "messages": messages}
+        facts = {"task": [task.name, task.facts()], "splits": list(splits), "paths": paths, "messages": messages}
         facts |= {"encoder": self.encoder.facts(), "num_repeated": self.num_repeated}
         cache.write(key, Entry(tensors, facts))
-        return spec, splits
+        return task, splits
 
     @property
     def _decisive(self) -> dict[str, Any]:
         """All settings that decide what becomes of the files."""
-        settings = {name: getattr(self, name) for name in ("split_column", "fractions", "task")}
+        settings = {name: getattr(self, name) for name in ("split_column", "fractions", "said")}
         settings |= asdict(self.columns) | self.choice_of_columns | self.encoder.settings
         drawn = set(self.paths) != set(SPLITS)  # at random, unless a column says
         return settings | {"source": type(self).__name__, "seed": self.seed if drawn else None}
 
-    def _restore(self, entry: Entry) -> tuple[DataSpec, Splits]:
+    def _restore(self, entry: Entry) -> tuple[Task, Splits]:
         tensors, facts = entry
-        known = facts["spec"]
-        spec = DataSpec(**known | {name: tuple(known[name]) for name in ("classes", "class_counts")})
-        self.label_encoder.classes, self.label_encoder.task = spec.classes, spec.task
+        task = task_from(*facts["task"])
+        self.label_encoder.classes, self.label_encoder.task = task.classes, task.name
         vocabulary = pl.read_parquet(_as_bytes(tensors["vocabulary"])) if "vocabulary" in tensors else None
         self.encoder.learn(facts["encoder"], vocabulary)
         self.num_repeated, self._rows = facts["num_repeated"], _as_bytes(tensors["rows"])
         splits: Splits = {}
         for split in facts["splits"]:
             features = (
-                Bags(*(tensors[f"{split}/{name}"] for name in Bags._fields)) if spec.bags else tensors[f"{split}/dense"]
+                tensors[f"{split}/dense"]
+                if f"{split}/dense" in tensors
+                else Bags(*(tensors[f"{split}/{name}"] for name in Bags._fields))
             )
             splits[split] = features, tensors[f"{split}/target"]
-        return spec, splits
+        return task, splits
 
-    def _load(self) -> tuple[DataSpec, Splits]:
+    def _load(self) -> tuple[Task, Splits]:
         frames = {split: self.columns.read(path) for split, path in self.paths.items()}
         whole = frames["train"]
         num_rows = whole.height
+        where = f"{self.paths['train']}, column {self.columns.label!r}"
+        self.label_encoder.infer(self.labels_of(whole, "train"), where)
         if self._splits_are_named(whole):
             assert self.split_column is not None
-            self.labels_of(whole, "train")  # a label that is missing is told with its row in the file, not in a split
             # A file of its own wins; the rows that the column gives to that split are used for nothing.
             frames = by_column(whole, self.split_column, self.paths["train"]) | {
                 split: frame for split, frame in frames.items() if split != "train"
@@ -148,7 +152,8 @@ class FileData(DataModule):
         missing = [split for split in SPLITS if split not in frames and self.fractions[split] > 0]
         if missing:
             shares = {split: self.fractions[split] for split in ("train", *missing)}
-            rows = by_fractions(labels["train"], shares, self.seed)
+            numbers = self.label_encoder.task == "regression"
+            rows = by_fractions(len(labels["train"]) if numbers else labels["train"], shares, self.seed)
             frames |= {split: frames["train"][rows[split]] for split in (*missing, "train")}
             labels |= {split: labels["train"][rows[split]] for split in (*missing, "train")}
         self.label_encoder.fit(labels["train"])
@@ -163,16 +168,7 @@ class FileData(DataModule):
         self._rows = as_parquet(frames[next(split for split in reversed(SPLITS) if split in frames)])
         del labels, whole  # `encode` frees the frames when it can: beside the features they need twice the memory
         found = self.encode(frames, targets)
-        assert self.label_encoder.task is not None
-        spec = DataSpec(
-            num_features=self.encoder.num_features,
-            bags=isinstance(found["train"][0], Bags),
-            task=self.label_encoder.task,
-            classes=self.label_encoder.classes,
-            class_counts=tuple(class_counts(targets["train"], len(self.label_encoder.classes)).tolist()),
-            num_rows=targets["train"].shape[0],
-        )
-        return spec, {split: found[split] for split in SPLITS if split in found}
+        return self.label_encoder.made(targets["train"]), {split: found[split] for split in SPLITS if split in found}
 
     def _splits_are_named(self, frame: pl.DataFrame) -> bool:
         """Return whether the file has the column; only the default name may be one that is not there."""
@@ -180,9 +176,9 @@ class FileData(DataModule):
             column(frame, self.split_column, "data.split_column", self.paths["train"])
         return self.split_column in frame.columns
 
-    def last_rows(self) -> bytes:
-        """Return the rows of the last split as a Parquet file."""
-        return self._rows
+    def rows(self, split: str) -> bytes | None:
+        """Return the rows of the last split as a Parquet file; those of others are not kept."""
+        return self._rows if split == list(self.splits)[-1] else None
 
     def labels_of(self, frame: pl.DataFrame, split: str) -> pl.Series:
         """Return the labels of each row, as lists."""

@@ -1,9 +1,10 @@
-"""LightningDataModules: where splits come from, encoded once, and served as batches."""
+"""LightningDataModules of our own: splits in memory, encoded once, and served as whole batches."""
 
 from __future__ import annotations
 
 import io
 from abc import abstractmethod
+from typing import Any
 
 import lightning.pytorch as pl
 from polars import DataFrame
@@ -12,18 +13,20 @@ from torch import Tensor
 from rosenblatt.data.batches import Batches
 from rosenblatt.data.columns import Columns
 from rosenblatt.data.encoder import Encoder
-from rosenblatt.data.features import DataSpec, Plane, Splits
+from rosenblatt.data.features import Bags, Plane, Splits
+from rosenblatt.data.fingerprint import fingerprint
 from rosenblatt.data.points import PointEncoder, frame_of
 from rosenblatt.data.recipe import Auto, batch_size_for
 from rosenblatt.errors import UserError
+from rosenblatt.tasks.task import Task
 
 EVAL_ROWS = 4096  # rows per batch where nothing is learnt: the fewer batches, the faster
 
 
 class DataModule(pl.LightningDataModule):
-    """Train, validation and test splits in memory, as whole batches.
+    """Train, validation and test splits in memory, as whole batches; it offers all that the contract has a place for.
 
-    To add a source of data, derive from this and write `load` (README, "Add a data set").
+    To add a source of data, derive from this and write `load`; any other LightningDataModule runs as well.
 
     Args:
         batch_size: rows per training batch; ``"auto"``: about a hundredth of the training rows
@@ -32,15 +35,15 @@ class DataModule(pl.LightningDataModule):
 
     Attributes:
         splits: features and target of ``train``, ``val`` and, where there is one, ``test``; after `setup`.
-        spec: what a model has to know of them; after `setup`.
+        task: what there is to predict; after `setup`.
         encoder: what has made features of rows, so that a saved model can make them of new ones; after `setup`. Where
             the source has none of its own, dense features are taken for columns ``x1``, ``x2``, ...
         columns: what the columns of its files hold.
         num_repeated: rows of ``val`` and ``test`` that are in ``train`` too, where that was counted.
     """
 
-    spec: DataSpec
     splits: Splits
+    task: Task
     encoder: Encoder | None = None
     columns = Columns()
 
@@ -54,22 +57,39 @@ class DataModule(pl.LightningDataModule):
         self.num_repeated: dict[str, int] = {}
 
     @abstractmethod
-    def load(self) -> tuple[DataSpec, Splits]:
+    def load(self) -> tuple[Task, Splits]:
         """Read or make the data, and encode it with what the training split alone has taught."""
 
     def setup(self, stage: str | None = None) -> None:
         """Load once; Lightning calls this before each stage."""
         if not self.splits:
-            self.spec, self.splits = self.load()
-            if self.encoder is None and not self.spec.bags:
-                self.encoder = PointEncoder(self.spec.num_features)
+            self.task, self.splits = self.load()
+            features = self.splits["train"][0]
+            if self.encoder is None and isinstance(features, Tensor):
+                self.encoder = PointEncoder(features.shape[1])
 
-    def last_rows(self) -> bytes | None:
-        """Return the rows of the last split as a Parquet file, to evaluate them again; ``None``: they are unknown."""
-        features, target = list(self.splits.values())[-1]
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """What a model may ask for: the number of features, and whether they come as bags."""
+        features = self.splits["train"][0]
+        bags = isinstance(features, Bags)
+        if self.encoder is not None:
+            return {"num_features": self.encoder.num_features, "bags": bags}
+        return {
+            "num_features": int(features.ids.max()) + 1 if isinstance(features, Bags) else features.shape[1],
+            "bags": bags,
+        }
+
+    def digest(self) -> dict[str, dict[str, Any]]:
+        """Return rows and digest of each split."""
+        return fingerprint(self.splits)
+
+    def rows(self, split: str) -> bytes | None:
+        """Return the rows of a split as a Parquet file, to look at them again; ``None``: they are unknown."""
+        features, target = self.splits[split]
         if not isinstance(features, Tensor):
             return None
-        return as_parquet(frame_of(features, target, self.spec.classes))
+        return as_parquet(frame_of(features, self.task.labels_of(target)))
 
     @property
     def plane(self) -> Plane | None:
@@ -79,7 +99,8 @@ class DataModule(pl.LightningDataModule):
     @property
     def batch_size(self) -> int:
         """Rows per training batch."""
-        return batch_size_for(self.spec.num_rows) if self.given_batch_size == "auto" else self.given_batch_size
+        num_rows = len(self.splits["train"][1])
+        return batch_size_for(num_rows) if self.given_batch_size == "auto" else self.given_batch_size
 
     def train_dataloader(self) -> Batches:
         """Training batches, in a new order each epoch."""

@@ -75,18 +75,12 @@ class PointEncoder:
         return pl.Series(self.columns)
 
 
-def frame_of(features: Tensor, target: Tensor, classes: tuple[str, ...]) -> pl.DataFrame:
+def frame_of(features: Tensor, labels: list[Any]) -> pl.DataFrame:
     """Return points and their labels as a frame.
 
     Args:
         features: (N, num_features) float32.
-        target: (N,) class numbers, or (N, num_labels) of 0 and 1.
-        classes: their names.
+        labels: of each row: a name, a list of names, or a number.
     """
     encoder = PointEncoder(features.shape[1])
-    frame = pl.DataFrame(features.numpy(), schema=encoder.columns, orient="row")
-    if target.ndim == 1:
-        labels = pl.Series("label", [classes[number] for number in target.tolist()])
-    else:
-        labels = pl.Series("label", [[classes[k] for k in row.nonzero().flatten()] for row in target])
-    return frame.with_columns(labels)
+    return pl.DataFrame(features.numpy(), schema=encoder.columns, orient="row").with_columns(pl.Series("label", labels))

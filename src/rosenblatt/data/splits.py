@@ -54,11 +54,11 @@ def by_column(frame: pl.DataFrame, column: str, where: str) -> dict[str, pl.Data
     return parts
 
 
-def by_fractions(labels: pl.Series, shares: dict[str, float], seed: int) -> dict[str, np.ndarray]:
+def by_fractions(labels: pl.Series | int, shares: dict[str, float], seed: int) -> dict[str, np.ndarray]:
     """Divide rows among splits at random, each class (its first label, where there are several) alike.
 
     Args:
-        labels: N lists of strings.
+        labels: N lists of strings, or N where there are no classes.
         shares: share of the rows for each split; ``"train"`` among them. They are made to sum to 1.
         seed: of the draw.
 
@@ -66,9 +66,12 @@ def by_fractions(labels: pl.Series, shares: dict[str, float], seed: int) -> dict
         Row numbers of each split, ascending. Each class has a row in train; but for that, sizes are right to a
         few rows.
     """
-    class_of = labels.list.first().fill_null("").rank("dense").to_numpy()  # (N,)
+    num_rows = labels if isinstance(labels, int) else len(labels)
+    class_of = (
+        np.zeros(num_rows) if isinstance(labels, int) else labels.list.first().fill_null("").rank("dense").to_numpy()
+    )
     rng = np.random.default_rng(seed)
-    shuffled = rng.permutation(len(labels))
+    shuffled = rng.permutation(num_rows)
     codes = class_of[shuffled]
     # Rows in random order within a class, class after class: every stretch of it is a stratified sample, so that
     # taking rows at even steps keeps both the classes and the sizes right.
@@ -78,7 +81,7 @@ def by_fractions(labels: pl.Series, shares: dict[str, float], seed: int) -> dict
     total = sum(shares.values())
     bounds = np.cumsum([shares[split] / total for split in shares])
     step = (np.sqrt(5) - 1) / 2  # golden ratio: its multiples, modulo 1, fill [0, 1) evenly from the first on
-    position = (rng.random() + step * np.arange(len(labels))) % 1
+    position = (rng.random() + step * np.arange(num_rows)) % 1
     number = np.searchsorted(bounds[:-1], position, side="right")
     number[first_of_class] = list(shares).index("train")
     return {split: np.sort(ordered[number == i]) for i, split in enumerate(shares)}

@@ -9,7 +9,7 @@ import polars as pl
 from torch import Tensor
 
 from rosenblatt.data.columns import Columns
-from rosenblatt.data.features import Splits, Task
+from rosenblatt.data.features import Splits
 from rosenblatt.data.files import column
 from rosenblatt.data.labelled_files import FileData
 from rosenblatt.data.recipe import Auto
@@ -43,7 +43,7 @@ class TableData(FileData):
         label_separator: str | None = None,
         header: bool | None = None,
         encoding: str = "utf-8",
-        task: Task | None = None,
+        task: str | None = None,
         batch_size: int | Auto = "auto",
         seed: int = 0,
         cache: str | None = None,

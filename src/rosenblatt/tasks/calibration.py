@@ -11,41 +11,34 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from rosenblatt.data.features import Task
-
 COOLEST, WARMEST = 0.05, 20.0  # where every row is right, each cooler temperature is more likely: somewhere it ends
 
 
-def fit_temperature(logits: Tensor, target: Tensor, task: Task) -> float:
+def fit_temperature(gaps: Tensor, softmax: bool) -> float:
     """Return the temperature T for which the probabilities of ``logits / T`` are the most likely.
 
     T is above 1 for a model that is too sure. The most probable class stays so, and 0.5 stays 0.5.
 
     Args:
-        logits: (N, 1) for binary, (N, num_outputs) otherwise, of rows that the model was not trained on.
-        target: (N,) class numbers, or (N, num_labels) of 0 and 1.
-        task: of these rows.
+        gaps: how far logits are on the wrong side, float64, of rows that the model was not trained on: (N, num_classes)
+            above that of the true class, or of any shape, on the wrong side of 0.
+        softmax: whether classes exclude each other.
 
     Returns:
         Where the mean negative log likelihood is least, from 0.05 to 20; 1 where T makes no difference.
     """
-    logits = logits.double()
-    if task == "multiclass":
-        gaps = logits - logits.gather(1, target.unsqueeze(1))  # (N, num_classes), how far before the true class
-    else:
-        gaps = logits * (1 - 2 * target.view(logits.shape).double())  # how far on the wrong side of 0
     if not gaps.any():
         return 1.0
     # The likelihood is convex in 1 / T, so that its slope passes through 0 once: Newton's steps find it, and halving
     # where such a step leaves the interval that is known to hold it.
     low, high = 1 / WARMEST, 1 / COOLEST
-    if _slope(gaps, high, task)[0] <= 0:
+    if _slope(gaps, high, softmax)[0] <= 0:
         return COOLEST
-    if _slope(gaps, low, task)[0] >= 0:
+    if _slope(gaps, low, softmax)[0] >= 0:
         return WARMEST
     inverse, length = 1.0, high - low
     while length > 1e-12 * inverse:
-        slope, curvature = _slope(gaps, inverse, task)
+        slope, curvature = _slope(gaps, inverse, softmax)
         if slope == 0:
             break
         low, high = (inverse, high) if slope < 0 else (low, inverse)
@@ -56,9 +49,9 @@ def fit_temperature(logits: Tensor, target: Tensor, task: Task) -> float:
     return 1 / inverse
 
 
-def _slope(gaps: Tensor, inverse: float, task: Task) -> tuple[float, float]:
+def _slope(gaps: Tensor, inverse: float, softmax: bool) -> tuple[float, float]:
     """Return the first and second derivative of the mean negative log likelihood by 1 / T."""
-    if task == "multiclass":
+    if softmax:
         probs = (gaps * inverse).softmax(dim=1)
         mean = (probs * gaps).sum(dim=1)
         return float(mean.mean()), float(((probs * gaps.square()).sum(dim=1) - mean.square()).mean())
@@ -80,40 +73,32 @@ class Reliability(NamedTuple):
     num_rows: Tensor
 
 
-def reliability(probs: Tensor, target: Tensor, task: Task, num_bins: int = 15) -> Reliability:
+def reliability(probs: Tensor, true: Tensor, num_bins: int = 15) -> Reliability:
     """Return how often predictions of each probability are true.
 
-    A prediction is that a row is of the second class (binary), that the most probable class is right (multiclass),
-    or that a row has a label (multilabel: those of all labels together).
-
     Args:
-        probs: (N,) of the second class for binary, (N, num_classes) otherwise.
-        target: (N,) class numbers, or (N, num_labels) of 0 and 1.
-        task: of these rows.
+        probs: (n,) of predictions, as a task's ``certainty`` gives them.
+        true: (n,) whether each is true.
         num_bins: bins; a probability on the edge of two is in the upper one.
     """
-    if task == "multiclass":
-        probs, top = probs.max(dim=1)
-        target = top == target
-    probs, target = probs.flatten().double(), target.flatten().double()  # (N, num_labels) -> (N * num_labels,)
+    probs, true = probs.double(), true.double()
     edges = torch.linspace(0, 1, num_bins + 1, dtype=torch.float64, device=probs.device)
     bins = torch.bucketize(probs, edges[1:-1], right=True)
     count = torch.bincount(bins, minlength=num_bins)
-    sums = [torch.bincount(bins, weights=numbers, minlength=num_bins) for numbers in (probs, target)]
+    sums = [torch.bincount(bins, weights=numbers, minlength=num_bins) for numbers in (probs, true)]
     return Reliability(sums[0] / count, sums[1] / count, count)
 
 
-def calibration_error(probs: Tensor, target: Tensor, task: Task, num_bins: int = 15) -> float:
+def calibration_error(probs: Tensor, true: Tensor, num_bins: int = 15) -> float:
     """Return the expected calibration error: how far probability and frequency lie apart in the mean prediction.
 
     Args:
         probs: as for `reliability`.
-        target: as for `reliability`.
-        task: as for `reliability`.
+        true: as for `reliability`.
         num_bins: as for `reliability`.
 
     Returns:
         A number from 0, which is best, to 1.
     """
-    mean_prob, share, num_rows = reliability(probs, target, task, num_bins)
+    mean_prob, share, num_rows = reliability(probs, true, num_bins)
     return float((mean_prob - share).abs().nan_to_num() @ num_rows.double() / num_rows.sum())

@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rosenblatt.data.features import DataSpec
-from rosenblatt.tasks.evaluation import decide
+from rosenblatt.tasks.counts import ratios
 
 MOST_REPLICATES, FEWEST_REPLICATES = 1000, 200
 WORK = 20_000_000  # numbers to go through, up to which there are more than the fewest replicates: some 0.2 s
 MOST_WORK = 500_000_000  # beyond, what ranks rows goes without: some 5 s
 BLOCK = 1 << 18  # numbers gone through at a time, which a processor's cache holds
 
+Interval: TypeAlias = tuple[float, float]
 Scores: TypeAlias = dict[str, Tensor]  # (num_replicates,) float64 of each metric, NaN where it is undefined
 
 
@@ -37,44 +37,49 @@ def wilson(hits: int, num_rows: int, level: float = 0.95) -> tuple[float, float]
     return low, (middle + width) / (num_rows + square) if hits < num_rows else 1.0
 
 
-def bootstrap(
-    spec: DataSpec, probs: Tensor, target: Tensor, threshold: float | Sequence[float], ranking: bool, seed: int = 0
-) -> dict[str, tuple[float, float]]:
-    """Return an interval of 95 % for each metric that `EpochMetrics` computes, the loss aside.
+def class_intervals(
+    preds: Tensor, probs: Tensor, target: Tensor, num_classes: int, ranking: bool, seed: int = 0
+) -> dict[str, Interval]:
+    """Return an interval of 95 % for each metric of a task with classes, the loss aside.
 
     ``acc`` has Wilson's. Of the others, it goes from the 2.5th to the 97.5th percentile over splits that are drawn from
     this one, row by row with replacement (Efron 1979). A metric that is undefined for all of them is left out, and so
     are ``auroc`` and ``ap`` where they would take many seconds.
 
     Args:
-        spec: task and classes.
-        probs: (N,) of the second class for binary, (N, num_classes) otherwise.
-        target: (N,) class numbers, or (N, num_labels) of 0 and 1.
-        threshold: see `EpochMetrics`.
+        preds: (N,) class numbers, or (N, num_labels) of 0 and 1: what is predicted.
+        probs: (N,) of the second of two classes, (N, num_classes) otherwise.
+        target: like ``preds``.
+        num_classes: of the task, or labels.
         ranking: also ``auroc`` and ``ap``.
         seed: of the draws.
     """
     random = np.random.default_rng(seed)
-    probs, target = probs.cpu(), target.cpu()
-    preds = decide(probs, spec.task, threshold)
-    num_rows, multilabel = target.shape[0], spec.task == "multilabel"
+    preds, probs, target = preds.cpu(), probs.cpu(), target.cpu()
+    num_rows, multilabel = target.shape[0], target.ndim == 2
+    num_outputs = 1 if probs.ndim == 1 else num_classes
     blocks: list[Scores] = []
     if not multilabel:
-        cells = CellScores(spec, preds, target)
+        cells = CellScores(preds, target, num_classes, binary=probs.ndim == 1)
         blocks += [cells(weights) for weights in _resampled_cells(random, cells.counts)]
-    num = num_replicates(num_rows * (spec.num_outputs if ranking else 1))
-    if ranking and num * num_rows * spec.num_outputs > MOST_WORK:
+    num = num_replicates(num_rows * (num_outputs if ranking else 1))
+    if ranking and num * num_rows * num_outputs > MOST_WORK:
         ranking, num = False, num_replicates(num_rows)
     labels = LabelScores(probs, preds, target) if multilabel else None
-    ranked = RankingScores(spec, probs, target) if ranking else None
+    ranked = RankingScores(probs, target) if ranking else None
     if labels or ranked:
-        for weights in _resampled_rows(random, num_rows, num, many=multilabel):
+        for weights in resampled_rows(random, num_rows, num, many=multilabel):
             if labels:
                 blocks.append(labels(weights))
             if ranked:
                 blocks += [ranked(part) for part in torch.split(weights, max(1, BLOCK // num_rows))]
     right = (preds == target).view(num_rows, -1).all(dim=1)  # (N,) or (N, num_labels) -> (N,)
-    intervals = {"acc": wilson(int(right.sum()), num_rows)}
+    return {"acc": wilson(int(right.sum()), num_rows)} | percentiles(blocks)
+
+
+def percentiles(blocks: Sequence[Scores]) -> dict[str, Interval]:
+    """Return from the 2.5th to the 97.5th percentile of each metric over all replicates that define it."""
+    intervals = {}
     for name in dict.fromkeys(name for block in blocks for name in block):
         values = torch.cat([block[name] for block in blocks if name in block])
         values = values[~values.isnan()]
@@ -98,7 +103,7 @@ def _resampled_cells(random: np.random.Generator, counts: Tensor) -> Iterator[Te
         yield torch.from_numpy(drawn)
 
 
-def _resampled_rows(random: np.random.Generator, num_rows: int, num: int, many: bool) -> Iterator[Tensor]:
+def resampled_rows(random: np.random.Generator, num_rows: int, num: int, many: bool) -> Iterator[Tensor]:
     """Yield (B, N), how often each row was drawn; ``many`` replicates at a time are right for products of matrices."""
     size = max(1, (8 * BLOCK if many else BLOCK) // num_rows)
     for start in range(0, num, size):
@@ -108,27 +113,22 @@ def _resampled_rows(random: np.random.Generator, num_rows: int, num: int, many: 
         yield torch.from_numpy(np.bincount(drawn.ravel(), minlength=drawn.size)).view(shape)
 
 
-def _ratios(hits: Tensor, predicted: Tensor, true: Tensor) -> Scores:
-    """Return F1, precision and recall of counts of one shape; 0 of nothing is 0, as `EpochMetrics` has it."""
-    pairs = {"f1": (2 * hits, predicted + true), "precision": (hits, predicted), "recall": (hits, true)}
-    return {name: above.double() / below.clamp(min=1) for name, (above, below) in pairs.items()}
-
-
 class CellScores:
     """What follows from how many rows of each class were predicted as each: F1, precision and recall.
 
     Args:
-        spec: binary or multiclass.
         preds: (N,) class numbers.
         target: (N,) class numbers.
+        num_classes: of the task.
+        binary: whether the second of two classes is what counts.
 
     Attributes:
         cell: (N,) the cell of each row: the pair of its classes, numbered.
         counts: (num_cells,) int64, rows of each.
     """
 
-    def __init__(self, spec: DataSpec, preds: Tensor, target: Tensor) -> None:
-        self.num_classes, self.binary = len(spec.classes), spec.task == "binary"
+    def __init__(self, preds: Tensor, target: Tensor, num_classes: int, binary: bool) -> None:
+        self.num_classes, self.binary = num_classes, binary
         pairs = target * self.num_classes + preds
         pairs, self.cell, self.counts = torch.unique(pairs, return_inverse=True, return_counts=True)
         self.true, self.predicted = pairs // self.num_classes, pairs % self.num_classes
@@ -144,7 +144,7 @@ class CellScores:
         hits = zeros.index_add(1, self.true[hit], weights[:, hit])
         predicted = zeros.index_add(1, self.predicted, weights)
         true = zeros.index_add(1, self.true, weights)
-        scores = _ratios(hits, predicted, true)  # (B, num_classes) each
+        scores = ratios(hits, predicted, true)  # (B, num_classes) each
         if self.binary:
             return {name: values[:, 1] for name, values in scores.items()}
         num_present = (predicted + true > 0).sum(dim=1)
@@ -173,10 +173,10 @@ class LabelScores:
         """
         weights = weights.float()  # exact up to 16 million
         hits, predicted, true = (weights @ cells.float() for cells in self.cells)  # (B, num_labels) each
-        scores = {name: values.mean(dim=1) for name, values in _ratios(hits, predicted, true).items()}
+        scores = {name: values.mean(dim=1) for name, values in ratios(hits, predicted, true).items()}
         sums = (counts.sum(dim=1, dtype=torch.float64) for counts in (hits, predicted, true))
         top, labels = (weights @ column for column in (self.top, self.labels))  # (B, 1) each
-        scores["f1_micro"] = _ratios(*sums)["f1"]
+        scores["f1_micro"] = ratios(*sums)["f1"]
         scores["p_at_1"] = (top.double() / weights.sum(dim=1, keepdim=True)).flatten()  # (B, 1) -> (B,)
         scores["r_at_1"] = (top.double() / labels.clamp(min=1)).flatten()
         return scores
@@ -186,15 +186,14 @@ class RankingScores:
     """AUROC and average precision, sorted once for all replicates.
 
     Args:
-        spec: task and classes.
-        probs: (N,) of the second class for binary, (N, num_classes) otherwise.
+        probs: (N,) of the second of two classes, (N, num_classes) otherwise.
         target: (N,) class numbers, or (N, num_labels) of 0 and 1.
     """
 
-    def __init__(self, spec: DataSpec, probs: Tensor, target: Tensor) -> None:
+    def __init__(self, probs: Tensor, target: Tensor) -> None:
         self.sorted: list[tuple[Tensor, ...]] = []
-        for i in range(spec.num_outputs):
-            truth = target[:, i] == 1 if target.ndim == 2 else target == (1 if spec.task == "binary" else i)
+        for i in range(1 if probs.ndim == 1 else probs.shape[1]):
+            truth = target[:, i] == 1 if target.ndim == 2 else target == (1 if probs.ndim == 1 else i)
             if truth.any() and not truth.all():
                 self.sorted.append(self._sort(probs if probs.ndim == 1 else probs[:, i], truth))
 

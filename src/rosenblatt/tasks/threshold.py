@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rosenblatt.errors import UserError, listed
+from rosenblatt.tasks.task import Decision
 
 Goal: TypeAlias = Literal["accuracy", "f1", "youden", "precision"]
 log = logging.getLogger(__name__)
@@ -175,6 +176,7 @@ class Fixed:
         if not 0 <= value <= 1:
             raise UserError(f"threshold.value: expected a probability from 0 to 1; got {value}.")
         self.value = value
+        self.decision = Decision()
 
 
 class Tuned:
@@ -188,6 +190,8 @@ class Tuned:
         UserError: ``precision`` without a precision, or another goal with one.
     """
 
+    value = 0.5  # until it is chosen
+
     def __init__(self, goal: Goal, at_least: float | None = None) -> None:
         if (goal == "precision") != (at_least is not None):
             raise UserError(
@@ -197,15 +201,4 @@ class Tuned:
             raise UserError(
                 f"threshold.at_least: expected a precision above 0 and up to 1, such as 0.9; got {at_least}."
             )
-        self.goal = goal
-        self.at_least = at_least
-
-    @property
-    def described(self) -> str:
-        """What was wanted, in words."""
-        words = {"accuracy": "the most rows right", "f1": "the largest F1", "youden": "the largest Youden index"}
-        return words.get(self.goal, f"the most recall at a precision of {self.at_least}")
-
-    def choose(self, probs: Tensor, target: Tensor, classes: Sequence[str]) -> list[float]:
-        """Return the threshold, or one a label; see `choose_threshold`."""
-        return choose_threshold(self.goal, probs, target, classes, self.at_least)
+        self.decision = Decision(goal, at_least)

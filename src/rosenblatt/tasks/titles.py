@@ -17,24 +17,24 @@ TITLES = {
     "auroc": "AUROC",
     "ap": "avg. precision",
     "ece": "calib. error",
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "r2": "R2",
+    "inside": "inside intervals",
 }
 
 SPLIT_TITLES = {"train": "training", "val": "validation", "test": "test"}
 
-LOW = (
-    "loss",
-    "ece",
-    "seconds",
-    "seconds_training",
-    "seconds_encoding",
-    "epochs",
-    "steps",
-)  # the fewer, the better
+BETTER: dict[str, Literal["min", "max"]] = {  # of what no metric object is there to say it
+    "ece": "min", "rmse": "min", "mae": "min", "seconds": "min", "seconds_training": "min", "seconds_encoding": "min",
+    "epochs": "min", "steps": "min",
+} | dict.fromkeys(("acc", "p_at_1", "r_at_1", "f1", "f1_micro", "precision", "recall", "auroc", "ap", "r2"), "max")  # fmt: skip
 
 
-def direction(metric: str) -> Literal["min", "max"]:
-    """Return whether a metric is to be low or high."""
-    return "min" if metric.rpartition("/")[2] in LOW else "max"
+def direction(metric: str) -> Literal["min", "max"] | None:
+    """Return whether a metric is to be low or high; ``None`` where its name does not say it. A loss is to be low."""
+    name = metric.rpartition("/")[2]
+    return "min" if name.endswith("loss") else BETTER.get(name)
 
 
 def shown(value: float | None) -> str:

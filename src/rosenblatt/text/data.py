@@ -12,13 +12,15 @@ import torch
 from torch import Tensor
 
 from rosenblatt.data.columns import Columns
-from rosenblatt.data.features import Splits, Task
+from rosenblatt.data.features import Splits
 from rosenblatt.data.files import column
 from rosenblatt.data.labelled_files import FileData
 from rosenblatt.data.labels import rows_of_class
 from rosenblatt.data.recipe import Auto
 from rosenblatt.errors import UserError
+from rosenblatt.tasks.task import Task
 from rosenblatt.text.encoder import TextEncoder
+from rosenblatt.text.ngrams import Ints
 from rosenblatt.text.weighting import Weighting
 
 log = logging.getLogger(__name__)
@@ -47,7 +49,7 @@ class TextData(FileData):
         label_separator: str | None = None,
         header: bool | None = None,
         encoding: str = "utf-8",
-        task: Task | None = None,
+        task: str | None = None,
         ngrams: int = 2,
         char_ngrams: int | Auto = "auto",
         min_count: int = 2,
@@ -91,11 +93,14 @@ class TextData(FileData):
         # Batches are stretches of rows that lie side by side, and files are often sorted by class.
         order = np.random.default_rng(0).permutation(len(train))
         target = targets["train"][torch.from_numpy(order)]
-        num_classes = len(self.label_encoder.classes)
-        bags = self.encoder.fit_transform(
-            texts.pop("train")[order],
-            rows_of_class(target, num_classes),
-            num_outputs=1 if self.label_encoder.task == "binary" else num_classes,
-        )
+        task = self.label_encoder.made(target)
+        bags = self.encoder.fit_transform(texts.pop("train")[order], groups_of(task, target), task.num_outputs)
         splits: Splits = {"train": (bags, target)}
         return splits | {split: (self.encoder.transform(text), targets[split]) for split, text in texts.items()}
+
+
+def groups_of(task: Task, target: Tensor) -> list[Ints]:
+    """Return the rows of each class; of numbers, those below the median and the others, which words may tell apart."""
+    if task.classes:
+        return rows_of_class(target, len(task.classes))
+    return rows_of_class((target > target.median()).long(), 2)

@@ -1,0 +1,232 @@
+"""What a run is made of: data, model, task, loss and module, each by its ``_target_``, and what one offers another."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import lightning.pytorch as pl
+import torch
+from omegaconf import DictConfig
+from torch import Tensor, nn
+from torchmetrics import Metric
+
+from rosenblatt.cli.build import build, build_each, names
+from rosenblatt.cli.values import plain
+from rosenblatt.data.contract import first_batches, has_split, looking, pair_of, sizes_of, task_of, to_look_at
+from rosenblatt.errors import UserError, check_choice, first_line, nearest
+from rosenblatt.tasks.classification import Classification
+from rosenblatt.tasks.epoch import EpochMetrics
+from rosenblatt.tasks.inference import task_named, task_of_batch
+from rosenblatt.tasks.regression import Regression, scaled_by
+from rosenblatt.tasks.task import Decision, Task
+from rosenblatt.tasks.titles import direction
+
+log = logging.getLogger(__name__)
+
+SCALE_BATCHES = 100  # training batches whose numbers tell the scale of a target that nobody has scaled
+
+
+class Parts(NamedTuple):
+    """What a run is made of.
+
+    Attributes:
+        data: serves batches.
+        module: that is trained.
+        model: that it was given; ``None``: it has its own.
+        task: what there is to predict; ``None``: the module alone knows.
+        loss: takes outputs and target, to measure with.
+        decision: how decisions are to be made.
+        sizes: that data offer to models.
+    """
+
+    data: pl.LightningDataModule
+    module: pl.LightningModule
+    model: nn.Module | None
+    task: Task | None
+    loss: nn.Module | None
+    decision: Decision
+    sizes: dict[str, Any]
+
+    @property
+    def logged(self) -> dict[str, bool | None]:
+        """Names of metrics that the module is known to log, and whether each is to be high; others may come."""
+        found: dict[str, bool | None] = {}
+        for part in self.module.modules():
+            if isinstance(part, EpochMetrics) and part.prefix:
+                better = part.higher_is_better()
+                found |= {f"{part.prefix}{name}": better.get(name) for name in part.names}
+        return found
+
+
+def make_parts(config: DictConfig) -> Parts:
+    """Build data, model, task, loss and module.
+
+    Raises:
+        UserError: whatever of it can't be made, or does not fit together.
+    """
+    threshold = build("threshold", config.threshold)
+    decision = threshold.decision._replace(temperature=config.calibration is not None)
+    data = build("data", config.data)
+    if not isinstance(data, pl.LightningDataModule):
+        raise UserError(
+            f"data._target_={config.data._target_}: expected a LightningDataModule; it is a {type(data).__name__}. "
+            "(Of lightning.pytorch, not of the older package pytorch_lightning.)"
+        )
+    looked = to_look_at(data)
+    sizes = sizes_of(looked)
+    said = task_of(looked, config.task)
+    takes = names(config.module)
+    task = said if isinstance(said, Task) else None
+    model = make_model(config, sizes, said) if "model" in takes else None
+    if "task" in takes or isinstance(said, str):
+        task = task or read_task(looked, model, said)
+    if task is not None:
+        task = _with_settings(config, task, threshold.value)
+    loss = None if task is None else make_loss(config.loss, task)
+    module = build(
+        "module",
+        config.module,
+        model=model,
+        task=task,
+        loss=loss,
+        optimizer=build("optimizer", config.optimizer),
+        scheduler=build("scheduler", config.scheduler, mode=mode_of(config, task)) if config.scheduler else None,
+        monitor=config.early_stopping.monitor,
+    )
+    if not isinstance(module, pl.LightningModule):
+        raise UserError(
+            f"module._target_={config.module._target_}: expected a LightningModule; it is a {type(module).__name__}. "
+            "(A network alone goes to model=..., and the project's own module trains it.)"
+        )
+    if task is not None and "task" not in takes and not isinstance(said, Task) and config.task is None:
+        task = None
+    parts = Parts(data, module, model, task, loss, decision, sizes)
+    _check_monitor(config, parts)
+    return parts
+
+
+def make_model(config: DictConfig, sizes: Mapping[str, Any], said: Task | str | None) -> nn.Module:
+    """Build the model with the sizes that it names.
+
+    Args:
+        config: of the run.
+        sizes: that data offer.
+        said: the task, as far as it is known.
+
+    Raises:
+        UserError: it needs a number of outputs that nobody knows.
+    """
+    num_outputs: int | None = None
+    if isinstance(said, Task):
+        num_outputs = said.num_outputs
+    elif said in ("binary", "regression"):
+        num_outputs = 1
+    known = {} if num_outputs is None else {"num_outputs": num_outputs}
+    if not known and "num_outputs" in names(config.model) and "num_outputs" not in config.model:
+        raise UserError(
+            "model.num_outputs: the model asks for it, and nobody says how many classes there are. Give the data "
+            "module a task (docs/bring_your_own.md), or say model.num_outputs=4."
+        )
+    model = build("model", config.model, **sizes, **known)
+    if not isinstance(model, nn.Module):
+        raise UserError(
+            f"model._target_={config.model._target_}: expected a torch.nn.Module; got {type(model).__name__}."
+        )
+    return model
+
+
+def read_task(looked: pl.LightningDataModule, model: nn.Module | None, said: str | None) -> Task:
+    """Return the task that the first batch, and what the model makes of it, are of.
+
+    Args:
+        looked: a data module to look at.
+        model: gives outputs.
+        said: the name of the task, where somebody has said it.
+    """
+    if model is None:
+        if said is None:
+            raise UserError("task: the module asks for it, and nobody says it: task=binary, multiclass, ...")
+        return task_named(said)
+    pair = pair_of(first_batches(looked)[0])
+    if pair is None:
+        raise UserError(
+            "data: expected batches of two, (features, target), which the module trains on; the first one is of "
+            "another kind. Bring a LightningModule that takes it: module=..."
+        )
+    features, target = pair
+    modes = {part: part.training for part in model.modules()}
+    with looking(), torch.no_grad():
+        try:
+            outputs = model.eval()(features)
+        except Exception as error:  # of a network of somebody's own
+            kind = f"features {tuple(features.shape)}" if isinstance(features, Tensor) else "features"
+            raise UserError(
+                f"model: {type(model).__name__} can't take the first batch, with {kind}: {first_line(error)}"
+            ) from error
+        finally:
+            for part, training in modes.items():
+                part.training = training
+    task = task_of_batch(outputs, target, said)
+    if isinstance(task, Regression):
+        batches = first_batches(looked, SCALE_BATCHES)
+        task = scaled_by(torch.cat([batch[1].flatten() for batch in batches]))
+    log.info("The first batch says: %s.", task.described)
+    return task
+
+
+def _with_settings(config: DictConfig, task: Task, threshold: float) -> Task:
+    """Return the task with the threshold and the metrics that were set."""
+    if isinstance(task, Classification):
+        task = task.at_threshold(threshold)
+    num = len(task.classes)
+    metrics = build_each("metrics", config.metrics, num_classes=num, num_labels=num, task=task.name)
+    for name, metric in metrics.items():
+        if not isinstance(metric, Metric):
+            raise UserError(f"metrics.{name}: expected a torchmetrics.Metric; it is a {type(metric).__name__}.")
+    return task.with_metrics(metrics)
+
+
+def make_loss(node: DictConfig, task: Task) -> nn.Module:
+    """Build the loss: the task's own with its settings, or somebody's own."""
+    if node.get("_target_") is None:
+        return task.loss(**{name: value for name, value in plain(node).items() if name != "_target_"})
+    loss = build("loss", node)
+    if not isinstance(loss, nn.Module):
+        raise UserError(f"loss._target_={node._target_}: expected a torch.nn.Module; it is a {type(loss).__name__}.")
+    return task.seen_by(loss)
+
+
+def mode_of(config: DictConfig, task: Task | None) -> str | None:
+    """Return whether the monitored metric is to be low or high; ``None`` where nobody says it.
+
+    What was set comes first; then what the metric says (``higher_is_better``); a loss is to be low.
+    """
+    monitor, said = str(config.early_stopping.monitor), config.early_stopping.mode
+    known: str | None = direction(monitor)
+    if task is not None:
+        better = EpochMetrics(task, ranking=True).higher_is_better().get(monitor.rpartition("/")[2])
+        known = known if better is None else "max" if better else "min"
+    if said is not None and known is not None and said != known:
+        log.warning("early_stopping.mode=%s: %s is better when %s.", said, monitor, "high" if known == "max" else "low")
+    return said or known
+
+
+def _check_monitor(config: DictConfig, parts: Parts) -> None:
+    """Raise a `UserError` for a metric to monitor that is known not to come, or whose direction nobody knows."""
+    monitor = str(config.early_stopping.monitor)
+    validates = has_split(parts.data, "val")
+    if monitor.startswith("val") and not validates:
+        raise UserError(
+            f"early_stopping.monitor={monitor}: {type(parts.data).__name__} has no val_dataloader, so nothing is "
+            "validated. Write one, or watch the training: early_stopping.monitor=train/loss"
+        )
+    known = parts.logged
+    if known and monitor.partition("/")[0] in ("train", "val"):
+        check_choice("early_stopping.monitor", monitor, [name for name in known if validates or name[:3] != "val"])
+    if mode_of(config, parts.task) is None:
+        raise UserError(
+            f"early_stopping.mode: nobody says whether {monitor} is to be low or high. Say it: early_stopping.mode=max, "
+            f"or min.{nearest(monitor, known)}"
+        )

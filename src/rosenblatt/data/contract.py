@@ -1,0 +1,137 @@
+"""What any LightningDataModule offers, used where it is there: section by section of docs/bring_your_own.md.
+
+Nothing here asks whose class something is: a capability is an attribute or a method of the data module, and where it is
+missing, what needs it is left out, or says which method to write.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any
+
+import lightning.pytorch as pl
+from lightning.pytorch.utilities.model_helpers import is_overridden
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from rosenblatt.errors import UserError, check_choice
+from rosenblatt.loop.random_state import random_state, set_random_state
+from rosenblatt.tasks.inference import TASKS, task_named
+from rosenblatt.tasks.task import Task
+
+LOADERS = {"train": "train_dataloader", "val": "val_dataloader", "test": "test_dataloader"}
+
+
+@contextmanager
+def looking() -> Iterator[None]:
+    """Leave all random numbers as they were, whatever looking at data draws."""
+    state = random_state()
+    try:
+        yield
+    finally:
+        set_random_state(state)
+
+
+def has_split(data: pl.LightningDataModule, split: str) -> bool:
+    """Return whether the data module has a loader for a split; our own ones know by their splits."""
+    splits = getattr(data, "splits", None)
+    if isinstance(splits, Mapping) and splits:
+        return split in splits
+    return is_overridden(LOADERS[split], data, pl.LightningDataModule)
+
+
+def loader_of(data: pl.LightningDataModule, split: str) -> Any | None:
+    """Return the loader that a split is evaluated with, or ``None`` where there is none.
+
+    Args:
+        data: set up for the stage of the split.
+        split: ``train`` (in order, where the data module can: ``batches(split)``), ``val`` or ``test``.
+    """
+    if not has_split(data, split):
+        return None
+    own = getattr(data, "batches", None)
+    if callable(own):
+        return own(split)
+    return None if split == "train" else getattr(data, LOADERS[split])() or None
+
+
+def sizes_of(data: pl.LightningDataModule) -> dict[str, Any]:
+    """Return the sizes that the data module offers to a model's constructor, by name.
+
+    Raises:
+        UserError: they are no mapping.
+    """
+    sizes = getattr(data, "sizes", {})
+    if not isinstance(sizes, Mapping):
+        raise UserError(
+            f"data: expected {type(data).__name__}.sizes to be a mapping, such as {{'num_features': 3}}; it is of type "
+            f"{type(sizes).__name__}."
+        )
+    return dict(sizes)
+
+
+def task_of(data: pl.LightningDataModule, said: str | None) -> Task | str | None:
+    """Return the task that the data module offers, or that was said; a word where there are no classes yet.
+
+    Raises:
+        UserError: the data module says something else than a task, or another one than was said.
+    """
+    own = getattr(data, "task", None)
+    if own is None or isinstance(own, str):
+        if said or own:
+            check_choice("task", said or str(own), TASKS)
+        return said or own
+    if not isinstance(own, Task):
+        raise UserError(
+            f"data: expected {type(data).__name__}.task to be a word, or a task such as "
+            f"rosenblatt.tasks.multiclass.Multiclass(('cat', 'dog')); it is of type {type(own).__name__}."
+        )
+    return own if said in (None, own.name) else task_named(str(said), own.classes)
+
+
+def to_look_at(data: pl.LightningDataModule) -> pl.LightningDataModule:
+    """Return a data module that is set up, to look at; the one that trains stays as it was where it could notice.
+
+    One that offers `digest` says that it can be set up more than once, and is looked at itself. Of another a copy is
+    set up: its loaders, and generators that it holds, are those of a bare Trainer then.
+    """
+    looked = data
+    if not hasattr(data, "digest"):
+        try:
+            looked = copy.deepcopy(data)
+        except Exception:  # what it holds can't be copied, such as a lock
+            looked = data
+    with looking():
+        looked.prepare_data()
+        looked.setup("fit")
+    return looked
+
+
+def first_batches(data: pl.LightningDataModule, num: int = 1) -> list[Any]:
+    """Return the first training batches, one at least, of a data module that is there to be looked at.
+
+    Raises:
+        UserError: there is no training loader, or it has no batch.
+    """
+    if not has_split(data, "train"):
+        raise UserError(f"data: {type(data).__name__} has no train_dataloader, so there is nothing to learn from.")
+    with looking():
+        loader = data.train_dataloader()
+        if isinstance(loader, DataLoader) and loader.batch_sampler is not None:
+            # Loaded here: to start workers for a batch takes longer.
+            fetch, dataset = loader.collate_fn, loader.dataset
+            loader = (fetch([dataset[row] for row in rows]) for rows in loader.batch_sampler)
+        batches = list(islice(iter(loader), num))
+    if not batches:
+        raise UserError(f"data: the training loader of {type(data).__name__} has no batch, so nothing can be learnt.")
+    return batches
+
+
+def pair_of(batch: Any) -> tuple[Any, Tensor] | None:
+    """Return features and target of a batch, or ``None`` where it is no such pair."""
+    if isinstance(batch, tuple | list) and len(batch) == 2 and isinstance(batch[1], Tensor):
+        return batch[0], batch[1]
+    return None

@@ -1,0 +1,50 @@
+"""Counts of what is true and what is predicted, and what follows from them: F1, precision and recall."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def class_counts(target: Tensor, num_classes: int) -> Tensor:
+    """Return the rows that have each class, (num_classes,) int64, of a target (N,) or (N, num_labels)."""
+    if target.ndim == 2:
+        return target.sum(dim=0, dtype=torch.int64)
+    return torch.bincount(target.long(), minlength=num_classes)
+
+
+def confusion_matrix(preds: Tensor, target: Tensor, num_classes: int) -> Tensor:
+    """Count the rows of each pair of true and predicted class.
+
+    Args:
+        preds: (N,) class numbers, or (N, num_labels) of 0 and 1.
+        target: like ``preds``.
+        num_classes: of the task; for multilabel the number of labels.
+
+    Returns:
+        (num_classes, num_classes) int64, rows true, columns predicted; for multilabel (num_labels, 2, 2), one such
+        matrix of "no" and "yes" a label.
+    """
+    if target.ndim == 1:
+        pairs = target.long() * num_classes + preds.long()
+        return torch.bincount(pairs, minlength=num_classes**2).view(num_classes, num_classes)
+    true, predicted = target.sum(dim=0), preds.sum(dim=0)
+    both = (target.bool() & preds.bool()).sum(dim=0)
+    cells = [target.shape[0] - true - predicted + both, predicted - both, true - both, both]
+    return torch.stack(cells, dim=1).view(num_classes, 2, 2)  # (num_labels, 4) -> (num_labels, true, predicted)
+
+
+def ratios(hits: Tensor, predicted: Tensor, true: Tensor) -> dict[str, Tensor]:
+    """Return F1, precision and recall of counts of one shape, float64; 0 of nothing is 0, as torchmetrics has it."""
+    pairs = {"f1": (2 * hits, predicted + true), "precision": (hits, predicted), "recall": (hits, true)}
+    return {name: above.double() / below.clamp(min=1) for name, (above, below) in pairs.items()}
+
+
+def by_class(confusions: Tensor) -> dict[str, list[float]]:
+    """Return F1, precision and recall of each class.
+
+    Args:
+        confusions: (num_classes, num_classes), rows true, columns predicted.
+    """
+    found = ratios(confusions.diagonal(), confusions.sum(dim=0), confusions.sum(dim=1))
+    return {name: values.tolist() for name, values in found.items()}

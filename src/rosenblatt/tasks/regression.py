@@ -1,0 +1,217 @@
+"""Numbers: one output a row, and an interval around it that holds nine of ten new ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor, nn
+
+from rosenblatt.errors import UserError
+from rosenblatt.tasks.classification import shape_of
+from rosenblatt.tasks.conformal import LEVEL, radius_of, share_inside
+from rosenblatt.tasks.intervals import Interval, Scores, num_replicates, percentiles, resampled_rows
+from rosenblatt.tasks.task import Decision, Task
+
+if TYPE_CHECKING:  # torchmetrics takes as long to import as torch, and predicting does without
+    from torchmetrics import Metric
+
+FEW = 400  # validation rows below which it is told how sure intervals are
+
+
+class ScaledLoss(nn.Module):
+    """A loss that is called with outputs (N,) and a target (N,) in standard deviations of the training rows.
+
+    Args:
+        loss: any, of outputs and target of one shape.
+        mean: of the target of the training rows.
+        std: of the same.
+    """
+
+    def __init__(self, loss: nn.Module, mean: float, std: float) -> None:
+        super().__init__()
+        self.loss, self.mean, self.std = loss, mean, std
+
+    def forward(self, outputs: Tensor, target: Tensor) -> Tensor:
+        """Return the loss of N rows.
+
+        Args:
+            outputs: (N, 1) or (N,).
+            target: (N,) or (N, 1), in its own units.
+        """
+        scaled = ((target.flatten() - self.mean) / self.std).to(outputs.dtype)
+        loss: Tensor = self.loss(outputs.flatten(), scaled)  # (N, 1) -> (N,), else they would be paired each with each
+        return loss
+
+
+@dataclass(frozen=True)
+class Regression(Task):
+    """A number a row; an output (N, 1) in standard deviations of the training rows, a target (N,) in its own units.
+
+    Attributes:
+        mean: of the target of the training rows.
+        std: of the same; 0 is taken for 1.
+        radius: half the width of prediction intervals, in units of the target; ``None``: not known yet.
+        num_validation: rows that it was read from.
+    """
+
+    name: ClassVar[str] = "regression"
+    needs_validation: ClassVar[bool] = True
+    baseline_title: ClassVar[str] = "mean"
+
+    mean: float = 0.0
+    std: float = 1.0
+    radius: float | None = None
+    num_validation: int = 0
+
+    @property
+    def num_outputs(self) -> int:
+        """One number."""
+        return 1
+
+    @property
+    def described(self) -> str:
+        """The task in a few words."""
+        return f"regression, mean {self.mean:.5g}, standard deviation {self.std:.5g}" if self.num_rows else "regression"
+
+    def loss(self, **settings: Any) -> nn.Module:
+        """Return the mean squared error, in variances of the training target."""
+        given = [name for name, value in settings.items() if value not in (None, 0, 0.0)]
+        if given:
+            raise UserError(f"loss.{given[0]}: numbers have no classes. Leave it out; there is loss=mae, loss=huber.")
+        return self.seen_by(nn.MSELoss())
+
+    def seen_by(self, loss: nn.Module) -> nn.Module:
+        """Return a loss that is called with scaled numbers of one shape."""
+        return ScaledLoss(loss, self.mean, self.std or 1.0)
+
+    def check(self, outputs: Any, target: Any) -> None:
+        """Raise a `UserError` unless there is one number a row, and a target of finite numbers."""
+        both = isinstance(outputs, Tensor) and isinstance(target, Tensor)
+        if not both or outputs.numel() != len(outputs) or target.numel() != len(outputs):
+            raise UserError(
+                f"model: expected outputs (N, 1) for numbers; got outputs {shape_of(outputs)} and a target "
+                f"{shape_of(target)}. Give the model one output, or say what is to be predicted: task=..."
+            )
+        if not target.isfinite().all():
+            row = int((~target.flatten().isfinite()).nonzero()[0])
+            raise UserError(f"data: expected numbers to predict; row {row + 1} of a batch has {float(target[row])}.")
+
+    def own_metrics(self, ranking: bool, per_class: bool) -> tuple[dict[str, Metric], dict[str, Metric]]:
+        """Return root mean squared error, mean absolute error, and the share of the variance that is explained."""
+        import torchmetrics as tm
+
+        found: dict[str, Metric] = {
+            "rmse": tm.MeanSquaredError(squared=False, sync_on_compute=False),
+            "mae": tm.MeanAbsoluteError(sync_on_compute=False),
+            "r2": tm.R2Score(sync_on_compute=False),
+        }
+        for metric in found.values():
+            metric.set_dtype(torch.float64)  # sums of squares of prices lose their digits in 32 bits
+        return found, {}
+
+    def scores(self, outputs: Tensor) -> Tensor:
+        """Return numbers (N,) float64 in the target's units."""
+        return outputs.flatten().double() * (self.std or 1.0) + self.mean
+
+    def decide(self, scores: Tensor) -> Tensor:
+        """Return the numbers themselves."""
+        return scores
+
+    def tuned(self, outputs: Tensor, target: Tensor, decision: Decision) -> Regression:
+        """Return the task with the radius that holds nine of ten validation rows, as `conformal` has it."""
+        if decision.by_validation:
+            raise UserError("threshold, calibration: numbers have no classes to decide between. Leave them out.")
+        radius = radius_of(self.scores(outputs) - target.flatten())
+        return replace(self, radius=radius, num_validation=len(target))
+
+    def intervals(self, scores: Tensor, target: Tensor, ranking: bool) -> dict[str, Interval]:
+        """Return bootstrapped intervals of all metrics."""
+        random, num_rows = np.random.default_rng(0), len(target)
+        if num_rows < 2:
+            return {}
+        errors = RegressionScores(scores, target)
+        blocks = resampled_rows(random, num_rows, num_replicates(num_rows), many=True)
+        return percentiles([errors(weights) for weights in blocks])
+
+    def baseline_outputs(self, target: Tensor) -> Tensor:
+        """Return the mean of the training rows, which is 0."""
+        return torch.zeros(len(target), 1)
+
+    def inside(self, scores: Tensor, target: Tensor) -> float:
+        """Return the share of rows within their prediction intervals."""
+        radius = math.inf if self.radius is None else self.radius
+        return float(((scores - target.flatten()).abs() <= radius).double().mean())
+
+    def more_figures(self, outputs: Tensor, target: Tensor) -> dict[str, float]:
+        """Return the share of rows within their prediction intervals."""
+        return {} if self.radius is None else {"inside": self.inside(self.scores(outputs), target)}
+
+    def notes(self, figures: Mapping[str, Any], split: str, decision: Decision) -> list[tuple[str, str]]:
+        """Return how wide prediction intervals are, how many rows are inside, and of few rows how sure that is."""
+        if self.radius is None:
+            return []
+        wanted, low, high = f"{LEVEL:.0%}", *share_inside(self.num_validation)
+        if math.isinf(self.radius):
+            return [("intervals", f"none: {self.num_validation} validation rows are too few for {wanted}")]
+        note = f"{wanted} within ± {self.radius:.5g}"
+        if f"{split}/inside" in figures:
+            note += f"; of {split} {figures[f'{split}/inside']:.1%} are"
+        if self.num_validation < FEW:
+            note += f" ({self.num_validation} validation rows: it may be {low:.0%} to {high:.0%} of new ones)"
+        return [("intervals", note)]
+
+    def predictions(self, scores: Tensor) -> pl.DataFrame:
+        """Return ``prediction``, and ``low`` and ``high``, between which nine of ten are."""
+        frame = pl.DataFrame({"prediction": scores.numpy()})
+        if self.radius is not None and math.isfinite(self.radius):
+            number = pl.col("prediction")
+            frame = frame.with_columns((number - self.radius).alias("low"), (number + self.radius).alias("high"))
+        return frame.with_columns(pl.when(pl.col("prediction").is_not_nan()).then(pl.all()))
+
+    def labels_of(self, target: Tensor) -> list[Any]:
+        """Return the numbers."""
+        numbers: list[float] = target.flatten().tolist()
+        return numbers
+
+    def mistakes(self, scores: Tensor, target: Tensor, at_most: int) -> list[int]:
+        """Return the rows that are farthest off, the farthest first."""
+        order: list[int] = (scores - target.flatten()).abs().argsort(descending=True, stable=True)[:at_most].tolist()
+        return order
+
+
+class RegressionScores:
+    """Root mean squared error, mean absolute error and R2 of replicates.
+
+    Args:
+        scores: (N,) what is predicted.
+        target: (N,).
+    """
+
+    def __init__(self, scores: Tensor, target: Tensor) -> None:
+        target, error = target.flatten().double(), scores.double() - target.flatten().double()
+        centred = target - target.mean()  # the same R2, with all its digits
+        self.columns = torch.stack([error.square(), error.abs(), centred, centred.square()], dim=1)  # (N, 4)
+
+    def __call__(self, weights: Tensor) -> Scores:
+        """Return the metrics of B replicates.
+
+        Args:
+            weights: (B, N), how often each row was drawn.
+        """
+        squares, distances, centred, centred_squares = (weights.double() @ self.columns).T  # (B,) each
+        num_rows = weights.sum(dim=1).double()
+        spread = centred_squares - centred.square() / num_rows
+        r2 = torch.where(spread > 0, 1 - squares / spread, math.nan)
+        return {"rmse": (squares / num_rows).sqrt(), "mae": distances / num_rows, "r2": r2}
+
+
+def scaled_by(target: Tensor, **more: Any) -> Regression:
+    """Return the task for numbers like these training ones, (N,)."""
+    numbers = target.flatten().double()
+    return Regression(num_rows=len(numbers), mean=float(numbers.mean()), std=float(numbers.std(correction=0)), **more)

@@ -1,0 +1,153 @@
+"""What every task can do: make a loss and metrics, turn outputs into what is predicted, and say how good that is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
+
+import polars as pl
+from torch import Tensor, nn
+
+from rosenblatt.tasks.intervals import Interval
+
+if TYPE_CHECKING:  # torchmetrics takes as long to import as torch, and predicting does without
+    from torchmetrics import Metric
+
+Self = TypeVar("Self", bound="Task")
+
+
+class Decision(NamedTuple):
+    """How decisions are to be made, as it was set.
+
+    Attributes:
+        goal: what the threshold is to reach on validation (`rosenblatt.tasks.threshold.Goal`), or ``None``: it stays.
+        at_least: precision to keep, for the goal ``precision``.
+        temperature: whether logits are divided by the number that makes validation the most likely.
+    """
+
+    goal: Any = None
+    at_least: float | None = None
+    temperature: bool = False
+
+    @property
+    def by_validation(self) -> bool:
+        """Whether anything is chosen on validation."""
+        return self.goal is not None or self.temperature
+
+
+@dataclass(frozen=True)
+class Task(ABC):
+    """What there is to predict; a value, which a model folder keeps.
+
+    Attributes:
+        name: as ``task=`` says it.
+        classes: their names, in the order of the target's numbers; none where there are no classes.
+        num_rows: training rows that it was learnt from; 0: not known.
+        metrics: torchmetrics on `scores` and target, by name, beside the task's own.
+    """
+
+    name: ClassVar[str]
+    needs_validation: ClassVar[bool] = False  # whether something is always chosen on it
+
+    classes: tuple[str, ...] = ()
+    num_rows: int = 0
+    metrics: Mapping[str, Metric] = field(default_factory=dict, compare=False, repr=False, kw_only=True)
+
+    @property
+    @abstractmethod
+    def num_outputs(self) -> int:
+        """The number of outputs per row."""
+
+    @property
+    def ranks_cheaply(self) -> bool:
+        """Whether metrics that sort all rows cost little enough to be computed after each epoch."""
+        return True
+
+    @property
+    @abstractmethod
+    def described(self) -> str:
+        """The task in a few words."""
+
+    @abstractmethod
+    def loss(self, **settings: Any) -> nn.Module:
+        """Return the loss that is taken where none is named; with the settings under ``loss``."""
+
+    def seen_by(self, loss: nn.Module) -> nn.Module:
+        """Return a loss of somebody's own that is called with outputs and target as this task has them."""
+        return loss
+
+    @abstractmethod
+    def check(self, outputs: Any, target: Any) -> None:
+        """Raise a `UserError` unless outputs and target of a batch are of this task."""
+
+    @abstractmethod
+    def own_metrics(self, ranking: bool, per_class: bool) -> tuple[dict[str, Metric], dict[str, Metric]]:
+        """Return the metrics of this task: those of decisions, and those of scores.
+
+        Args:
+            ranking: also those that keep the scores of all rows.
+            per_class: also those of every class by itself, under ``class_...``.
+        """
+
+    @abstractmethod
+    def scores(self, outputs: Tensor) -> Tensor:
+        """Return what outputs mean: probabilities, or numbers in the label's units."""
+
+    @abstractmethod
+    def decide(self, scores: Tensor) -> Tensor:
+        """Return what is predicted at these scores."""
+
+    def tuned(self: Self, outputs: Tensor, target: Tensor, decision: Decision) -> Self:
+        """Return the task with what validation says of decisions.
+
+        Args:
+            outputs: (N, num_outputs) of the validation rows.
+            target: of the same rows.
+            decision: what was set.
+        """
+        return self
+
+    @abstractmethod
+    def intervals(self, scores: Tensor, target: Tensor, ranking: bool) -> dict[str, Interval]:
+        """Return 95 % intervals of metrics, by name."""
+
+    @abstractmethod
+    def baseline_outputs(self, target: Tensor) -> Tensor:
+        """Return outputs (N, num_outputs) of the model that has seen no features, for the rows of ``target``."""
+
+    baseline_title: ClassVar[str] = "majority"
+
+    def more_figures(self, outputs: Tensor, target: Tensor) -> dict[str, float]:
+        """Return figures of a split beside metrics, such as a calibration error, by name."""
+        return {}
+
+    def notes(self, figures: Mapping[str, Any], split: str, decision: Decision) -> list[tuple[str, str]]:
+        """Return what there is to say of decisions, as pairs of a word and a note."""
+        return []
+
+    @abstractmethod
+    def predictions(self, scores: Tensor) -> pl.DataFrame:
+        """Return a row for each of N, with ``prediction`` and how sure it is; null where scores are NaN."""
+
+    def score_columns(self, scores: Tensor) -> pl.DataFrame | None:
+        """Return what ``probabilities=true`` adds: a column for each class; ``None``: there is nothing to add."""
+        return None
+
+    @abstractmethod
+    def labels_of(self, target: Tensor) -> list[Any]:
+        """Return the labels of N rows as people read them."""
+
+    @abstractmethod
+    def mistakes(self, scores: Tensor, target: Tensor, at_most: int) -> list[int]:
+        """Return the rows that are wrong, the worst first."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return all that makes this task, as JSON takes it."""
+        own = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "metrics"}
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in own.items()}
+
+    def with_metrics(self: Self, metrics: Mapping[str, Metric]) -> Self:
+        """Return the task with metrics of somebody's own."""
+        return replace(self, metrics=dict(metrics))
