@@ -83,6 +83,15 @@ class Classification(Task):
             "choose. Leave threshold=fixed, or set task=multilabel where several classes can be right."
         )
 
+    def decision_figures(self) -> dict[str, Any]:
+        """Return threshold and temperature."""
+        threshold = list(self.threshold) if isinstance(self.threshold, tuple) else self.threshold
+        return {"threshold": threshold, "temperature": self.temperature}
+
+    def counted_by(self: Self, target: Tensor) -> Self:
+        """Return the task with the shares of classes among these rows, where nobody has counted the training rows."""
+        return self if self.class_counts else self.counted(target)
+
     @property
     def shares(self) -> Tensor:
         """Share of each class among the training rows, (num_classes,)."""
@@ -153,7 +162,7 @@ class Classification(Task):
             check_choice("loss.class_weights", class_weights, ["balanced"])
             if not self.class_counts:
                 raise UserError(
-                    "loss.class_weights=balanced: nobody has counted the classes of these data. Give a number for each: "
+                    "loss.class_weights=balanced: nobody has counted the classes of these data. Give each a number: "
                     f"loss.class_weights=[{','.join(['1'] * len(self.classes))}]"
                 )
             return self.balanced()
@@ -209,10 +218,10 @@ def check_logits(outputs: Any, target: Any, num_outputs: int, dims: int, what: s
         dims: of the target, 1 or 2.
         what: the target in words, for the message.
     """
-    is_tensor = isinstance(outputs, Tensor) and isinstance(target, Tensor)
-    if is_tensor and outputs.ndim == 2 and outputs.shape[1] == num_outputs:
-        if target.ndim == dims and len(target) == len(outputs) and (dims == 1 or target.shape == outputs.shape):
-            return
+    tensors = isinstance(outputs, Tensor) and isinstance(target, Tensor)
+    shape = outputs.shape[:dims] if tensors else None
+    if tensors and outputs.ndim == 2 and outputs.shape[1] == num_outputs and target.shape == shape:
+        return
     raise UserError(
         f"model: expected outputs (N, {num_outputs}) for {what}; got outputs {shape_of(outputs)} and a target "
         f"{shape_of(target)}. Give the model {num_outputs} outputs, or say what is to be predicted: task=..."

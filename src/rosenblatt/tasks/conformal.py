@@ -1,7 +1,7 @@
 """Intervals that hold a share of new numbers, whatever the model: split conformal prediction.
 
-Lei, G'Sell, Rinaldo, Tibshirani and Wasserman, "Distribution-Free Predictive Inference for Regression" (2018), algorithm
-2; how sure the share is for few rows: Vovk, "Conditional validity of inductive conformal predictors" (2012).
+Lei, G'Sell, Rinaldo, Tibshirani and Wasserman, "Distribution-Free Predictive Inference for Regression" (2018),
+algorithm 2; how sure the share is for few rows: Vovk, "Conditional validity of inductive conformal predictors" (2012).
 """
 
 from __future__ import annotations

@@ -130,6 +130,10 @@ class Regression(Task):
         radius = radius_of(self.scores(outputs) - target.flatten())
         return replace(self, radius=radius, num_validation=len(target))
 
+    def decision_figures(self) -> dict[str, Any]:
+        """Return half the width of prediction intervals."""
+        return {} if self.radius is None else {"radius": self.radius}
+
     def intervals(self, scores: Tensor, target: Tensor, ranking: bool) -> dict[str, Interval]:
         """Return bootstrapped intervals of all metrics."""
         random, num_rows = np.random.default_rng(0), len(target)

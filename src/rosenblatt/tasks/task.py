@@ -99,6 +99,18 @@ class Task(ABC):
     def decide(self, scores: Tensor) -> Tensor:
         """Return what is predicted at these scores."""
 
+    def tempered(self, outputs: Tensor) -> Tensor:
+        """Return outputs as the loss takes them once decisions are made."""
+        return outputs
+
+    def decision_figures(self) -> dict[str, Any]:
+        """Return what was decided, as ``metrics.json`` has it."""
+        return {}
+
+    def counted_by(self: Self, target: Tensor) -> Self:
+        """Return the task with a baseline from these rows, where training rows were not counted."""
+        return self
+
     def tuned(self: Self, outputs: Tensor, target: Tensor, decision: Decision) -> Self:
         """Return the task with what validation says of decisions.
 
