@@ -21,6 +21,7 @@ from perceptron.models import num_parameters
 from rosenblatt.cli.build import build
 from rosenblatt.cli.libraries import silence_libraries, use_threads
 from rosenblatt.cli.settings import check
+from rosenblatt.commands.figures import Ending, make_live
 from rosenblatt.commands.job import (
     check_objectives,
     current_job,
@@ -30,31 +31,30 @@ from rosenblatt.commands.job import (
     warn_of_sweep_settings,
 )
 from rosenblatt.commands.make import make_callbacks, make_classifier
-from rosenblatt.commands.pictures import Gallery, make_live, write_report
 from rosenblatt.commands.results import measured, notes_on, put_in_proportion, tune
 from rosenblatt.commands.resume import last_checkpoint, open_run, same_data
 from rosenblatt.commands.saving import save_model, saved_model, warn_if_unknown
+from rosenblatt.data.features import class_counts
 from rosenblatt.data.module import DataModule
 from rosenblatt.loop.checkpoints import Checkpoints, read
 from rosenblatt.loop.progress import without_idle_hooks
 from rosenblatt.run.folder import RunFolder
-from rosenblatt.show.live import LivePictures
-from rosenblatt.show.studio import Studio, told
-from rosenblatt.show.summary import as_text, per_class_table, summary
-from rosenblatt.show.tensorboard import History
+from rosenblatt.show.final import FinalFigures
+from rosenblatt.show.live import LiveFigures
+from rosenblatt.show.pool import FigurePool, told
+from rosenblatt.show.tables import as_text, per_class_csv, summary
+from rosenblatt.show.tensorboard import History, log_outcome, writers_of
 from rosenblatt.sweeps.jobs import Job
 
 log = logging.getLogger(__name__)
 
-ASIDE = r"_low$|_high$|/baseline_|_uncalibrated$"  # metrics that TensorBoard would have a chart of a point for, each
 
-
-def train(config: DictConfig, studio: Studio) -> dict[str, Any]:
+def train(config: DictConfig, pool: FigurePool | None) -> dict[str, Any]:
     """Run the whole story of one training run.
 
     Args:
         config: ``configs/train.yaml``, composed.
-        studio: where pictures are drawn; it is closed at the end.
+        pool: draws figures, where there are to be some; it is closed at the end.
 
     Returns:
         The content of ``metrics.json``.
@@ -65,7 +65,8 @@ def train(config: DictConfig, studio: Studio) -> dict[str, Any]:
     """
     start = time.perf_counter()
     with ExitStack() as ends:
-        ends.callback(studio.close)
+        if pool is not None:
+            ends.callback(pool.close)
         silence_libraries()
         check(config)
         job = current_job()
@@ -73,10 +74,12 @@ def train(config: DictConfig, studio: Studio) -> dict[str, Any]:
             warn_of_sweep_settings()
         run = open_run(config, own=job is not None)
         ends.callback(run.unlock)
-        return _train(config, run, start, job, studio)
+        return _train(config, run, start, job, pool)
 
 
-def _train(config: DictConfig, run: RunFolder, start: float, job: Job | None, studio: Studio) -> dict[str, Any]:
+def _train(
+    config: DictConfig, run: RunFolder, start: float, job: Job | None, pool: FigurePool | None
+) -> dict[str, Any]:
     if (done := run.read_json("metrics.json")) and not done.get("interrupted") and not config.resume_anyway:
         print(f"{run.shown} is finished: {done.get('epochs')} epochs, {_reached(done)}. Nothing is left to do.")
         return done
@@ -98,8 +101,8 @@ def _train(config: DictConfig, run: RunFolder, start: float, job: Job | None, st
     callbacks = make_callbacks(config, run)
     pruning = [] if job is None else make_pruning(job)
     checkpoint = last_checkpoint(run, classifier) if config.resume else None
-    logger = History(run)
-    live = make_live(config, logger, data, studio)
+    logger = History(run.path)
+    live = make_live(config, classifier.model, data, pool)
     every = [*callbacks.all, *pruning]
     if live is not None:
         every = [*without_idle_hooks(live), *every]  # first: a checkpoint says how long the history is
@@ -125,17 +128,19 @@ def _train(config: DictConfig, run: RunFolder, start: float, job: Job | None, st
     last = splits[-1]
     rows = data.last_rows() if trainer.is_global_zero else None
     saved = saved_model(config, data, classifier, trainer, rows)
-    gallery = None
-    if live is not None and live.is_shown(trainer):
+    ending = None
+    if live is not None and trainer.is_global_zero and trainer.logger is logger:  # no trial run of a few batches
         logits, epoch = classifier.test_logits, facts["best_epoch"]
-        gallery = Gallery(run, live, saved, data, last, logits, facts["steps"], epoch)
+        assert pool is not None
+        writers = writers_of(trainer)
+        figures = FinalFigures(pool, run.path / "figures", writers, facts["steps"])
+        ending = Ending(run, live, saved, data, last, logits, figures, writers)
+        ending.begin(epoch)
     if job is None:
         proportion = put_in_proportion(classifier, data.splits[last][1], result)
         metrics |= {f"{last}/{name}": value for name, value in proportion.items()}
     if trainer.is_global_zero:
-        # Under names of their own, since train/ and val/ are curves over steps, of which these are no points.
-        final = {f"best/{name}": value for name, value in metrics.items() if not re.search(ASIDE, name)}
-        logger.log_hyperparams(shown_settings(config, job), final)
+        log_outcome(logger, shown_settings(config, job), metrics, config.early_stopping.monitor)
     metrics |= {f"{split}/repeated": number for split, number in data.num_repeated.items()}
     metrics |= {"threshold": classifier.threshold, "temperature": classifier.temperature} | facts
     seconds_before = callbacks.checkpoints.seconds  # of processes that were cut off
@@ -143,15 +148,16 @@ def _train(config: DictConfig, run: RunFolder, start: float, job: Job | None, st
     metrics |= {"seconds_training": seconds_before + seconds_training, "seconds_encoding": seconds_encoding}
     if trainer.is_global_zero:
         if result.per_class:
-            run.write("per_class.csv", per_class_table(data.spec, data.splits[last][1], result))
+            counts = class_counts(data.splits[last][1], len(data.spec.classes)).tolist()
+            run.write("per_class.csv", per_class_csv(data.spec.classes, counts, result.per_class))
         save_model(run, config, data, classifier, saved, rows, metrics, digests)
         run.write_json("metrics.json", metrics)  # last of what counts: a folder without it holds no result
         notes = notes_on(metrics, last, threshold)
-        if gallery is not None and live is not None:
-            shown = gallery.finish(rows if last == list(data.splits)[-1] else None)
+        if ending is not None:
+            lines = [f"{word}: {note}" for word, note in [*_epochs(metrics, ended_by), *notes]]
             with told("report.html"):
-                lines = [f"{word}: {note}" for word, note in [*_epochs(metrics, ended_by), *notes]]
-                write_report(run, config, data, _described(data, classifier), metrics, lines, shown)
+                known = rows if last == list(data.splits)[-1] else None
+                ending.finish(config, _described(data, classifier), metrics, lines, known)
         logger.finalize("success")
         num_rows = {split: target.shape[0] for split, (_, target) in data.splits.items()}
         table = summary(metrics, num_rows, _notes(run, metrics, ended_by, notes, data, live))
@@ -202,17 +208,17 @@ def _notes(
     ended_by: str,
     more: list[tuple[str, str]],
     data: DataModule,
-    live: LivePictures | None,
+    live: LiveFigures | None,
 ) -> list[tuple[str, str]]:
     example = 'text="..."' if data.columns.text else "input=FILE output=FILE"
     if metrics["interrupted"]:
         more = [*more, ("go on", f"python train.py {_quoted('resume', run.shown)}")]
-    pictures = "" if live is None else f"; waiting for pictures {live.seconds:.1f} s"
+    figures = "" if live is None else f"; showing figures {live.seconds:.1f} s"
     page = [("report", f"{run.shown}/report.html")] if (run.path / "report.html").exists() else []
     return [
         *_epochs(metrics, ended_by),
         *more,
-        ("time", f"{metrics['seconds']:.1f} s, of which training {metrics['seconds_training']:.1f} s{pictures}"),
+        ("time", f"{metrics['seconds']:.1f} s, of which training {metrics['seconds_training']:.1f} s{figures}"),
         ("run folder", run.shown),
         *page,
         ("next", f"python scripts/predict.py {_quoted('run', run.shown)} {example}"),
