@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
 from rosenblatt.cli.values import flat, plain
+from rosenblatt.commands.parts import Parts
+from rosenblatt.commands.results import Reached
+from rosenblatt.data.contract import pair_of
 from rosenblatt.data.features import first_rows
-from rosenblatt.data.module import DataModule
 from rosenblatt.run.folder import RunFolder
 from rosenblatt.run.whole import write_whole
-from rosenblatt.saved.mistakes import shown_mistakes
-from rosenblatt.saved.model import SavedModel
 from rosenblatt.show.figures.classes import influence_bars
 from rosenblatt.show.figures.curves import learning_curves
 from rosenblatt.show.figures.kinds import Drawing
@@ -39,59 +39,65 @@ from rosenblatt.show.tensorboard import (
     log_pr_curves,
 )
 from rosenblatt.tasks.arrays import Influence
-from rosenblatt.tasks.evaluation import decide, to_probs
-from rosenblatt.tasks.examination import class_table, classification_arrays, one_against_rest
+from rosenblatt.tasks.task import Task
 from rosenblatt.tasks.titles import SPLIT_TITLES
 
 NUM_MISTAKES = 20
 
 
-def make_live(config: DictConfig, model: nn.Module, data: DataModule, pool: FigurePool | None) -> LiveFigures | None:
+def make_live(config: DictConfig, parts: Parts, pool: FigurePool | None) -> LiveFigures | None:
     """Return the callback that shows epochs, or ``None`` where nothing is to be drawn."""
     if pool is None:
         return None
-    examine = partial(examined, model, data, "val")
-    graph = (model, first_rows(data.splits["val"][0], 1))
+    examine, graph, features = None, None, features_of(parts, "val")
+    if parts.task is not None:
+        examine = partial(examined, parts, parts.task, "val")
+    if parts.model is not None and features is not None:
+        graph = parts.model, first_rows(features, 1)
     every_n_epochs, monitor = config.figures.every_n_epochs, config.early_stopping.monitor
-    return LiveFigures(pool, every_n_epochs, examine, graph=graph, monitor=monitor)
+    return LiveFigures(pool, every_n_epochs, examine, _outputs_and_target, graph, monitor)
 
 
-def examined(
-    model: nn.Module, data: DataModule, split: str, logits: Tensor, moment: str, threshold: Any = 0.5,
-    temperature: float = 1.0,
-) -> Examined:  # fmt: skip
-    """Return what there is to see of a split; nothing where these are not the logits of all of its rows.
+def _outputs_and_target(returned: Any, batch: Any) -> tuple[Tensor, Tensor] | None:
+    """Return outputs and target of a batch, where ``validation_step`` returns outputs."""
+    pair = pair_of(batch)
+    return (returned, pair[1]) if pair is not None and isinstance(returned, Tensor) and returned.ndim > 0 else None
+
+
+def features_of(parts: Parts, split: str) -> Any | None:
+    """Return the features of all rows of a split, where the data module keeps them in memory."""
+    splits = getattr(parts.data, "splits", None) or {}
+    return splits[split][0] if split in splits else None
+
+
+def examined(parts: Parts, task: Task, split: str, outputs: Tensor, target: Tensor, moment: str) -> Examined:
+    """Return what there is to see of a split.
 
     Args:
-        model: gives logits.
-        data: has the split.
+        parts: of the run.
+        task: what the outputs mean.
         split: ``val`` or ``test``.
-        logits: (N, num_outputs), divided by the temperature.
+        outputs: (N, num_outputs) of its rows.
+        target: of the same rows.
         moment: that the model is seen at, such as ``epoch 3``.
-        threshold: probability above which the second class, or a label, is predicted.
-        temperature: that logits were divided by.
     """
-    features, target = data.splits[split]
-    spec = data.spec
-    if len(logits) != len(target):
-        return Examined({})
-    probs = to_probs(logits, spec.task)
-    preds = decide(probs, spec.task, threshold)
     of = f"{SPLIT_TITLES[split]}, {moment}"
-    single = threshold if isinstance(threshold, float) else 0.5
+    task.check(outputs, target)
     figures: dict[str, Drawing | str] = {}
-    if spec.task != "multilabel":  # several labels can be right at one place
+    features = features_of(parts, split)
+    if parts.model is not None and features is not None and task.classes and target.ndim == 1:
+        scores, single = task.scores(outputs), getattr(task, "threshold", 0.5)
 
-        def decided(logits: Tensor) -> tuple[Tensor, Tensor | None]:
-            found = to_probs(logits / temperature, spec.task)
-            return decide(found, spec.task, single), found if spec.task == "binary" else None
+        def decided(places: Tensor) -> tuple[Tensor, Tensor | None]:
+            found = task.scores(places)
+            return task.decide(found), found if found.ndim == 1 else None
 
-        rows = Rows(features, target, preds, spec.classes, decided, single, data.plane)
-        figures |= inside_figures(model, rows, of)
-    before = to_probs(logits * temperature, spec.task) if temperature != 1 else None
-    arrays = classification_arrays(probs, preds, target, spec.classes, before)
+        plane = getattr(parts.data, "plane", None)
+        rows = Rows(features, target, task.decide(scores), task.classes, decided, single, plane)
+        figures |= inside_figures(parts.model, rows, of)
+    arrays = task.arrays(outputs, target)
     figures |= {name: one if isinstance(one, str) else Drawing(one, of) for name, one in arrays.items()}
-    return Examined(figures, one_against_rest(probs, target, spec.classes, MAX_PR_CURVES))
+    return Examined(figures, task.questions(outputs, target, MAX_PR_CURVES))
 
 
 @dataclass
@@ -101,94 +107,107 @@ class Ending:
     Attributes:
         run: folder that gets it.
         live: has shown epochs until now.
-        saved: what was trained.
-        data: that it has learnt from.
-        split: that was evaluated last.
-        logits: of it, (N, num_outputs); of no row where they were too many to keep.
+        parts: of the run.
+        reached: what was measured.
         figures: of it.
         writers: of TensorBoard.
     """
 
     run: RunFolder
     live: LiveFigures
-    saved: SavedModel
-    data: DataModule
-    split: str
-    logits: Tensor
+    parts: Parts
+    reached: Reached
     figures: FinalFigures
     writers: list[SummaryWriter]
     influences: list[Influence] = field(default_factory=list)
 
     def begin(self, best_epoch: int) -> None:
         """Have figures drawn."""
-        saved, spec = self.saved, self.data.spec
+        reached, split, moment = self.reached, self.reached.last, f"epoch {best_epoch}"
         curves = learning_curves(self.live.epochs, self.live.monitor, best_epoch)
         self.figures.order({"learning_curves": curves if isinstance(curves, str) else Drawing(curves)})
-        moment = f"epoch {best_epoch}"
-        with told("figures"):
-            found = examined(
-                saved.model, self.data, self.split, self.logits.float(), moment, saved.threshold, saved.temperature
-            )
-            self.figures.order(found.figures)
-            for writer in self.writers:
-                log_pr_curves(writer, f"{END}/{self.split}", found.questions, self.figures.step)
-        with told("influences"), looked_at(saved.model):
-            outputs = {
-                k: spec.classes[k] for k in sorted(range(len(spec.classes)), key=lambda k: -spec.class_counts[k])
-            }
-            if spec.task == "binary":
-                outputs = {0: spec.classes[1]}
-            names = self.data.encoder.names if self.data.encoder is not None else _numbered
-            features = self.data.splits[self.split][0]
-            self.influences = influences(saved.model, features, outputs, names, above_mean=spec.task == "multiclass")
-            bars = influence_bars(self.influences, spec.num_outputs)
-            of = f"{SPLIT_TITLES[self.split]}, {moment}"
-            self.figures.order({"influence": bars if isinstance(bars, str) else Drawing(bars, of)})
-            if (vectors := word_vectors(saved.model, features)) is not None:
+        if reached.task is None or reached.measured is None:
+            return
+        if reached.measured.is_whole:
+            with told("figures"):
+                outputs, target = reached.measured.outputs, reached.measured.target
+                found = examined(self.parts, reached.task, split, outputs, target, moment)
+                self.figures.order(found.figures)
                 for writer in self.writers:
-                    log_embeddings(writer, "words", names(vectors[0]), vectors[1], self.figures.step)
+                    log_pr_curves(writer, f"{END}/{split}", found.questions, self.figures.step)
+        features = features_of(self.parts, split)
+        if self.parts.model is not None and features is not None:
+            with told("influences"), looked_at(self.parts.model):
+                self._influence(self.parts.model, reached.task, features, f"{SPLIT_TITLES[split]}, {moment}")
+
+    def _influence(self, model: nn.Module, task: Task, features: Any, of: str) -> None:
+        encoder = getattr(self.parts.data, "encoder", None)
+        names = _numbered if encoder is None else encoder.names
+        self.influences = influences(
+            model, features, task.named_outputs(), names, above_mean=task.above_mean, scale=task.scale, unit=task.unit
+        )
+        bars = influence_bars(self.influences, task.num_outputs)
+        self.figures.order({"influence": bars if isinstance(bars, str) else Drawing(bars, of)})
+        if (vectors := word_vectors(model, features)) is not None:
+            for writer in self.writers:
+                log_embeddings(writer, "words", names(vectors[0]), vectors[1], self.figures.step)
 
     def finish(
-        self, config: DictConfig, lead: str, metrics: dict[str, Any], notes: list[str], rows: bytes | None
+        self, config: DictConfig, metrics: dict[str, Any], notes: list[str], mistakes: list[dict[str, Any]], why: str
     ) -> None:
-        """Write ``figures/`` and ``report.html``; ``rows`` are those of the split, as a Parquet file."""
-        run, data, split = self.run, self.data, self.split
-        mistakes, no_mistakes = self._mistakes(rows)
+        """Write ``figures/`` and ``report.html``.
+
+        Args:
+            config: of the run.
+            metrics: flat, as in ``metrics.json``.
+            notes: what else there is to say of them.
+            mistakes: rows that are wrong, as people read them.
+            why: what to say where there are none.
+        """
+        run, split, task = self.run, self.reached.last, self.reached.task
         with told("tables"):
             for writer in self.writers:
                 log_influences(writer, self.influences, self.figures.step)
                 log_mistakes(writer, f"{END}/{split}", mistakes, self.figures.step)
         overrides: Any = OmegaConf.to_container(OmegaConf.load(run.path / "overrides.yaml"))
-        targets = {split: target for split, (_, target) in data.splits.items()}
+        targets = {split: target for split, (_, target) in (getattr(self.parts.data, "splits", None) or {}).items()}
         content = RunPage(
             name=run.path.resolve().name,
-            lead=lead,
+            lead=self.parts.described,
             metrics=metrics,
-            num_rows={split: len(target) for split, target in targets.items()},
+            num_rows=self.reached.num_rows,
             notes=notes,
-            data=class_table(data.spec.classes, targets),
+            data=task.table(targets) if task is not None and targets else None,
             figures=self.figures.collect(),
             influences=self.influences,
-            influence_note=f"Part in the logit, in the mean of the first 2,000 rows of {split}: how much it weighs "
-            "where it is, and how often it is there.",
+            influence_note=f"Part in the {'logit' if task is None else task.unit}, in the mean of the first 2,000 rows "
+            f"of {split}: how much it weighs where it is, and how often it is there.",
             mistakes=mistakes,
-            no_mistakes=no_mistakes,
+            no_mistakes=why,
             settings={key: value for key, value in flat(plain(config)).items() if key.partition(".")[0] != "sweep"},
             environment=run.read_json("environment.json") or {},
             overrides=overrides,
+            **({} if task is None else {"baseline": task.baseline_title}),
         )
         write_whole(run.path / "report.html", content.html().encode())
 
-    def _mistakes(self, rows: bytes | None) -> tuple[list[dict[str, Any]], str]:
-        target = self.data.splits[self.split][1]
-        if len(self.logits) != len(target):
-            return [], "Not looked for: there are too many rows and classes to keep all their probabilities."
+    def mistakes(self, rows: bytes | None, shown: Any) -> tuple[list[dict[str, Any]], str]:
+        """Return the rows that are wrong, as people read them, and what to say where there are none.
+
+        Args:
+            rows: of the last split, as a Parquet file.
+            shown: makes the rows of a frame, scores, target and their number.
+        """
+        measured, task = self.reached.measured, self.reached.task
+        if measured is None or task is None:
+            return [], "Not looked for: what this module predicts has no right or wrong."
+        if not measured.is_whole:
+            return [], "Not looked for: there are too many rows and outputs to keep them all."
         if rows is None:
             return [], "Not shown: these data have no rows that people can read."
         with told("mistakes"):
-            probs = to_probs(self.logits.float(), self.data.spec.task)
             frame = polars.read_parquet(io.BytesIO(rows))
-            return shown_mistakes(self.saved, frame, probs, target, NUM_MISTAKES), "None: all rows are right."
+            return shown(frame, task.scores(measured.outputs), measured.target, NUM_MISTAKES), "None: all are right."
         return [], "They could not be looked for."
 
 

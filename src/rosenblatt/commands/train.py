@@ -3,47 +3,29 @@
 from __future__ import annotations
 
 import logging
-import re
-import shlex
-import signal
 import sys
 import time
 from contextlib import ExitStack
-from typing import Any, NamedTuple
+from typing import Any
 
 import lightning.pytorch as pl
-from lightning.pytorch.callbacks import EarlyStopping
-from lightning.pytorch.loggers import Logger
-from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
+from omegaconf import DictConfig
 
-from rosenblatt.cli.build import build, build_each
 from rosenblatt.cli.libraries import silence_libraries
 from rosenblatt.cli.settings import check
 from rosenblatt.commands.job import (
     check_objectives,
     current_job,
-    devices_of,
-    make_pruning,
     shown_settings,
     warn_of_sweep_settings,
 )
-from rosenblatt.commands.parts import Parts, make_parts, mode_of
-from rosenblatt.commands.results import Evaluator, history_figures
+from rosenblatt.commands.parts import make_parts
 from rosenblatt.commands.resume import last_checkpoint, open_run, same_data
-from rosenblatt.commands.saving import save_model
-from rosenblatt.data.contract import has_split, loader_of, looking
-from rosenblatt.errors import UserError
-from rosenblatt.loop.checkpoints import Checkpoints, read
 from rosenblatt.loop.lean import make_lean
-from rosenblatt.loop.progress import TrainingProgress
 from rosenblatt.loop.random_state import random_state, set_random_state
-from rosenblatt.loop.signals import StopOnCtrlC
-from rosenblatt.loop.threads import num_parameters, use_threads
+from rosenblatt.loop.threads import use_threads
 from rosenblatt.run.folder import RunFolder
 from rosenblatt.sweeps.jobs import Job
-from rosenblatt.tasks.measured import Measured, in_proportion
-from rosenblatt.tasks.task import Task
 
 log = logging.getLogger(__name__)
 

@@ -42,7 +42,7 @@ class Examined(NamedTuple):
     questions: Sequence[OneAgainstRest] = ()
 
 
-Examine: TypeAlias = Callable[[Tensor, str], Examined]  # of outputs of all rows, and words such as "epoch 3"
+Examine: TypeAlias = Callable[[Tensor, Tensor, str], Examined]  # outputs and target of all rows, and "epoch 3"
 
 
 class LiveFigures(pl.Callback):
@@ -54,9 +54,10 @@ class LiveFigures(pl.Callback):
     Args:
         pool: draws.
         every_n_epochs: the first one and each n-th after it; ``"auto"``: 1, 2, 4, 8, ...
-        examine: makes figures of what `outputs_of` gave for all validation rows, one batch after the other; ``None``:
+        examine: makes figures of what `pair_of` gave for all validation rows, one batch after the other; ``None``:
             there are learning curves and histograms alone.
-        outputs_of: takes the outputs (N, num_outputs) of a batch from what ``validation_step`` returns, or ``None``.
+        pair_of: outputs (N, num_outputs) and target of a batch, from what ``validation_step`` returns and the batch; or
+            ``None``.
         graph: a model and features of a row or more, to draw its layers with.
         monitor: metric that decides which epoch is the best.
 
@@ -70,20 +71,20 @@ class LiveFigures(pl.Callback):
         pool: FigurePool,
         every_n_epochs: int | Literal["auto"] = "auto",
         examine: Examine | None = None,
-        outputs_of: Callable[[Any], Tensor | None] = lambda returned: returned,
+        pair_of: Callable[[Any, Any], tuple[Tensor, Tensor] | None] = lambda returned, batch: None,
         graph: tuple[nn.Module, Features] | None = None,
         monitor: str = "val/loss",
     ) -> None:
         self.pool = pool
         self.every_n_epochs = every_n_epochs
         self.examine = examine
-        self.outputs_of = outputs_of
+        self.pair_of = pair_of
         self.graph = graph
         self.monitor = monitor
         self.epochs: dict[int, dict[str, float]] = {}
         self.seconds = 0.0
         self._ended = self._validated = False
-        self._outputs: list[Tensor] = []
+        self._pairs: list[tuple[Tensor, Tensor]] = []
         self._waiting: list[tuple[Any, str, int, Ordered]] = []  # writer, tag and step of each figure
 
     def is_due(self, epoch: int) -> bool:
@@ -103,27 +104,28 @@ class LiveFigures(pl.Callback):
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Forget the validation before."""
-        self._outputs = []
+        self._pairs = []
 
     def on_validation_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, *_: Any
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, *_: Any
     ) -> None:
         """Keep the outputs of a batch, in an epoch that is shown."""
         if self.examine is not None and not trainer.sanity_checking and self.is_due(trainer.current_epoch + 1):
-            found = self.outputs_of(outputs)
+            found = self.pair_of(outputs, batch)
             if found is not None:
-                self._outputs.append(found.detach())
+                self._pairs.append((found[0].detach(), found[1]))
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Show what the model makes of validation."""
         self._validated = not trainer.sanity_checking
-        outputs, self._outputs = self._outputs, []
+        pairs, self._pairs = self._pairs, []
         writers = writers_of(trainer)
-        if self.examine is None or not outputs or not writers:
+        if self.examine is None or not pairs or not writers:
             return
         with self._timed(), told("figures"):
             step = trainer.global_step - 1  # where Lightning puts the scalars of the epoch
-            found = self.examine(torch.cat(outputs).float().cpu(), f"epoch {trainer.current_epoch + 1}")
+            outputs, target = (torch.cat(parts).cpu() for parts in zip(*pairs, strict=True))
+            found = self.examine(outputs.float(), target, f"epoch {trainer.current_epoch + 1}")
             for writer in writers:
                 log_pr_curves(writer, "val", found.questions, step)
             self._order(writers, {f"val/{name}": one for name, one in found.figures.items()}, step)

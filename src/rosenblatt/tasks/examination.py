@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torchmetrics.functional.classification import binary_precision_recall_curve, binary_roc
 
 from rosenblatt.tasks.arrays import (
     Arrays,
@@ -22,7 +21,7 @@ from rosenblatt.tasks.arrays import (
     RocCurves,
 )
 from rosenblatt.tasks.calibration import reliability
-from rosenblatt.tasks.evaluation import confusion_matrix
+from rosenblatt.tasks.counts import class_counts, confusion_matrix
 
 MAX_CLASSES = 3_000  # that are counted against each other
 MAX_SQUARE, MAX_LABELS = 20, 20  # classes of a confusion matrix, labels with their errors
@@ -150,6 +149,8 @@ def ranking_curves(
     probs: Tensor, target: Tensor, classes: Sequence[str]
 ) -> tuple[RocCurves | str, PrecisionRecallCurves | str]:
     """Return ROC and precision-recall curves (Fawcett 2006) of the most frequent classes, or why there are none."""
+    from torchmetrics.functional.classification import binary_precision_recall_curve, binary_roc
+
     if probs.numel() > MAX_SORTED:
         reason = f"{probs.numel():,} probabilities would take long to sort"
         return reason, reason
@@ -187,16 +188,20 @@ def reliability_curves(
     probs: Tensor, target: Tensor, classes: Sequence[str], uncalibrated: Tensor | None = None
 ) -> ReliabilityCurves:
     """Return how often predictions of each probability come true; arguments as for `classification_arrays`."""
-    task: Any = "binary" if probs.ndim == 1 else "multilabel" if target.ndim == 2 else "multiclass"
+    if probs.ndim == 1:
+        of, true_of = f"of {classes[-1]}", lambda some: (some, target)
+    elif target.ndim == 2:
+        of, true_of = "of each label", lambda some: (some.flatten(), target.flatten())  # (N, num_labels) -> (n,)
+    else:
+        of, true_of = "of the predicted class", lambda some: (some.amax(dim=1), some.argmax(dim=1) == target)
     shown = [("this model", probs)]
     if uncalibrated is not None:
         shown = [("without temperature", uncalibrated), ("with temperature", probs)]
     curves = []
     for name, some in shown:
-        found = reliability(some, target, task)
+        found = reliability(*true_of(some))
         there = found.num_rows > 0
         curves.append(Curve(name, found.mean_prob[there].numpy(), found.share[there].numpy()))
-    of = {"binary": f"of {classes[-1]}", "multiclass": "of the predicted class", "multilabel": "of each label"}[task]
     return ReliabilityCurves(of, curves, found.num_rows.numpy())
 
 
@@ -209,10 +214,7 @@ def class_table(classes: Sequence[str], targets: Mapping[str, Tensor], at_most: 
         at_most: of classes with a line of their own.
     """
     several = any(target.ndim == 2 for target in targets.values())
-    counts = [
-        (target.sum(dim=0) if target.ndim == 2 else torch.bincount(target, minlength=len(classes))).tolist()
-        for target in targets.values()
-    ]
+    counts = [class_counts(target, len(classes)).tolist() for target in targets.values()]
     order = sorted(range(len(classes)), key=lambda k: -counts[0][k])
     rows = [[classes[k], *(f"{one[k]:,}" for one in counts)] for k in order[:at_most]]
     if len(order) > at_most:
