@@ -6,8 +6,6 @@ does the first and the last two around `Classifier.training_step`, which is step
 
 from __future__ import annotations
 
-import inspect
-import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -18,7 +16,6 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from rosenblatt.data.features import Batch, DataSpec
-from rosenblatt.errors import UserError
 from rosenblatt.tasks.losses import ClassificationLoss
 from rosenblatt.tasks.metrics import MAX_RANKED, EpochMetrics, Result
 
@@ -74,13 +71,6 @@ class Classifier(pl.LightningModule):
         self.test_result = Result({}, {})
         self.test_logits = torch.empty(0)
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        """Keep the name of the current hook, which Lightning notes thirty times a step, without torch's look at it."""
-        if name == "_current_fx_name":
-            object.__setattr__(self, name, value)
-        else:
-            super().__setattr__(name, value)
-
     def forward(self, features: Any) -> Tensor:
         """Return logits (N, num_outputs)."""
         logits: Tensor = self.model(features)
@@ -93,18 +83,6 @@ class Classifier(pl.LightningModule):
         loss: Tensor = self.loss(logits, target)
         self.train_metrics.update(logits, target, loss)
         return loss
-
-    # Lightning asks for it before each step, and Python would work it out anew each time.
-    training_step.__signature__ = inspect.signature(training_step)  # type: ignore[attr-defined]
-
-    def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: Optimizer) -> None:
-        """Step one of the book's loop, without the look for a compiler that torch's own `zero_grad` takes."""
-        for group in optimizer.param_groups:
-            for parameter in group["params"]:
-                parameter.grad = None
-
-    def on_validation_model_zero_grad(self) -> None:
-        """Leave the gradients of the epoch's last step, for histograms; the next step forgets them."""
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Count a validation batch and return its logits; the Trainer has seen to eval mode and no gradients."""
@@ -138,16 +116,14 @@ class Classifier(pl.LightningModule):
         self._restored = checkpoint.get("train_metrics")
 
     def on_train_start(self) -> None:
-        """Go on counting the epoch that a checkpoint was saved in, and note its learning rate."""
-        self.on_train_epoch_start()
+        """Go on counting the epoch that a checkpoint was saved in."""
         if self._restored is not None:
             self.train_metrics.restore_progress(self._restored)
             self._restored = None
 
     def on_train_epoch_end(self) -> None:
-        """Compute and log the training metrics, once an epoch, and the learning rate that they come from."""
+        """Compute and log the training metrics, once an epoch."""
         self._log("train", self.train_metrics)
-        self.log("lr", self.lr_of_epoch)
 
     def on_validation_epoch_end(self) -> None:
         """Compute and log the validation metrics, once an epoch."""
@@ -155,24 +131,7 @@ class Classifier(pl.LightningModule):
 
     def _log(self, split: str, metrics: EpochMetrics) -> None:
         values = {f"{split}/{name}": value for name, value in metrics.compute().values.items()}
-        self._check(f"{split}/loss", values[f"{split}/loss"])
         self.log_dict(values, sync_dist=self.trainer.world_size > 1)
-
-    def _check(self, name: str, loss: float) -> None:
-        """End a run whose loss is no number any more, with the reason, before an epoch of it is called the best.
-
-        `lightning.pytorch.callbacks.EarlyStopping(check_finite=True)` ends it too, but as if all were well.
-        """
-        if not math.isfinite(loss) and not self.trainer.sanity_checking:
-            lr = self.lr_of_epoch
-            raise UserError(
-                f"Training ended without a result: {name} became {loss} in epoch {self.current_epoch + 1} at "
-                f"lr={lr:g}. Try a smaller lr, such as lr={lr / 10:g}, or trainer.gradient_clip_val=1."
-            )
-
-    def on_train_epoch_start(self) -> None:
-        """Note the learning rate, since the schedule has set the next one before the epoch's loss is known."""
-        self.lr_of_epoch = self.trainer.optimizers[0].param_groups[0]["lr"]
 
     def on_fit_start(self) -> None:
         """Forget what an earlier pass that was cut off had counted."""

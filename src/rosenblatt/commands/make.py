@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import lightning.pytorch as pl
-from lightning.pytorch.callbacks import EarlyStopping
 from omegaconf import DictConfig, OmegaConf
 
 from perceptron.classifier import Classifier
@@ -15,7 +14,8 @@ from rosenblatt.commands.resume import SettingsOfNow
 from rosenblatt.data.features import DataSpec
 from rosenblatt.errors import UserError, check_choice
 from rosenblatt.loop.checkpoints import Checkpoints
-from rosenblatt.loop.progress import TrainingProgress, without_idle_hooks
+from rosenblatt.loop.measures import Measures, StopEarly
+from rosenblatt.loop.progress import TrainingProgress
 from rosenblatt.loop.signals import StopOnCtrlC
 from rosenblatt.run.folder import RunFolder
 from rosenblatt.tasks.losses import ClassificationLoss
@@ -68,9 +68,11 @@ def make_callbacks(config: DictConfig, run: RunFolder) -> Callbacks:
     checkpoints = Checkpoints(run, stopping["monitor"], stopping["mode"], **plain(config.checkpoint))
     stop = StopOnCtrlC(checkpoints.save_last)
     # Not strict: an epoch without validation is no mistake.
-    early = [] if stopping["patience"] is None else [EarlyStopping(**stopping, strict=False, check_finite=False)]
+    early = [] if stopping["patience"] is None else [StopEarly(**stopping, strict=False, check_finite=False)]
     anyway = [SettingsOfNow(_lr_before(config, run))] if config.resume and config.resume_anyway else []
-    return Callbacks(without_idle_hooks(*early, *anyway, checkpoints, stop, TrainingProgress()), checkpoints, stop)
+    measures = Measures(stopping["monitor"], stopping["mode"])
+    progress = TrainingProgress(monitor=stopping["monitor"])
+    return Callbacks([*early, *anyway, measures, checkpoints, stop, progress], checkpoints, stop)
 
 
 def _lr_before(config: DictConfig, run: RunFolder) -> float:

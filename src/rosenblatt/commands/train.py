@@ -36,7 +36,7 @@ from rosenblatt.commands.resume import last_checkpoint, open_run, same_data
 from rosenblatt.commands.saving import save_model, saved_model, warn_if_unknown
 from rosenblatt.data.module import DataModule
 from rosenblatt.loop.checkpoints import Checkpoints, read
-from rosenblatt.loop.progress import without_idle_hooks
+from rosenblatt.loop.lean import make_lean
 from rosenblatt.run.folder import RunFolder
 from rosenblatt.show.live import LivePictures
 from rosenblatt.show.studio import Studio, told
@@ -97,19 +97,19 @@ def _train(config: DictConfig, run: RunFolder, start: float, job: Job | None, st
 
     callbacks = make_callbacks(config, run)
     pruning = [] if job is None else make_pruning(job)
-    checkpoint = last_checkpoint(run, classifier) if config.resume else None
     logger = History(run)
+    checkpoint = last_checkpoint(run, classifier, [logger]) if config.resume else None
     live = make_live(config, logger, data, studio)
     every = [*callbacks.all, *pruning]
     if live is not None:
-        every = [*without_idle_hooks(live), *every]  # first: a checkpoint says how long the history is
+        every = [live, *every]  # first: a checkpoint says how long the history is
     shared = {"logger": logger, "callbacks": every, "default_root_dir": str(run.path)}
     settings: Any = config.trainer
     if job is not None:
         settings = OmegaConf.merge(settings, devices_of(settings))
     trainer: pl.Trainer = build("trainer", settings, **shared)
     start_of_fit = time.perf_counter()
-    without_idle_hooks(classifier)
+    make_lean(trainer, classifier)
     trainer.fit(classifier, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     seconds_training = time.perf_counter() - start_of_fit
     ended_by = _ended_by(trainer, callbacks.stop.signal_number)
