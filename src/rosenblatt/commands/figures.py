@@ -45,7 +45,9 @@ from rosenblatt.tasks.titles import SPLIT_TITLES
 NUM_MISTAKES = 20
 
 
-def make_live(config: DictConfig, parts: Parts, pool: FigurePool | None) -> LiveFigures | None:
+def make_live(
+    config: DictConfig, parts: Parts, pool: FigurePool | None, epochs: dict[int, dict[str, float]]
+) -> LiveFigures | None:
     """Return the callback that shows epochs, or ``None`` where nothing is to be drawn."""
     if pool is None:
         return None
@@ -55,7 +57,7 @@ def make_live(config: DictConfig, parts: Parts, pool: FigurePool | None) -> Live
     if parts.model is not None and features is not None:
         graph = parts.model, first_rows(features, 1)
     every_n_epochs, monitor = config.figures.every_n_epochs, config.early_stopping.monitor
-    return LiveFigures(pool, every_n_epochs, examine, _outputs_and_target, graph, monitor)
+    return LiveFigures(pool, epochs, every_n_epochs, examine, _outputs_and_target, graph, monitor)
 
 
 def _outputs_and_target(returned: Any, batch: Any) -> tuple[Tensor, Tensor] | None:

@@ -184,6 +184,9 @@ class Checkpoints(Checkpoint):
                     loader.start_epoch(trainer.current_epoch)
         else:
             internals.load_epoch_results(trainer, module, state["results"])
+            for name, part in _counting(module):
+                if name in state["progress"]:
+                    part.restore_progress(state["progress"][name])
         internals.load_metric_states(module, state["torchmetrics"])
         for name, parameter in module.named_parameters():
             if name in state["gradients"]:
@@ -241,6 +244,7 @@ class Checkpoints(Checkpoint):
             "metrics": internals.metrics_before(trainer),
             "results": {} if whole_epochs else internals.epoch_results(trainer, module),
             "torchmetrics": internals.metric_states(module),
+            "progress": {} if whole_epochs else {name: part.progress() for name, part in _counting(module)},
             "gradients": {name: one.grad for name, one in module.named_parameters() if manual and one.grad is not None},
             "passes": internals.pass_state(trainer),
             "generators": generator_states(*_owners(trainer)),
@@ -311,6 +315,11 @@ def _is_plain(value: Any) -> bool:
 def _agreed(trainer: pl.Trainer, due: bool) -> bool:
     """Return whether the first of several processes, whose clocks differ, finds that something is due."""
     return bool(trainer.strategy.broadcast(due)) if trainer.world_size > 1 else due
+
+
+def _counting(module: nn.Module) -> list[tuple[str, Any]]:
+    """Return the parts of a module, by name, that count an epoch and can say how far they are (``progress``)."""
+    return [(name, part) for name, part in module.named_modules() if hasattr(part, "restore_progress")]
 
 
 def _owners(trainer: pl.Trainer) -> list[Any]:

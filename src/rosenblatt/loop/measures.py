@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import lightning.pytorch as pl
@@ -45,6 +46,9 @@ class Measures(Checkpoint):
         monitor: metric that says which epoch is the best.
         mode: whether it is to be low or high. One that is to be low, and is no number, ends the run, as a loss does;
             one that is to be high may be such as the AUROC of one class alone.
+
+    Attributes:
+        epochs: by number, from 1, what each has measured.
     """
 
     def __init__(self, monitor: str, mode: Literal["min", "max"] = "min") -> None:
@@ -52,6 +56,7 @@ class Measures(Checkpoint):
         self.mode = mode
         self.lr: float | None = None
         self.seen: set[str] = set()
+        self.epochs: dict[int, dict[str, float]] = {}
         self.validated = False
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -67,7 +72,6 @@ class Measures(Checkpoint):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Look at what the epoch has measured, and log its learning rate, unless the module does."""
         values = self._look(trainer)
-        self.seen |= values.keys()
         if self.monitor not in self.seen and (self.validated or not trainer.enable_validation):
             raise UserError(_nobody_logs(self.monitor, sorted(self.seen), self.validated))
         if self.lr is not None and "lr" not in values:
@@ -76,6 +80,7 @@ class Measures(Checkpoint):
     def _look(self, trainer: pl.Trainer) -> dict[str, float]:
         values = measured(trainer)
         self.seen |= values.keys()
+        self.epochs.setdefault(trainer.current_epoch + 1, {}).update(values)
         for name, value in values.items():
             counts = re.fullmatch(r"(.*[/_])?loss", name) or (name == self.monitor and self.mode == "min")
             if counts and not math.isfinite(value):
@@ -90,13 +95,24 @@ class Measures(Checkpoint):
             "or trainer.gradient_clip_val=1."
         )
 
+    def of_training(self, epoch: int, known: Mapping[str, Any]) -> dict[str, float]:
+        """Return what an epoch has measured of training, but for figures that are known already.
+
+        Args:
+            epoch: from 1.
+            known: figures by name.
+        """
+        found = self.epochs.get(epoch, {})
+        return {name: value for name, value in found.items() if name.startswith("train") and name not in known}
+
     def state_dict(self) -> dict[str, Any]:
         """Return what an epoch that is resumed goes on with."""
-        return {"lr": self.lr, "seen": sorted(self.seen), "validated": self.validated}
+        return {"lr": self.lr, "seen": sorted(self.seen), "validated": self.validated, "epochs": self.epochs}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take back what `state_dict` returned."""
         self.lr, self.seen, self.validated = state_dict["lr"], set(state_dict["seen"]), state_dict["validated"]
+        self.epochs.update(state_dict["epochs"])  # in place: others look at it
 
 
 def _nobody_logs(monitor: str, seen: list[str], validated: bool) -> str:

@@ -53,6 +53,7 @@ class LiveFigures(pl.Callback):
 
     Args:
         pool: draws.
+        epochs: by number, from 1, the metrics of each; somebody else fills it.
         every_n_epochs: the first one and each n-th after it; ``"auto"``: 1, 2, 4, 8, ...
         examine: makes figures of what `pair_of` gave for all validation rows, one batch after the other; ``None``:
             there are learning curves and histograms alone.
@@ -62,13 +63,13 @@ class LiveFigures(pl.Callback):
         monitor: metric that decides which epoch is the best.
 
     Attributes:
-        epochs: by number, from 1, the metrics of each.
         seconds: that all this has kept training waiting.
     """
 
     def __init__(
         self,
         pool: FigurePool,
+        epochs: Mapping[int, Mapping[str, float]],
         every_n_epochs: int | Literal["auto"] = "auto",
         examine: Examine | None = None,
         pair_of: Callable[[Any, Any], tuple[Tensor, Tensor] | None] = lambda returned, batch: None,
@@ -76,14 +77,14 @@ class LiveFigures(pl.Callback):
         monitor: str = "val/loss",
     ) -> None:
         self.pool = pool
+        self.epochs = epochs
         self.every_n_epochs = every_n_epochs
         self.examine = examine
         self.pair_of = pair_of
         self.graph = graph
         self.monitor = monitor
-        self.epochs: dict[int, dict[str, float]] = {}
         self.seconds = 0.0
-        self._ended = self._validated = False
+        self._ended = False
         self._pairs: list[tuple[Tensor, Tensor]] = []
         self._waiting: list[tuple[Any, str, int, Ordered]] = []  # writer, tag and step of each figure
 
@@ -117,7 +118,6 @@ class LiveFigures(pl.Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Show what the model makes of validation."""
-        self._validated = not trainer.sanity_checking
         pairs, self._pairs = self._pairs, []
         writers = writers_of(trainer)
         if self.examine is None or not pairs or not writers:
@@ -148,10 +148,7 @@ class LiveFigures(pl.Callback):
         if not self._ended:
             return
         epoch, step = trainer.current_epoch, trainer.global_step - 1
-        of_epoch = ("train", "val") if self._validated else ("train",)  # else `callback_metrics` has older ones
-        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        self.epochs[epoch] = {name: value for name, value in metrics.items() if parted(name)[0] in of_epoch}
-        self._ended = self._validated = False
+        self._ended = False
         writers = writers_of(trainer)
         if not writers or not self.is_due(epoch):
             return
@@ -188,7 +185,7 @@ class LiveFigures(pl.Callback):
             self.seconds += time.perf_counter() - start
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a run that goes on draws its curves with, once all figures so far are in TensorBoard's history.
+        """Return nothing, once all figures so far are in TensorBoard's history.
 
         Lightning asks each callback for its state before the checkpoint's own, which notes how long that history is.
         """
@@ -197,9 +194,4 @@ class LiveFigures(pl.Callback):
             self._deliver()
             for writer in writers.values():
                 writer.flush()
-        return {"epochs": self.epochs, "validated": self._validated}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take it back."""
-        self.epochs = dict(state_dict["epochs"])
-        self._validated = bool(state_dict["validated"])
+        return {}
