@@ -7,6 +7,7 @@ import math
 import os
 import time
 import zipfile
+from collections.abc import Callable
 from collections import Counter, OrderedDict, defaultdict
 from pathlib import Path
 from typing import Any, Literal
@@ -102,6 +103,7 @@ class Checkpoints(Checkpoint):
         self.seconds = 0.0
         self._restored: dict[str, Any] | None = None
         self._position: dict[str, Any] = {}
+        self._history: Callable[[], dict[str, int]] = dict
         self._only_whole_epochs = False
         self._told: list[str] = []
         self._started = self._saved = time.monotonic()
@@ -249,15 +251,19 @@ class Checkpoints(Checkpoint):
             "passes": internals.pass_state(trainer),
             "generators": generator_states(*_owners(trainer)),
             "random": random_state(),
-            "history": history_sizes(trainer.loggers, self.run.path) if trainer.is_global_zero else {},
         }
+        if trainer.is_global_zero:
+            self._history = lambda: history_sizes(trainer.loggers, self.run.path)
         self._write(trainer, self.run.checkpoints / "last.ckpt", weights_only=False)
         self._position = {}
         self._saved, self._saved_step = time.monotonic(), trainer.global_step
 
     def state_dict(self) -> dict[str, Any]:
         """Return what is kept in ``last.ckpt`` beside Lightning's own state."""
+        # Asked for last: other callbacks write what they have for a logger when they are asked for their state.
+        history = self._history() if self._position else {}
         return self._position | {
+            "history": history,
             "monitor": self.monitor,
             "best_score": self.best_score,
             "seconds": self.seconds + time.monotonic() - self._started,
