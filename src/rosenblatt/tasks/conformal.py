@@ -1,7 +1,7 @@
 """Intervals that hold a share of new numbers, whatever the model: split conformal prediction.
 
-Lei, G'Sell, Rinaldo, Tibshirani and Wasserman, "Distribution-Free Predictive Inference for Regression" (2018), algorithm
-2; how sure the share is for few rows: Vovk, "Conditional validity of inductive conformal predictors" (2012).
+Lei, G'Sell, Rinaldo, Tibshirani and Wasserman, "Distribution-Free Predictive Inference for Regression" (2018),
+algorithm 2; how sure the share is for few rows: Vovk, "Conditional validity of inductive conformal predictors" (2012).
 """
 
 from __future__ import annotations
@@ -54,9 +54,6 @@ def share_inside(num_rows: int, level: float = LEVEL) -> tuple[float, float]:
 def _beta_quantile(share: float, a: int, b: int) -> float:
     """Return a quantile of a Beta distribution by halving; whole parameters make it a sum of binomial terms."""
     num = a + b - 1  # P(Beta(a, b) <= x) = P(Binomial(num, x) >= a)
-    if num > 10_000:  # as good as normal
-        mean, spread = a / (a + b), math.sqrt(a * b / (a + b + 1)) / (a + b)
-        return mean + (1.959964 if share > 0.5 else -1.959964) * spread
     hits = np.arange(a, num + 1)
     ways = [math.lgamma(num + 1) - math.lgamma(one + 1) - math.lgamma(num - one + 1) for one in hits.tolist()]
     low, high = 0.0, 1.0
