@@ -183,8 +183,8 @@ class Classification(Task):
             check_choice("loss.class_weights", class_weights, ["balanced"])
             if not self.class_counts:
                 raise UserError(
-                    "loss.class_weights=balanced: nobody has counted the classes of these data. Give each a number: "
-                    f"loss.class_weights=[{','.join(['1'] * len(self.classes))}]"
+                    "loss.class_weights=balanced: nobody has counted the classes of these data. Give a number for "
+                    f"each: loss.class_weights=[{','.join(['1'] * len(self.classes))}]"
                 )
             return self.balanced()
         if len(class_weights) != len(self.classes):
@@ -239,13 +239,15 @@ def check_logits(outputs: Any, target: Any, num_outputs: int, dims: int, what: s
         dims: of the target, 1 or 2.
         what: the target in words, for the message.
     """
-    tensors = isinstance(outputs, Tensor) and isinstance(target, Tensor)
-    shape = outputs.shape[:dims] if tensors else None
-    if tensors and outputs.ndim == 2 and outputs.shape[1] == num_outputs and target.shape == shape:
-        return
+    if isinstance(outputs, Tensor) and isinstance(target, Tensor) and outputs.ndim == 2:
+        wanted = (len(outputs), num_outputs)
+        if outputs.shape == wanted and target.shape == wanted[:dims]:
+            return
+    shape = "(N,)" if dims == 1 else f"(N, {num_outputs})"
     raise UserError(
-        f"model: expected outputs (N, {num_outputs}) for {what}; got outputs {shape_of(outputs)} and a target "
-        f"{shape_of(target)}. Give the model {num_outputs} outputs, or say what is to be predicted: task=..."
+        f"model: expected outputs (N, {num_outputs}) and a target {shape} for {what}; got outputs {shape_of(outputs)} "
+        f"and a target {shape_of(target)}. Give the model {num_outputs} outputs, or say what is to be predicted: "
+        "task=..."
     )
 
 

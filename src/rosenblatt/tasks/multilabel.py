@@ -65,7 +65,7 @@ class Multilabel(Classification):
         """Return the share of rows that are all right, micro F1, what the top label is, and means over labels."""
         from torchmetrics import classification as tm
 
-        from rosenblatt.tasks.top_label import TopLabel
+        from rosenblatt.tasks.metrics import TopLabel
 
         num = len(self.classes)
         decided: dict[str, Metric] = {
