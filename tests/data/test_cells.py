@@ -88,14 +88,21 @@ def test_a_tsv_cell_with_quotes_is_read_as_it_was_meant(tmp_path, cell, text):
     assert read(tmp_path / "a.tsv", content).rows() == [("first", "x"), (text, "y"), ("last", "z")]
 
 
-def test_two_lone_quotes_in_one_row_join_no_cells(tmp_path):
-    content = b'text\tlabel\n"a\t"x\nb\ty\n'
-    assert read(tmp_path / "a.tsv", content).rows() == [('"a', '"x'), ("b", "y")]
+@pytest.mark.parametrize(
+    ("content", "rows"),
+    [
+        (b'"a\t"x\nb\ty\n', [('"a', '"x'), ("b", "y")]),
+        (b'"a\tx\nb\ty\nc"\tz\n', [('"a', "x"), ("b", "y"), ('c"', "z")]),
+    ],
+)
+def test_lone_quotes_of_a_tsv_join_no_cells_and_swallow_no_rows(tmp_path, content, rows):
+    assert read(tmp_path / "a.tsv", b"text\tlabel\n" + content).rows() == rows
 
 
-def test_a_lone_quote_and_a_later_one_swallow_no_rows(tmp_path):
-    content = b'text\tlabel\n"a\tx\nb\ty\nc"\tz\n'
-    assert read(tmp_path / "a.tsv", content).rows() == [('"a', "x"), ("b", "y"), ('c"', "z")]
+def test_quotes_that_come_late_in_a_tsv_are_believed(tmp_path):
+    plain, quoted = "plain\tx\n" * 200_000, '"a\tb"\tz\n"say ""hi"""\tz\n'
+    frame = read(tmp_path / "a.tsv", f"text\tlabel\n{plain}{quoted}".encode())
+    assert frame.rows()[-2:] == [("a\tb", "z"), ('say "hi"', "z")]
 
 
 def test_a_newline_within_quotes_is_part_of_the_cell(tmp_path):

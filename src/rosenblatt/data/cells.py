@@ -204,21 +204,15 @@ def _is_quoted(data: bytes) -> bool:
     end = data.rfind(b"\n", start, end) + 1 or len(data) if end < len(data) else len(data)
     rows = (data[: min(first, start)] + data[start:end]).decode(errors="surrogateescape")
     plain, quoted = (_survey(split_rows(rows, "\t", quote)) for quote in (None, '"'))
-    return quoted.num_broken < plain.num_broken or quoted == plain
+    return quoted[0] < plain[0] or quoted == plain
 
 
-class _Survey(NamedTuple):
-    num_broken: int
-    num_rows: int
-    width: int
-
-
-def _survey(rows: Iterator[Cells]) -> _Survey:
-    """Count the rows, and those that have a wrong quote or another number of cells than the first."""
+def _survey(rows: Iterator[Cells]) -> tuple[int, int, int]:
+    """Return how many rows have a wrong quote or another number of cells than the first; of how many; that number."""
     num_broken, num_rows, width = 0, 0, 0
     for row in rows:
         if any(cell is not None for cell in row.cells) or len(row.cells) > width > 0:  # blank lines are no rows
             width = width or len(row.cells)
             num_rows += 1
             num_broken += row.problem is not None or len(row.cells) != width
-    return _Survey(num_broken, num_rows, width)
+    return num_broken, num_rows, width

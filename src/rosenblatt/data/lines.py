@@ -92,39 +92,34 @@ class RowReader(ABC):
         """
 
 
-class Lines(RowReader):
-    """Texts, one a line, or fastText lines.
+class Lines:
+    """Reads texts, one a line, or fastText lines.
 
     Args:
         fasttext: whether lines hold ``__label__``. If they do not, blank lines are rows, too.
     """
 
+    columns = ("text", "label")
+
     def __init__(self, fasttext: bool) -> None:
         self.fasttext = fasttext
 
-    def quickly(self, content: memoryview) -> Rows | None:
-        """Return a row a line."""
-        try:
-            lines = str(content, "utf-8").removesuffix("\n").split("\n")
-        except UnicodeDecodeError:
+    def take(self, text: TextFile) -> Rows | None:
+        """Return a row for each whole line; see `RowReader`."""
+        content = text.data[text.at :] if text.last else text.data[text.at : text.data.rfind(b"\n") + 1]
+        if not content:
             return None
-        frame = self._rows(pl.Series("text", lines))
-        return Rows(frame, len(content), all_readable(frame.height))
-
-    def one_by_one(self, data: bytes, last: bool, patience: int) -> Rows:
-        """Return a row a line, of which some hold bytes that the encoding does not have."""
-        content = data if last else data[: data.rfind(b"\n") + 1]
-        lines = content.decode(errors="surrogateescape").removesuffix("\n").split("\n")
-        readable = pl.Series([SPOILT.search(line) is None for line in lines])
-        text = pl.Series("text", [SPOILT.sub("\ufffd", line) for line in lines])
-        broken = None
-        if not readable.all():
-            first = int((~readable).arg_true()[0])
-            before = len("\n".join(lines[:first]).encode(errors="surrogateescape")) + (first > 0)
-            broken = Broken(self._rows(text[:first]).height, before, NOT_OF_THE_ENCODING)
+        whole = content.decode(errors="surrogateescape").removesuffix("\n")
+        line = pl.Series("text", SPOILT.sub("\ufffd", whole).split("\n"))
+        readable, broken = all_readable(len(line)), None
+        if found := SPOILT.search(whole):
+            readable = pl.Series([SPOILT.search(one) is None for one in whole.split("\n")])
+            start = whole.rfind("\n", 0, found.start()) + 1
+            before = whole[:start].encode(errors="surrogateescape")
+            broken = Broken(self._rows(line[: before.count(b"\n")]).height, len(before), NOT_OF_THE_ENCODING)
         if self.fasttext:
-            readable = readable.filter(text.str.strip_chars() != "")
-        return Rows(self._rows(text), len(content), readable, broken)
+            readable = readable.filter(line.str.strip_chars() != "")
+        return Rows(self._rows(line), len(content), readable, broken)
 
     def _rows(self, line: pl.Series) -> pl.DataFrame:
         """Return ``text``, and of fastText lines ``label``, a list."""

@@ -79,10 +79,7 @@ def is_utf8(encoding: str) -> bool:
 def check_encoding(path: str, content: bytes, encoding: str) -> None:
     """Raise a `UserError` for the first byte that is none in that encoding, with its place."""
     try:
-        if is_utf8(encoding):
-            _check_utf8(content)
-        else:
-            content.decode(encoding)
+        content.decode(encoding)
     except UnicodeDecodeError as error:
         before = content[: error.start]
         guess = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "latin-1"
@@ -91,19 +88,6 @@ def check_encoding(path: str, content: bytes, encoding: str) -> None:
             f"{content[error.start]:#04x} at position {error.start - before.rfind(10)}, which is none. "
             f"If the file has another encoding, say so: data.encoding={guess}"
         ) from None
-
-
-def _check_utf8(content: bytes) -> None:
-    """Raise UnicodeDecodeError where bytes are no UTF-8.
-
-    By blocks: as a whole, a text with one emoji would take four bytes a character.
-    """
-    start = 0
-    try:
-        while start < len(content):
-            start += codecs.utf_8_decode(content[start : start + BLOCK], "strict", start + BLOCK >= len(content))[1]
-    except UnicodeDecodeError:
-        content.decode()  # raises it again, with its place in the whole
 
 
 class TextFile:
