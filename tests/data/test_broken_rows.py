@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rosenblatt.data import source
+from rosenblatt.data.files import read_blocks
 from rosenblatt.data.lines import RowReader
-from rosenblatt.data.reader import read_blocks
 
 SETTINGS = settings(deadline=None, max_examples=60)
 BLOCKS = (1, 7, 60, 1 << 24)

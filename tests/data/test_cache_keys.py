@@ -82,7 +82,7 @@ def test_a_class_that_is_a_link_to_a_folder_counts_too(tmp_path):
 def test_messages_are_collected_with_their_level_and_still_told(caplog):
     caplog.set_level(logging.INFO)
     with recorded("rosenblatt.data") as messages:
-        logging.getLogger("rosenblatt.data.reader").warning("%s of %d", "100%", 3)
+        logging.getLogger("rosenblatt.data.files").warning("%s of %d", "100%", 3)
         logging.getLogger("rosenblatt.data").info("read")
         logging.getLogger("rosenblatt.run.folder").warning("elsewhere")
     logging.getLogger("rosenblatt.data").warning("afterwards")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rosenblatt.data.reader import column, read_blocks, read_frame
+from rosenblatt.data.files import column, read_blocks, read_frame
 from rosenblatt.errors import UserError
 
 SETTINGS = settings(deadline=None, max_examples=50)

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from rosenblatt.data import source
-from rosenblatt.data.reader import read_blocks, read_frame
+from rosenblatt.data.files import read_blocks, read_frame
 from rosenblatt.errors import UserError
 
 PACKED = gzip.compress(b"text,label\n" + b"".join(b"a%d,b\n" % number for number in range(1000)))

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rosenblatt.data.reader import read_frame
+from rosenblatt.data.files import read_frame
 from rosenblatt.data.writer import FrameWriter
 from rosenblatt.errors import UserError
 

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from rosenblatt.cli.checked import checked
 from rosenblatt.data.columns import Columns
-from rosenblatt.data.reader import Block, read_blocks
+from rosenblatt.data.files import Block, read_blocks
 from rosenblatt.data.writer import FrameWriter
 from rosenblatt.errors import UserError
 from rosenblatt.saved.folder import find, read

@@ -33,7 +33,7 @@ class Table(RowReader):
         text: the file, of which the first row is taken here where it is a header.
         kind: ``csv`` (with commas, or with semicolons where the comma is the decimal point) or ``tsv``.
         header: whether the first row names the columns; if not, they are ``0``, ``1``, ... Of columns with the same
-            name each gets its number behind it, see `rosenblatt.data.reader.column`.
+            name each gets its number behind it, see `rosenblatt.data.files.column`.
 
     Raises:
         UserError: a quote in the first row is not closed.

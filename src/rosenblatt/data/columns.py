@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from rosenblatt.data.features import Task
+from rosenblatt.data.files import as_strings, column, read_frame
 from rosenblatt.data.labels import to_lists
-from rosenblatt.data.reader import as_strings, column, read_frame
 from rosenblatt.errors import UserError
 
 TABULAR = (".csv", ".tsv", ".tab", ".txt")  # files that may have a first row of names, or may not

@@ -18,9 +18,9 @@ from rosenblatt.data.cache import Cache, Entry, key_of, recorded, tell_again
 from rosenblatt.data.columns import Columns, check_labels
 from rosenblatt.data.encoder import Encoder
 from rosenblatt.data.features import SPLITS, Bags, DataSpec, Splits, Task, class_counts
+from rosenblatt.data.files import column
 from rosenblatt.data.labels import LabelEncoder
 from rosenblatt.data.module import DataModule, as_parquet
-from rosenblatt.data.reader import column
 from rosenblatt.data.recipe import Auto
 from rosenblatt.data.splits import by_column, by_fractions, check_fractions, num_repeated
 from rosenblatt.errors import UserError
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class FileData(DataModule):
-    """Labelled rows from one file, or from one for each split; see `rosenblatt.data.reader.read_blocks` for formats.
+    """Labelled rows from one file, or from one for each split; see `rosenblatt.data.files.read_blocks` for formats.
 
     Args:
         train: file or folder with the training rows, and with those of any split that has no file of its own.

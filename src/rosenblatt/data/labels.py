@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rosenblatt.data.features import Task, class_counts
-from rosenblatt.data.reader import as_strings
+from rosenblatt.data.files import as_strings
 from rosenblatt.errors import UserError, check_choice, listed
 
 log = logging.getLogger(__name__)

@@ -94,7 +94,7 @@ class TextFile:
     """What is left of a text file as far as it has been read; at first as much as tells how to read it.
 
     Args:
-        path: of the file, see `rosenblatt.data.reader.read_blocks`.
+        path: of the file, see `rosenblatt.data.files.read_blocks`.
         zipped: whether with gzip.
         encoding: of its text.
         block_bytes: how much is read at a time; ``None``: all.

@@ -15,7 +15,7 @@ from typing import IO
 import polars as pl
 from polars.exceptions import PolarsError
 
-from rosenblatt.data.reader import FORMATS, format_of
+from rosenblatt.data.files import FORMATS, format_of
 from rosenblatt.errors import UserError, first_line
 from rosenblatt.run.whole import check_free
 

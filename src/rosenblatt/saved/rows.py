@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from rosenblatt.data.reader import read_frame
+from rosenblatt.data.files import read_frame
 from rosenblatt.saved.model import SavedModel
 from rosenblatt.saved.refusal import check_content, refusing
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from rosenblatt.data.columns import Columns
 from rosenblatt.data.features import Splits, Task
+from rosenblatt.data.files import column
 from rosenblatt.data.labelled_files import FileData
-from rosenblatt.data.reader import column
 from rosenblatt.data.recipe import Auto
 from rosenblatt.errors import UserError
 from rosenblatt.table.encoder import TableEncoder

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from rosenblatt.data.columns import Columns
 from rosenblatt.data.features import Bags, Features, Plane
-from rosenblatt.data.reader import as_strings
+from rosenblatt.data.files import as_strings
 from rosenblatt.errors import UserError, listed
 from rosenblatt.table.bins import edges_of
 from rosenblatt.table.columns import FARTHEST, CategoryColumn, NumberColumn, column_from

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from rosenblatt.data.columns import Columns
 from rosenblatt.data.features import Splits, Task
+from rosenblatt.data.files import column
 from rosenblatt.data.labelled_files import FileData
 from rosenblatt.data.labels import rows_of_class
-from rosenblatt.data.reader import column
 from rosenblatt.data.recipe import Auto
 from rosenblatt.errors import UserError
 from rosenblatt.text.encoder import TextEncoder

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rosenblatt.data import source
-from rosenblatt.data.reader import as_strings, column, read_blocks, read_frame
+from rosenblatt.data.files import as_strings, column, read_blocks, read_frame
 from rosenblatt.errors import UserError
 
 ROWS = [("good, really", "pos"), ('so "bad"', "neg"), ("пьеса 好", "pos")]
@@ -379,7 +379,7 @@ def test_a_large_file_takes_little_memory(tmp_path):
             file.write(b"".join([row % number for number in range(start, start + 100_000)]))
     code = r"""if True:
         import re, sys
-        from rosenblatt.data.reader import read_blocks
+        from rosenblatt.data.files import read_blocks
         peak = lambda: int(re.search(r"VmHWM:\s*(\d+) kB", open("/proc/self/status").read())[1]) / 1024
         before = peak()
         print(sum(block.frame.height for block in read_blocks(sys.argv[1], block_bytes=1 << 20)), peak() - before)"""
