@@ -17,8 +17,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from rosenblatt.cli.checked import checked
 from rosenblatt.data.columns import Columns
-from rosenblatt.data.stream import Block, read_blocks
-from rosenblatt.data.writers import FrameWriter
+from rosenblatt.data.files import Block, read_blocks
+from rosenblatt.data.writer import FrameWriter
 from rosenblatt.errors import UserError
 from rosenblatt.saved.folder import find, read
 from rosenblatt.saved.model import SavedModel

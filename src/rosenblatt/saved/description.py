@@ -11,7 +11,7 @@ from rosenblatt import __version__
 from rosenblatt.arguments import check_arguments
 from rosenblatt.data.columns import Columns
 from rosenblatt.data.features import DataSpec
-from rosenblatt.data.files import is_utf8
+from rosenblatt.data.source import is_utf8
 from rosenblatt.errors import listed
 from rosenblatt.saved.model import SavedModel
 from rosenblatt.saved.refusal import mapping, number, whole

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rosenblatt.data.files import read_frame
-from rosenblatt.data.writers import FrameWriter
+from rosenblatt.data.writer import FrameWriter
 from rosenblatt.errors import UserError
 
 SETTINGS = settings(deadline=None, max_examples=40)

@@ -15,18 +15,9 @@ from typing import IO
 import polars as pl
 from polars.exceptions import PolarsError
 
+from rosenblatt.data.files import FORMATS, format_of
 from rosenblatt.errors import UserError, first_line
 from rosenblatt.run.whole import check_free
-
-FORMATS = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".tab": "tsv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-}
 
 
 class FrameWriter:
@@ -53,7 +44,13 @@ class FrameWriter:
         self._kind, self._zipped = "csv", False
         self._to_stdout = path == "-"
         if not self._to_stdout:
-            self._kind, self._zipped = _format_of(path)
+            kind, self._zipped = format_of(self.path.name)
+            if kind in (None, "txt") or (self._zipped and kind == "parquet"):
+                raise UserError(
+                    f"{path}: expected a file named {', '.join(name for name in FORMATS if name != '.txt')} (or with "
+                    ".gz after it, but for Parquet), or - for standard output."
+                )
+            self._kind = kind or ""
             self._check_place(overwrite)
         # Parquet can't be appended to: its parts wait in a folder until they are joined.
         self._temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
@@ -177,18 +174,6 @@ class FrameWriter:
     def _not_written(self, error: Exception) -> UserError:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else first_line(error)
         return UserError(f"{self.name}: it can't be written: {reason}.")
-
-
-def _format_of(path: str) -> tuple[str, bool]:
-    name = Path(path).name.lower()
-    zipped = name.endswith(".gz")
-    kind = FORMATS.get(Path(name.removesuffix(".gz")).suffix)
-    if kind is None or (zipped and kind == "parquet"):
-        raise UserError(
-            f"{path}: expected a file named {', '.join(FORMATS)} (or with .gz after it, but for Parquet), or - for "
-            "standard output."
-        )
-    return kind, zipped
 
 
 def _has_place(dtype: pl.DataType, kind: str) -> bool:
