@@ -6,14 +6,14 @@ import re
 
 import pytest
 
-from rosenblatt.cli.space import Range, as_range
+from rosenblatt.cli.space import as_range
 from rosenblatt.errors import UserError
 
 
 def test_an_interval_is_what_its_tags_say():
-    assert as_range(1e-4, 1, None, {"log"}, False, "lr=x") == Range(1e-4, 1, None, True, False)
-    assert as_range(1, 8, None, {"int"}, False, "n=x") == Range(1, 8, None, False, True)
-    assert as_range(1, 9, 2, set(), True, "n=x") == Range(1, 9, 2, False, True)
+    assert as_range(1e-4, 1, None, {"log"}, False, "lr=x") == (1e-4, 1, None, True, False)
+    assert as_range(1, 8, None, {"int"}, False, "n=x") == (1, 8, None, False, True)
+    assert as_range(1, 9, 2, set(), True, "n=x") == (1, 9, 2, False, True)
 
 
 @pytest.mark.parametrize(

@@ -98,13 +98,13 @@ def test_a_range_leaves_out_its_end(sweep):
 
 def test_files_that_are_edited_while_a_sweep_runs_change_no_job(sweep, configs, monkeypatch):
     adam = configs / "optimizer" / "adam.yaml"
-    launch = commands.launch_jobs
+    launch = commands._launch
 
     def edited(*arguments):
         adam.write_text(adam.read_text().replace("weight_decay: 0.0", "weight_decay: 0.5"))
         return launch(*arguments)
 
-    monkeypatch.setattr(commands, "launch_jobs", edited)
+    monkeypatch.setattr(commands, "_launch", edited)
     done = sweep("-m", f"--config-path={configs}", *SMALL, "lr=0.1,0.01", "sweep.name=first")
     assert done.status == 0, done.err
     assert "weight_decay: 0.5" in adam.read_text()

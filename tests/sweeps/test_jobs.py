@@ -45,7 +45,7 @@ def test_a_job_that_does_not_report_the_objective_says_what_there_is(job):
     (job.folder / "metrics.json").write_text(json.dumps({"valid/mae": 0.5, "epochs": 3, "interrupted": False}))
     found = outcome(job, ["valid/mea"])
     assert found.state == "failed"
-    assert "expected one of 'valid/mae', 'epochs'; got 'valid/mea'. Did you mean 'valid/mae'?" in found.reason
+    assert "got 'valid/mea'; a run reports 'valid/mae', 'epochs'. Did you mean 'valid/mae'?" in found.reason
 
 
 @pytest.mark.parametrize("value", [None, "high", float("nan")])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -17,23 +17,7 @@ from rosenblatt.cli.values import flat
 from rosenblatt.cli.words import opened
 from rosenblatt.errors import UserError, check_choice, listed
 
-
-class Range(NamedTuple):
-    """Numbers from ``low`` to ``high``, both included.
-
-    Attributes:
-        low: the smallest.
-        high: the largest.
-        step: between two of them; ``None``: any number in between.
-        log: whether the orders of magnitude are equally likely, and not the numbers.
-        whole: whether the numbers are whole.
-    """
-
-    low: float
-    high: float
-    step: float | None
-    log: bool
-    whole: bool
+Range: TypeAlias = tuple[float, float, float | None, bool, bool]  # low, high (which is in it), step, log, whole
 
 
 class Words(NamedTuple):
@@ -124,18 +108,10 @@ def _values(one: Override, word: str, method: str) -> list[str] | Range:
 
 
 def as_range(low: float, high: float, step: float | None, tags: set[str], whole: bool, word: str) -> Range:
-    """Return a range of numbers, checked.
-
-    Args:
-        low: smallest number.
-        high: largest.
-        step: between two of them, or ``None``.
-        tags: ``log``, ``int`` or ``float``.
-        whole: whether the numbers are whole by themselves.
-        word: as it was typed, for messages.
+    """Return a range of numbers, as its tags (``log``, ``int``, ``float``) have it.
 
     Raises:
-        UserError: it is empty, or reaches 0 with ``log``; an unknown tag.
+        UserError: it is empty, or reaches 0 with ``log``; an unknown tag. The message begins with ``word``.
     """
     for tag in tags:
         check_choice(f"{word}: tag", tag, ("log", "int", "float"))
@@ -148,7 +124,7 @@ def as_range(low: float, high: float, step: float | None, tags: set[str], whole:
         raise UserError(f"{word}: log goes with interval(low, high), not with steps.")
     if whole and not (float(low).is_integer() and float(high).is_integer()):
         raise UserError(f"{word}: expected whole numbers; got {low:g} and {high:g}.")
-    return Range(low, high, None if log else step, log, whole)
+    return low, high, None if log else step, log, whole
 
 
 def plain_key(key: str) -> str:
@@ -207,4 +183,5 @@ def composed(words: Words, config: DictConfig, loader: ConfigLoader) -> dict[str
 
 
 def _low(values: Range) -> str:
-    return repr(int(values.low)) if values.whole else repr(values.low)
+    low, *_, whole = values
+    return repr(int(low)) if whole else repr(low)

@@ -20,8 +20,8 @@ from omegaconf import DictConfig
 from rosenblatt.cli.messages import DISK_FULL, explained
 from rosenblatt.cli.space import is_of_sweep
 from rosenblatt.cli.values import flat, plain
-from rosenblatt.errors import FolderTaken, UserError
-from rosenblatt.sweeps.jobs import JOB, SWEEP_PID, Job, check_objective
+from rosenblatt.errors import FolderTaken, UserError, check_choice
+from rosenblatt.sweeps.jobs import JOB, SWEEP_PID, Job
 
 if TYPE_CHECKING:
     from rosenblatt.sweeps.pruning import Pruning
@@ -45,7 +45,7 @@ def check_objectives(job: Job, names: Sequence[str]) -> None:
     """
     for name in _sweep_of(job)["objectives"]:
         if name.startswith("val/"):
-            check_objective(name, [f"val/{one}" for one in names])
+            check_choice("sweep.objective", name, dict.fromkeys(f"val/{one}" for one in names))
 
 
 def _sweep_of(job: Job) -> dict[str, Any]:

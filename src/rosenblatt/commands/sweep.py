@@ -11,7 +11,6 @@ import logging
 import os
 import re
 import shlex
-import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -42,8 +41,7 @@ from rosenblatt.sweeps.folder import SweepFolder
 from rosenblatt.sweeps.jobs import SWEEP_PID, Job, finish, jobs_in, jobs_of, outcome
 from rosenblatt.sweeps.leaderboard import row_of
 from rosenblatt.sweeps.plan import Plan
-from rosenblatt.sweeps.progress import Progress
-from rosenblatt.sweeps.report import Report
+from rosenblatt.sweeps.report import Progress, Report
 from rosenblatt.sweeps.settings import TYPES, Direction, Settings, read_settings
 from rosenblatt.tasks.titles import direction
 
@@ -66,7 +64,7 @@ def sweep(config: DictConfig, words: list[str], context: HydraContext, task: Tas
         SystemExit: with status 1, if more jobs have failed than may.
     """
     start = time.perf_counter()
-    settings, space = settings_of(config)
+    settings, space = _settings(config)
     found = read_words(words, space, settings.method, context.config_loader)
     if not found.varies and len(settings.seeds) == 1:
         raise UserError(
@@ -86,28 +84,23 @@ def sweep(config: DictConfig, words: list[str], context: HydraContext, task: Tas
     data += [value for one in dimensions if isinstance(one, Choices) for value in one.values]
     folder = SweepFolder(Path(config.hydra.sweep.dir))
     with folder.lock():
-        dimensions, place = folder.same_sweep(dimensions, settings, of_jobs, data, folders_of(context.config_loader))
-    width = width_of(config.hydra.launcher)
+        dimensions, place = folder.same_sweep(dimensions, settings, of_jobs, data, _folders(context.config_loader))
+    width = _width(config.hydra.launcher)
     os.environ[SWEEP_PID] = str(os.getpid())
-    share_cores(width, config.hydra.launcher)
-    fixed_context = with_configs(folder.configs, config.hydra.job.name, context)
+    _share_cores(width, config.hydra.launcher)
+    fixed_context = _with_configs(folder.configs, config.hydra.job.name, context)
     launcher = Plugins.instance().instantiate_launcher(hydra_context=fixed_context, task_function=task, config=config)
     if settings.retry_failed:
         for job in jobs_in(folder.path):
             if outcome(job, settings.objectives).state == "failed":
                 job.forget_failure()
-    try:
-        plan = make_plan(folder, settings, dimensions, place, width, keeps_busy="n_jobs" in config.hydra.launcher)
-    except UserError:
-        if not jobs_in(folder.path):
-            shutil.rmtree(folder.path)
-        raise
+    plan = _plan(folder, settings, dimensions, place, width, keeps_busy="n_jobs" in config.hydra.launcher)
     in_process = width == 1 and "submitit_folder" not in config.hydra.launcher
 
     def launched(jobs: Sequence[Job]) -> tuple[str, bool]:
         for job in jobs:
             job.write(sweep=settings.for_jobs)
-        return launch_jobs(launcher, [words_of(job, found, settings) for job in jobs], jobs[0].trial.number, in_process)
+        return _launch(launcher, [_words(job, found, settings) for job in jobs], jobs[0].trial.number, in_process)
 
     status: int | str | None = None
     try:
@@ -132,19 +125,15 @@ def sweep(config: DictConfig, words: list[str], context: HydraContext, task: Tas
         plan,
         fixed=[word.removeprefix("++") for word in found.fixed if not is_of_sweep(word)],
         command=shlex.join(["python", Path(sys.argv[0]).name, *typed]),
-        evaluate=measured,
+        evaluate=_measured,
     )
     with_figures = bool(OmegaConf.select(config, "figures.every_n_epochs"))
     if not report.tell(time.perf_counter() - start, with_figures):
         sys.exit(1)
 
 
-def settings_of(config: DictConfig) -> tuple[Settings, dict[str, str]]:
-    """Return the settings of a sweep, checked, and what varies by ``sweep.space``.
-
-    Raises:
-        UserError: an unknown one, or a value that can't be.
-    """
+def _settings(config: DictConfig) -> tuple[Settings, dict[str, str]]:
+    """Return the settings of a sweep, checked, and what varies by ``sweep.space``."""
     if config.hydra.sweeper.get("params") is not None:
         raise UserError(
             "hydra.sweeper.params: not read here. What varies stands on the command line (lr=0.1,0.01), or in a file "
@@ -166,38 +155,23 @@ def settings_of(config: DictConfig) -> tuple[Settings, dict[str, str]]:
     return read_settings(given, config.seed, way), space
 
 
-def folders_of(loader: ConfigLoader) -> list[Path]:
+def _folders(loader: ConfigLoader) -> list[Path]:
     """Return the folders that the project's configuration is read from, the first one first."""
     sources = [one for one in loader.get_search_path().get_path() if one.provider in ("main", "command-line")]
     return [Path(one.path.removeprefix("file://")) for one in sources]
 
 
-def with_configs(folder: Path, name: str, context: HydraContext) -> HydraContext:
-    """Return a context that composes from a folder alone: the project's files may be edited while a sweep runs.
-
-    Args:
-        folder: a copy of the project's configuration.
-        name: of the program.
-        context: of Hydra, whose callbacks are kept.
-    """
+def _with_configs(folder: Path, name: str, context: HydraContext) -> HydraContext:
+    """Return a context that composes from a folder alone: the project's files may be edited while a sweep runs."""
     GlobalHydra.instance().clear()
     initialize_config_dir(str(folder.resolve()), job_name=name, version_base="1.3")
     return HydraContext(GlobalHydra.instance().config_loader(), context.callbacks)
 
 
-def make_plan(
+def _plan(
     folder: SweepFolder, settings: Settings, dimensions: Sequence[Dimension], place: str, width: int, keeps_busy: bool
 ) -> Plan:
-    """Return what says which trial is next.
-
-    Args:
-        folder: of the sweep.
-        settings: of it.
-        dimensions: what varies.
-        place: names the folder, among those of all machines.
-        width: jobs that the launcher runs side by side.
-        keeps_busy: whether it takes more than these, and begins one where another has ended.
-    """
+    """Return what says which trial is next."""
     if settings.method == "grid":
         return Plan(folder, settings, dimensions, width * GRID_AT_ONCE if keeps_busy and width > 1 else width)
     from rosenblatt.sweeps.study import Study, storage_of  # Optuna takes its time
@@ -211,7 +185,7 @@ def make_plan(
     return Plan(folder, settings, dimensions, width, study)
 
 
-def width_of(launcher: DictConfig) -> int:
+def _width(launcher: DictConfig) -> int:
     """Return how many jobs a launcher runs side by side."""
     if "n_jobs" in launcher:  # joblib
         num_jobs = int(launcher.n_jobs)
@@ -221,7 +195,7 @@ def width_of(launcher: DictConfig) -> int:
     return num_cores() if "submitit_folder" in launcher else 1
 
 
-def share_cores(width: int, launcher: DictConfig) -> None:
+def _share_cores(width: int, launcher: DictConfig) -> None:
     """Let processes that are started from here, side by side, have their share of the cores each, and no more."""
     if width > 1 and "array_parallelism" not in launcher:
         share = str(max(1, num_cores() // width))
@@ -229,7 +203,7 @@ def share_cores(width: int, launcher: DictConfig) -> None:
             os.environ.setdefault(name, share)
 
 
-def words_of(job: Job, words: Words, settings: Settings) -> list[str]:
+def _words(job: Job, words: Words, settings: Settings) -> list[str]:
     """Return the words that a job is run with, its place, and that its lines go to its log alone."""
     own = [word for word in words.fixed if not is_space(word)]
     own += [f"{words.typed[key]}={value}" for key, value in job.trial.setting.items()]
@@ -245,18 +219,8 @@ def words_of(job: Job, words: Words, settings: Settings) -> list[str]:
     ]
 
 
-def launch_jobs(launcher: Launcher, jobs: list[list[str]], number: int, in_process: bool) -> tuple[str, bool]:
-    """Run some jobs.
-
-    Args:
-        launcher: Hydra's.
-        jobs: words of each.
-        number: of the first one.
-        in_process: whether the launcher runs them in this process.
-
-    Returns:
-        What the launcher complained of, and whether that was their settings.
-    """
+def _launch(launcher: Launcher, jobs: list[list[str]], number: int, in_process: bool) -> tuple[str, bool]:
+    """Run some jobs; return what the launcher complained of, and whether that was their settings."""
     try:
         launcher.launch(jobs, initial_job_idx=number)
     except (HydraException, OmegaConfBaseException) as error:  # settings that do not go together
@@ -273,7 +237,7 @@ def launch_jobs(launcher: Launcher, jobs: list[list[str]], number: int, in_proce
     return "", False
 
 
-def measured(run: Path) -> dict[str, Any]:
+def _measured(run: Path) -> dict[str, Any]:
     """Evaluate a run on test, without a word; return its metrics."""
     from rosenblatt.commands.evaluate import TYPES, evaluate  # Lightning takes its time
 

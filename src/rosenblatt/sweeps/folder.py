@@ -21,6 +21,7 @@ from rosenblatt.sweeps.settings import Settings
 
 FORMAT = 2
 SWEEP = "sweep.json"  # in the folder of a sweep: what it was started with
+LOCKS = ".locks"  # beside it: of those who work on it
 WINNER = "winner.json"  # beside it: the best setting, measured on test
 MAY_CHANGE = ("sweep.trials", "sweep.max_failures", "sweep.retry_failed", "sweep.name", "sweep.space")
 LONGEST = 4096  # characters of a path
@@ -111,7 +112,9 @@ class SweepFolder:
                 f"the file {one} has changed" for one, was in before["data"].items() if digests.get(one, was) != was
             ]
         if before is None or (lines and not any(self.path.glob("*/config.yaml"))):  # nothing was spent on what it was
-            shutil.rmtree(self.configs, ignore_errors=True)
+            for path in self.path.iterdir() if before is not None else []:
+                if path.name != LOCKS:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
             for folder in reversed(configs):
                 shutil.copytree(folder, self.configs, ignore=_hidden, dirs_exist_ok=True)
             identity = uuid.uuid4().hex
@@ -148,7 +151,7 @@ class SweepFolder:
         self._claims.pop(number).release()
 
     def _lock_file(self, name: str) -> Path:
-        folder = self.path / ".locks"
+        folder = self.path / LOCKS
         folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{name}.lock"
 

@@ -6,12 +6,12 @@ import math
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from rosenblatt.errors import UserError, check_choice
+from rosenblatt.errors import UserError, listed, nearest
 from rosenblatt.run.folder import RunFolder
 from rosenblatt.sweeps.dimensions import Trial
 
@@ -110,7 +110,12 @@ def outcome(job: Job, objectives: Iterable[str]) -> Outcome:
         for name in objectives:
             value = metrics.get(name)
             if name not in metrics:
-                return Outcome("failed", metrics, _no_such(name, metrics))
+                names = [one for one, number in metrics.items() if type(number) in (int, float)]
+                return Outcome(
+                    "failed",
+                    metrics,
+                    f"sweep.objective: got {name!r}; a run reports {listed(names)}.{nearest(name, names)}",
+                )
             if not isinstance(value, int | float) or not math.isfinite(value):
                 return Outcome("failed", metrics, f"{name} is no number: training ran to NaN, or can't be measured")
         return Outcome("pruned" if metrics.get("pruned") else "done", metrics)
@@ -134,30 +139,15 @@ def jobs_of(folder: Path, trial: Trial, seeds: Sequence[int]) -> list[Job]:
     return [Job(trial, seed, folder / trial.folder_name(seed if several else None)) for seed in seeds]
 
 
-def jobs_in(folder: Path, known: Mapping[Path, Job] | None = None) -> list[Job]:
-    """Return all jobs of a sweep that have been begun, in the order of their numbers.
+def jobs_in(folder: Path, but: Collection[Path] = ()) -> list[Job]:
+    """Return the jobs of a sweep that have been begun.
 
     Args:
         folder: of the sweep.
-        known: jobs by their folder, which need not be read again.
+        but: folders of jobs that are known already.
     """
-    known = known or {}
-    found = [known.get(path.parent) or Job.read(path.parent) for path in folder.glob(f"*/{JOB}")]
-    return sorted((job for job in found if job is not None), key=lambda job: (job.trial.number, job.seed))
-
-
-def check_objective(name: str, known: Iterable[str]) -> None:
-    """Raise a `UserError` unless an objective is one of the metrics that there are."""
-    check_choice("sweep.objective", name, dict.fromkeys(known))
-
-
-def _no_such(name: str, metrics: Mapping[str, Any]) -> str:
-    numbers = [one for one, value in metrics.items() if isinstance(value, int | float) and not isinstance(value, bool)]
-    try:
-        check_objective(name, sorted(numbers, key=lambda one: not one.startswith("val/")))
-    except UserError as error:
-        return str(error)
-    raise AssertionError
+    found = [Job.read(path.parent) for path in folder.glob(f"*/{JOB}") if path.parent not in but]
+    return [job for job in found if job is not None]
 
 
 def finish(
@@ -193,8 +183,6 @@ def finish(
             if len(group) > 1 or not (is_setting or deaths[job.folder] >= ATTEMPTS):
                 continue
             if not is_setting and not any(folder.glob("*/config.yaml")):
-                for one in jobs:
-                    shutil.rmtree(one.folder, ignore_errors=True)
                 raise UserError(f"hydra/launcher: it can't start jobs: {reason}.")
             died = "" if is_setting else f"its process died {ATTEMPTS} times: "
             job.fail(died + (reason or "it left no result"))
@@ -208,17 +196,15 @@ def _left(jobs: Sequence[Job], objectives: Iterable[str]) -> list[Job]:
 
 
 def _stop_if_hopeless(jobs: Sequence[Job], folder: Path, objectives: Iterable[str]) -> None:
-    """Stop where no job can report the objective; those that found it out before they trained leave no trace."""
+    """Stop where no job reports the objective; those that found it out before they trained leave no trace."""
     told = [(job, outcome(job, objectives)) for job in jobs]
     hopeless = [(job, one) for job, one in told if one.reason.startswith("sweep.objective:")]
-    if not hopeless or any(
-        one.state in ("done", "pruned") for one in (outcome(job, objectives) for job in jobs_in(folder))
-    ):
+    if not hopeless or any(outcome(job, objectives).state in ("done", "pruned") for job in jobs_in(folder)):
         return
     for job, one in hopeless:
         if not one.metrics:
             shutil.rmtree(job.folder)
-    if not jobs_in(folder):
-        shutil.rmtree(folder)
-    kept = f" What has been trained is in {folder}: take another sweep.name." if folder.exists() else ""
-    raise UserError(hopeless[0][1].reason + kept)
+    trained = (
+        f" What was trained is in {folder}: take another sweep.name." if any(one.metrics for _, one in told) else ""
+    )
+    raise UserError(hopeless[0][1].reason + trained)

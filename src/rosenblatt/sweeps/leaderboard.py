@@ -88,34 +88,22 @@ def ranked(rows: Sequence[Row], objectives: Mapping[str, Direction]) -> list[Row
     def scores(row: Row) -> list[float]:
         return [row.means[name] if way == "min" else -row.means[name] for name, way in objectives.items()]
 
-    with_result = [row for row in rows if row.state in ("done", "pruned") and all(n in row.means for n in objectives)]
-    front = _fronts([scores(row) for row in with_result])
-    order = sorted(
-        range(len(with_result)),
-        key=lambda i: (with_result[i].state == "pruned", front[i], scores(with_result[i])[0], i),
-    )
-    best = [with_result[i] for i in order]
+    best = [row for row in rows if row.state in ("done", "pruned") and all(name in row.means for name in objectives)]
+    every = [scores(row) for row in best]
+
+    def order(row: Row) -> tuple[bool, int, float]:
+        # A row that is beaten is beaten by all that beat the one before it, too.
+        own = scores(row)
+        num_better = 0
+        if len(own) > 1:
+            num_better = sum(one != own and all(a <= b for a, b in zip(one, own, strict=True)) for one in every)
+        return row.state == "pruned", num_better, own[0]
+
+    best.sort(key=order)
     for rank, row in enumerate(best, start=1):
         row.rank = rank
     rest = sorted((row for row in rows if row not in best), key=lambda row: (ORDER.index(row.state), row.trial.number))
     return [*best, *rest]
-
-
-def _fronts(scores: Sequence[Sequence[float]]) -> list[int]:
-    """Return for each row how many rows stand before it that beat it: 0 on the Pareto front, then 1, ..."""
-    if not scores or len(scores[0]) == 1:
-        return [0] * len(scores)
-    left, fronts, front = set(range(len(scores))), [0] * len(scores), 0
-    while left:
-        free = {i for i in left if not any(_beats(scores[j], scores[i]) for j in left)}
-        for i in free:
-            fronts[i] = front
-        left, front = left - free, front + 1
-    return fronts
-
-
-def _beats(one: Sequence[float], other: Sequence[float]) -> bool:
-    return all(a <= b for a, b in zip(one, other, strict=True)) and list(one) != list(other)
 
 
 def table_of(rows: Sequence[Row], objectives: Mapping[str, Direction]) -> list[dict[str, Any]]:
@@ -159,19 +147,15 @@ class Board:
     def __init__(self, path: Path, objectives: Mapping[str, Direction]) -> None:
         self.path = path
         self.objectives = objectives
-        self._known: dict[Path, Job] = {}
-        self._ended: dict[Path, Outcome] = {}
+        self._ended: dict[Path, tuple[Job, Outcome]] = {}
 
     def look(self) -> list[tuple[Job, Outcome]]:
-        """Return all jobs that have been begun, and what has become of each."""
-        found = []
-        for job in jobs_in(self.path, self._known):
-            self._known[job.folder] = job
-            one = self._ended.get(job.folder) or outcome(job, self.objectives)
-            if one.ended:
-                self._ended[job.folder] = one
-            found.append((job, one))
-        return found
+        """Return all jobs that have been begun, in the order of their numbers, and what has become of each."""
+        left = [job for job in jobs_in(self.path, but=self._ended)]
+        found = [(job, outcome(job, self.objectives)) for job in left]
+        self._ended |= {job.folder: (job, one) for job, one in found if one.ended}
+        every = {job.folder: (job, one) for job, one in found} | self._ended
+        return sorted(every.values(), key=lambda one: (one[0].trial.number, one[0].seed))
 
     def rows(self) -> list[Row]:
         """Return all trials that have been begun, from the best to the worst."""

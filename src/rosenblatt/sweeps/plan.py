@@ -62,15 +62,14 @@ class Plan:
                     return taken
             if self.study is None:
                 return taken
-            number = self.study.num_begun()
+            number = len(self.study.trials())
             while number < self.num_trials and (not taken or number % self.at_once):
-                trial = self.study.ask()
-                if trial.number >= self.num_trials:  # another machine, with a folder of its own, was quicker
-                    self.study.give_up(trial.number)
+                asked = self.study.ask(self.num_trials)
+                if asked is None:
                     break
-                self.folder.claim(trial.number)
-                taken.append(trial)
-                number = trial.number + 1
+                self.folder.claim(asked.number)
+                taken.append(asked)
+                number = asked.number + 1
         return taken
 
     def _left(self) -> Iterator[Trial]:
@@ -92,7 +91,7 @@ class Plan:
         """Return how many trials have not ended."""
         if self.study is None:
             return sum(map(self._is_left, self._grid))
-        return self.num_trials - self.study.num_ended(self.num_trials)
+        return self.num_trials - sum(one.state.is_finished() for one in self.study.trials()[: self.num_trials])
 
     def importances(self) -> dict[str, float]:
         """Return how much each setting decides, adding up to 1; empty for a grid, which is looked at."""

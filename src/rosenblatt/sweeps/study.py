@@ -79,26 +79,14 @@ class Study:
         """Return all trials, by number, as the storage has them now."""
         return self.study.get_trials(deepcopy=False)
 
-    def num_begun(self) -> int:
-        """Return how many trials have been proposed, by all machines."""
-        return len(self.trials())
-
-    def num_ended(self, num_trials: int) -> int:
-        """Return how many of the first trials have ended."""
-        return sum(one.state.is_finished() for one in self.trials()[:num_trials])
-
     def unfinished(self) -> list[Trial]:
         """Return the trials that were begun at this place and not told of yet."""
         running = [one for one in self.trials() if one.state == TrialState.RUNNING]
         own = [one for one in running if one.user_attrs.get("place") == self.place]
         return [Trial(one.number, dict(one.user_attrs["setting"])) for one in own]
 
-    def give_up(self, number: int) -> None:
-        """Take a trial out that is one too many."""
-        self.study.tell(number, state=TrialState.FAIL)
-
-    def ask(self) -> Trial:
-        """Propose a trial and note that it has begun.
+    def ask(self, num_trials: int) -> Trial | None:
+        """Propose a trial and note that it has begun; ``None`` where others have begun the last of ``num_trials``.
 
         The proposal is written at once: a process that is killed in the middle leaves all of it, or nothing.
         """
@@ -120,7 +108,10 @@ class Study:
         )
         study_id = self.storage.get_study_id_from_name(self.study.study_name)
         number = self.storage.get_trial_number_from_id(self.storage.create_new_trial(study_id, trial))
-        return Trial(number, setting)
+        if number < num_trials:
+            return Trial(number, setting)
+        self.study.tell(number, state=TrialState.FAIL)  # another machine, with a folder of its own, was quicker
+        return None
 
     def is_best(self, number: int) -> bool:
         """Return whether no trial of another machine is better than this one."""

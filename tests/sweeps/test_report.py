@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 
 from rosenblatt.sweeps.dimensions import Trial
 from rosenblatt.sweeps.leaderboard import Row, ranked
-from rosenblatt.sweeps.page import draw_overview, sweep_page
+from rosenblatt.sweeps.report import draw_overview, sweep_page
 
 HOSTILE = '<script>alert("x")</script>'
 LOSS = {"val/loss": "min"}
