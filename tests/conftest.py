@@ -20,7 +20,6 @@ import pytest
 import torch
 
 from rosenblatt.cli import messages
-from rosenblatt.commands import sweep_identity
 from rosenblatt.data.features import Bags
 
 ROOT = Path(__file__).parents[1]
@@ -113,11 +112,10 @@ def sweep(program: Callable[..., Outcome]) -> Callable[..., Outcome]:
 
 
 @pytest.fixture
-def configs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of configs/ that may be edited, which sweeps take for the project's."""
+def configs(tmp_path: Path) -> Path:
+    """A copy of configs/ that may be edited, for ``--config-path``."""
     copy = tmp_path / "configs"
     shutil.copytree(messages.CONFIGS, copy)
-    monkeypatch.setattr(sweep_identity, "CONFIGS", copy)
     return copy
 
 
