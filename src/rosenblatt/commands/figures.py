@@ -52,8 +52,7 @@ def make_live(config: DictConfig, model: nn.Module, data: DataModule, pool: Figu
         return None
     examine = partial(examined, model, data, "val")
     graph = (model, first_rows(data.splits["val"][0], 1))
-    every_n_epochs, monitor = config.figures.every_n_epochs, config.early_stopping.monitor
-    return LiveFigures(pool, every_n_epochs, examine, graph=graph, monitor=monitor)
+    return LiveFigures(pool, config.figures.every_n_epochs, examine, graph=graph)
 
 
 def examined(
@@ -119,10 +118,10 @@ class Ending:
     writers: list[SummaryWriter]
     influences: list[Influence] = field(default_factory=list)
 
-    def begin(self, best_epoch: int) -> None:
-        """Have figures drawn."""
+    def begin(self, best_epoch: int, monitor: str) -> None:
+        """Have figures drawn; ``monitor`` is the metric that has decided which epoch is the best."""
         saved, spec = self.saved, self.data.spec
-        curves = learning_curves(self.live.epochs, self.live.monitor, best_epoch)
+        curves = learning_curves(self.live.epochs, monitor, best_epoch)
         self.figures.order({"learning_curves": curves if isinstance(curves, str) else Drawing(curves)})
         moment = f"epoch {best_epoch}"
         with told("figures"):

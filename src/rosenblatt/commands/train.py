@@ -135,7 +135,7 @@ def _train(
         writers = writers_of(trainer)
         figures = FinalFigures(pool, run.path / "figures", writers, facts["steps"])
         ending = Ending(run, live, saved, data, last, logits, figures, writers)
-        ending.begin(epoch)
+        ending.begin(epoch, config.early_stopping.monitor)
     if job is None:
         proportion = put_in_proportion(classifier, data.splits[last][1], result)
         metrics |= {f"{last}/{name}": value for name, value in proportion.items()}

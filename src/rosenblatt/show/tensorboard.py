@@ -147,7 +147,7 @@ def log_embeddings(writer: SummaryWriter, tag: str, names: Sequence[str], vector
 
 def log_graph(writer: SummaryWriter, model: nn.Module, features: Features) -> None:
     """Add the graph of a model: its layers, in the order in which rows pass through them."""
-    _file_of(writer).add_event(Event(graph_def=graph_of(model, features).SerializeToString()))
+    _file_of(writer).add_event(Event(graph_def=graph_of(model, features).SerializeToString(deterministic=True)))
 
 
 def _file_of(writer: SummaryWriter) -> Any:
