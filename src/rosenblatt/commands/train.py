@@ -151,7 +151,6 @@ def _train(
             counts = class_counts(data.splits[last][1], len(data.spec.classes)).tolist()
             run.write("per_class.csv", per_class_csv(data.spec.classes, counts, result.per_class))
         save_model(run, config, data, classifier, saved, rows, metrics, digests)
-        run.write_json("metrics.json", metrics)  # last of what counts: a folder without it holds no result
         notes = notes_on(metrics, last, threshold)
         if ending is not None:
             lines = [f"{word}: {note}" for word, note in [*_epochs(metrics, ended_by), *notes]]
@@ -159,6 +158,7 @@ def _train(
                 known = rows if last == list(data.splits)[-1] else None
                 ending.finish(config, _described(data, classifier), metrics, lines, known)
         logger.finalize("success")
+        run.write_json("metrics.json", metrics)  # last: of a folder with it nothing is done again
         num_rows = {split: target.shape[0] for split, (_, target) in data.splits.items()}
         table = summary(metrics, num_rows, _notes(run, metrics, ended_by, notes, data, live))
         Console().print(table)

@@ -86,7 +86,7 @@ def log_outcome(
 def log_layout(writer: SummaryWriter, keys: Iterable[str]) -> None:
     """Put the metrics that both training and validation have into one chart each, under "Custom Scalars"."""
     tags: dict[str, list[str]] = {}
-    for key in keys:
+    for key in sorted(keys, key=parted):
         split, name = parted(key)
         if split in ("train", "val"):
             tags.setdefault(name, []).append(f"^{re.escape(key)}$")
