@@ -91,7 +91,7 @@ def test_the_command_repeats_the_run():
     assert command.endswith("figures.every_n_epochs=1 lr=0.1 hydra.run.dir=run")
 
 
-def test_a_picture_takes_the_colours_of_the_page():
+def test_a_figure_takes_the_colours_of_the_page():
     svg = (trained("points") / "figures" / "boundary.svg").read_text()
     part = inline(svg, "boundary", 'a "label"')
     assert "#262626" not in part

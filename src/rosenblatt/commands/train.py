@@ -121,7 +121,7 @@ def _train(
     reached = evaluate(parts, accelerator, precision, final=job is None)
     rows = rows_of(parts, reached)
     saved = saved_model(config, parts, reached, str(precision), rows)
-    ending = begin_ending(run, trainer, parts, reached, around.live, facts["best_epoch"])
+    ending = begin_ending(run, trainer, parts, reached, around, facts["best_epoch"])
     metrics = reached.figures | around.measures.of_training(facts["best_epoch"], reached.figures) | facts
     metrics |= {f"{split}/repeated": num for split, num in getattr(parts.data, "num_repeated", {}).items()}
     before = around.checkpoints.seconds  # of processes that were cut off
@@ -131,7 +131,6 @@ def _train(
     log_outcomes(trainer, shown_settings(config, job), reached.figures, config.early_stopping.monitor)
     write_classes(run, reached)
     save_model(run, config, parts, saved, rows, metrics, digests)
-    run.write_json("metrics.json", metrics)  # last of what counts: a folder without it holds no result
     notes = [
         ("best epoch", f"{facts['best_epoch']} of {facts['epochs']} (ended by: {_ended_by(trainer, around.stop)})")
     ]
@@ -142,6 +141,7 @@ def _train(
             ending.finish(config, metrics, lines, *ending.mistakes(rows, saved.shown_mistakes))
     for logger in trainer.loggers:
         logger.finalize("success")
+    run.write_json("metrics.json", metrics)  # last: of a folder with it nothing is done again
     baseline = "" if reached.task is None else reached.task.baseline_title
     table = summary(metrics, reached.num_rows, [*notes, *_what_next(run, metrics, parts, around.live)], baseline)
     Console().print(table)
@@ -216,15 +216,16 @@ def rows_of(parts: Parts, reached: Reached) -> bytes | None:
 
 
 def begin_ending(
-    run: RunFolder, trainer: pl.Trainer, parts: Parts, reached: Reached, live: LiveFigures | None, best_epoch: int
+    run: RunFolder, trainer: pl.Trainer, parts: Parts, reached: Reached, around: Callbacks, best_epoch: int
 ) -> Ending | None:
     """Have the figures of what was reached drawn; ``None`` where nothing is to be drawn, as of a trial run."""
+    live = around.live
     if live is None or trainer.fast_dev_run:  # type: ignore[attr-defined]
         return None
     writers = writers_of(trainer)
     figures = FinalFigures(live.pool, run.path / "figures", writers, trainer.global_step)
     ending = Ending(run, live, parts, reached, figures, writers)
-    ending.begin(best_epoch)
+    ending.begin(best_epoch, around.measures.monitor)
     return ending
 
 

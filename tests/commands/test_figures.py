@@ -1,17 +1,16 @@
-"""Pictures of runs, from the command line."""
+"""Figures of runs, from the command line."""
 
 from __future__ import annotations
 
 import json
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from conftest import SMALL
-from rosenblatt.show.figures.draftsman import Draftsman
+from rosenblatt.show.pool import FigurePool
 
 EACH = "figures.every_n_epochs=1"
 
@@ -41,15 +40,15 @@ def test_wrong_settings_are_one_message(train, word, said):
     assert not (outcome.run / "metrics.json").exists()
 
 
-def test_a_run_leaves_pictures_and_a_page_by_default(train):
+def test_a_run_leaves_figures_and_a_page_by_default(train):
     outcome = train(*SMALL, "figures=default")
     assert outcome.status == 0, outcome.err
     assert "report      run/report.html" in outcome.out
     names = {"boundary", "confusion", "influence", "learning_curves", "precision_recall", "reliability", "roc"}
     for suffix in ("png", "svg"):
         assert {path.stem for path in (outcome.run / "figures").glob(f"*.{suffix}")} == names
-    assert "waiting for pictures" in outcome.out
-    assert {f"test/{name}" for name in names - {"learning_curves"}} <= images(outcome.run).keys()
+    assert "showing figures" in outcome.out
+    assert {f"wrap_up/{name}" for name in names} <= images(outcome.run).keys()
 
 
 def test_a_run_that_goes_on_draws_all_of_its_epochs(train):
@@ -94,11 +93,10 @@ def test_an_epoch_without_validation_shows_none(train):
     assert outcome.status == 0, outcome.err
     found = images(outcome.run)
     assert found["val/confusion"] == [7, 15]
-    assert found["learning_curves"][:4] == [3, 7, 11, 15]
 
 
 @pytest.mark.parametrize("precision", ["bf16-true", "64-true", "bf16-mixed"])
-def test_runs_of_other_precision_have_all_pictures(train, precision):
+def test_runs_of_other_precision_have_all_figures(train, precision):
     outcome = train(*SMALL, f"trainer.precision={precision}", "figures=default", "trainer.accelerator=cpu")
     assert outcome.status == 0, outcome.err
     page = (outcome.run / "report.html").read_text()
@@ -112,7 +110,7 @@ def test_a_trial_run_draws_nothing(train):
     assert not (outcome.run / "report.html").exists()
 
 
-def test_a_run_that_goes_on_without_pictures_has_no_old_page(train):
+def test_a_run_that_goes_on_without_figures_has_no_old_page(train):
     train(*SMALL, "figures=default")
     more = train("resume=run", "figures=none", "trainer.max_epochs=4", "resume_anyway=true")
     assert more.status == 0, more.err
@@ -120,15 +118,20 @@ def test_a_run_that_goes_on_without_pictures_has_no_old_page(train):
     assert "report.html" not in more.out
 
 
-def test_no_run_is_lost_for_a_picture(train, monkeypatch):
+def test_by_default_epochs_1_2_4_are_shown(train):
+    outcome = train(*SMALL[:-1], "trainer.max_epochs=5", "early_stopping.patience=null", "figures=default")
+    assert images(outcome.run)["val/boundary"] == [3, 7, 15]
+
+
+def test_no_run_is_lost_for_a_figure(train, monkeypatch):
     def refused(*arguments, **more):
         raise OSError("no more processes")
 
-    monkeypatch.setattr(subprocess, "Popen", refused)
+    monkeypatch.setattr("rosenblatt.show.pool.ProcessPoolExecutor.submit", refused)
     outcome = train(*SMALL, EACH)
     monkeypatch.undo()
     assert outcome.status == 0, outcome.err
-    assert "Pictures are missing: the process that draws could not be started: no more processes." in outcome.out
+    assert outcome.out.count("Figures are missing: the process that draws could not be started") == 1
     page = (outcome.run / "report.html").read_text()
     assert "confusion: not drawn, because the process that draws could not be started: no more processes." in page
     assert "test/acc" in outcome.metrics
@@ -136,18 +139,23 @@ def test_no_run_is_lost_for_a_picture(train, monkeypatch):
 
 def test_the_process_that_draws_ends_with_the_run(train, monkeypatch):
     made = []
-    start = Draftsman.__init__
+    start = FigurePool.__init__
 
     def noted(self):
         start(self)
         made.append(self)
 
-    monkeypatch.setattr(Draftsman, "__init__", noted)
-    assert train(*SMALL, "figures=default").status == 0
+    monkeypatch.setattr(FigurePool, "__init__", noted)
+    assert train(*SMALL).status == 0
+    assert not made  # figures=none begins nothing
+    assert train(*SMALL, "figures=default", run="drawn").status == 0
     failed = train(*SMALL, "figures=default", "data.spread=1e38", run="failed")
     assert failed.status == 1
     assert "Training ended without a result" in failed.err
     late = train(*SMALL, "figures=default", "threshold=precision", "threshold.at_least=1", "data.spread=9", run="late")
     assert late.status == 1
     assert len(made) == 3
-    assert all(one._process.wait(timeout=20) == 0 for one in made)
+    for pool in made:
+        for worker in pool._workers:
+            worker.join(20)
+            assert not worker.is_alive()

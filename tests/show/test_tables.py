@@ -1,3 +1,5 @@
+"""Tables on the terminal."""
+
 from __future__ import annotations
 
 import re
@@ -5,7 +7,7 @@ import re
 import pytest
 
 from rosenblatt.data.features import SPLITS
-from rosenblatt.show.summary import as_text, summary
+from rosenblatt.show.tables import as_text, mistake_table, summary
 from rosenblatt.tasks.titles import TITLES
 
 NUM_ROWS = {"train": 123_456_789, "val": 8_400, "test": 1}
@@ -108,3 +110,25 @@ def test_the_text_is_as_wide_as_told():
     for width in (60, 100, 140):
         text = as_text(summary({"val/loss": 1.0, "val/baseline_loss": 2.0}, NUM_ROWS, [("note", note)]), width=width)
         assert width - 12 < max(map(len, text.splitlines())) <= width
+
+
+def test_what_a_module_logs_is_shown_whatever_its_names_are():
+    metrics = {"train_loss": 0.5, "val_loss": 0.6, "test/loss": 0.7, "test/psnr": 31.25, "val_psnr": 30.0, "epochs": 3}
+    rows = rows_of(as_text(summary(metrics, {}, []), width=80))
+    assert rows["loss"] == ["0.5000", "0.6000", "0.7000"]
+    assert rows["psnr"] == ["-", "30.0000", "31.2500"]
+    assert rows["train"] == ["validation", "test"]
+    assert "rows" not in rows
+    assert "epochs" not in rows
+
+
+def test_without_any_metric_there_are_notes_alone():
+    text = as_text(summary({"epochs": 3}, {}, [("next", "look")]))
+    assert text.split() == ["next", "look"]
+
+
+def test_mistakes_have_the_columns_that_they_come_with():
+    found = [{"row": 1234, "true": 5.0, "prediction": 7.25, "error": 2.25, "content": "a\nb\x1b"}]
+    rows = rows_of(as_text(mistake_table(found, "Largest errors")))
+    assert rows["row"] == ["true", "predicted", "error"]
+    assert rows["1,234"] == ["5.0000", "7.2500", "2.2500", "a b\\x1b"]

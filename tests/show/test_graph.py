@@ -9,7 +9,7 @@ from torch import nn
 
 from perceptron.models import MLP, Perceptron
 from rosenblatt.data.features import Bags
-from rosenblatt.show.model_graph import graph_of
+from rosenblatt.show.tensorboard import graph_of
 
 BAGS = Bags(torch.tensor([0], dtype=torch.int32), torch.ones(1), torch.tensor([0, 1]))
 
