@@ -11,12 +11,14 @@ from omegaconf import DictConfig
 
 from rosenblatt.cli.ahead import open_studio
 from rosenblatt.cli.launch import importing, launch, told
+from rosenblatt.cli.schema import checked
 
 
 @hydra.main(version_base="1.3", config_path="configs", config_name="train")
 def main(config: DictConfig) -> None:
     """Hand over to the training command; torch is imported only here, so that --help is quick."""
     with told("train"):
+        config = checked(config, "train")
         studio = open_studio(config)
         with importing():
             from rosenblatt.commands.train import train

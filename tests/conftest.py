@@ -19,7 +19,6 @@ from typing import Any
 import pytest
 import torch
 
-from rosenblatt.cli import messages
 from rosenblatt.commands import sweep_identity
 from rosenblatt.data.features import Bags
 
@@ -116,8 +115,8 @@ def sweep(program: Callable[..., Outcome]) -> Callable[..., Outcome]:
 def configs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of configs/ that may be edited, which sweeps take for the project's."""
     copy = tmp_path / "configs"
-    shutil.copytree(messages.CONFIGS, copy)
-    monkeypatch.setattr(sweep_identity, "CONFIGS", copy)
+    shutil.copytree(ROOT / "configs", copy)
+    monkeypatch.setattr(sweep_identity, "config_folder", lambda: copy)
     return copy
 
 

@@ -88,8 +88,3 @@ class MLP(nn.Module):
         """Map features of N rows to logits (N, num_outputs)."""
         logits: Tensor = self.layers(features)
         return logits
-
-
-def num_parameters(model: nn.Module) -> int:
-    """Return how many numbers training may change."""
-    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

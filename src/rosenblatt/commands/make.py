@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import EarlyStopping
 from omegaconf import DictConfig, OmegaConf
 
 from perceptron.classifier import Classifier
-from rosenblatt.cli.build import build, called
+from rosenblatt.cli.build import build
 from rosenblatt.cli.values import plain
 from rosenblatt.commands.resume import SettingsOfNow
 from rosenblatt.data.features import DataSpec
@@ -20,6 +20,7 @@ from rosenblatt.loop.signals import StopOnCtrlC
 from rosenblatt.run.folder import RunFolder
 from rosenblatt.tasks.losses import ClassificationLoss
 from rosenblatt.tasks.threshold import Fixed, Tuned
+from rosenblatt.tasks.titles import direction
 
 
 def make_classifier(config: DictConfig, spec: DataSpec, threshold: Fixed | Tuned) -> Classifier:
@@ -35,17 +36,19 @@ def make_classifier(config: DictConfig, spec: DataSpec, threshold: Fixed | Tuned
         spec,
         ClassificationLoss(spec, **plain(config.loss)),
         build("optimizer", config.optimizer),
-        build("scheduler", config.scheduler) if config.scheduler else None,
+        build("scheduler", config.scheduler, mode=mode_of(config)) if config.scheduler else None,
         monitor=config.early_stopping.monitor,
         threshold=threshold.value if isinstance(threshold, Fixed) else 0.5,
     )
-    # Made once for nothing, so that a wrong setting is told before training is set up.
-    optimizer = called("optimizer", classifier.make_optimizer, classifier.model.parameters())
-    if classifier.make_scheduler is not None:
-        called("scheduler", classifier.make_scheduler, optimizer)
     names = [f"val/{name}" for name in classifier.val_metrics.names]
     check_choice("early_stopping.monitor", config.early_stopping.monitor, names)
     return classifier
+
+
+def mode_of(config: DictConfig) -> Literal["min", "max"]:
+    """Return whether what is monitored is to be low or high."""
+    mode: Literal["min", "max"] = config.early_stopping.mode or direction(config.early_stopping.monitor)
+    return mode
 
 
 class Callbacks(NamedTuple):
@@ -65,6 +68,7 @@ class Callbacks(NamedTuple):
 def make_callbacks(config: DictConfig, run: RunFolder) -> Callbacks:
     """Make the callbacks that every run has."""
     stopping = plain(config.early_stopping)
+    stopping["mode"] = mode_of(config)
     checkpoints = Checkpoints(run, stopping["monitor"], stopping["mode"], **plain(config.checkpoint))
     stop = StopOnCtrlC(checkpoints.save_last)
     # Not strict: an epoch without validation is no mistake.

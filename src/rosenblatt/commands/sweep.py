@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from hydra.core.plugins import Plugins
@@ -17,6 +18,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from rosenblatt.cli.space import Words, check_words, read_words
+from rosenblatt.commands.job import run_job
 from rosenblatt.commands.sweep_identity import same_sweep
 from rosenblatt.commands.sweep_jobs import Jobs
 from rosenblatt.commands.sweep_result import Progress, report
@@ -64,7 +66,9 @@ def sweep(config: DictConfig, words: list[str], context: HydraContext, task: Tas
     width = width_of(config.hydra.launcher)
     os.environ[SWEEP_PID] = str(os.getpid())
     share_cores(width, config.hydra.launcher)
-    launcher = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=task, config=config)
+    launcher = Plugins.instance().instantiate_launcher(
+        hydra_context=context, task_function=partial(run_job, task), config=config
+    )
     if settings.retry_failed:
         for job in jobs_in(folder.path):
             if outcome(job, settings.objectives).state == "failed":

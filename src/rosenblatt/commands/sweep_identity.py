@@ -10,7 +10,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from rosenblatt.cli.messages import CONFIGS
+from rosenblatt.cli.project import config_folder
 from rosenblatt.cli.space import Words, is_space
 from rosenblatt.cli.values import differences, flat
 from rosenblatt.commands.sweep_settings import Settings
@@ -49,7 +49,7 @@ def same_sweep(folder: SweepFolder, words: Words, settings: Settings) -> tuple[W
     if not before or (lines and not has_begun):  # nothing was spent on what it was
         identity = uuid.uuid4().hex
         content = {"id": identity, "method": settings.method, "fixed": now, "varies": varies, "seeds": settings.seeds}
-        folder.start({**content, "objectives": settings.objectives, "data": data}, CONFIGS)
+        folder.start({**content, "objectives": settings.objectives, "data": data}, config_folder())
         return words, identity
     if lines:
         told = "; ".join(lines[:5]) + (f"; and {len(lines) - 5} more" if len(lines) > 5 else "")
@@ -108,7 +108,7 @@ def _changed_files(copy: Path, words: list[str]) -> list[str]:
         if not is_used or (name.parts[0] == "experiment" and not any(name.stem in word for word in words)):
             continue
         try:
-            then, now = (flat(_unresolved(one)) for one in (path, CONFIGS / name))
+            then, now = (flat(_unresolved(one)) for one in (path, config_folder() / name))
         except Exception as error:  # of the operating system, of YAML, of OmegaConf
             lines.append(f"configs/{name} can't be compared ({str(error).splitlines()[0]})")
             continue

@@ -11,16 +11,12 @@ from hydra._internal.config_repository import CachingConfigRepository, ConfigRep
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
 
-from rosenblatt.cli.checked import check_seed, checked
+from rosenblatt.cli.schema import checked
 from rosenblatt.cli.values import plain
 from rosenblatt.errors import UserError, check_choice, listed
 from rosenblatt.run.cores import num_cores
 from rosenblatt.tasks.titles import TITLES
 
-TYPES: dict[str, Any] = {
-    "method": str, "name": str | int | None, "seeds": int, "objective": str | list[str], "max_failures": int | None,
-    "retry_failed": bool, "trials": int, "space": dict, "sampler": str, "pruner": str | None, "storage": str | None,
-}  # fmt: skip
 COSTS = ("seconds", "seconds_training", "epochs", "steps")  # that a run reports besides, and that may be objectives
 
 
@@ -60,22 +56,12 @@ def read_settings(config: DictConfig) -> Settings:
     Raises:
         UserError: an unknown one, or a value that can't be.
     """
-    if not isinstance(config.sweep, DictConfig):
-        raise UserError("sweep: expected sweep=grid or sweep=optuna.")
-    types = {f"sweep.{name}": value for name, value in TYPES.items()}
-    given = {f"sweep.{name}": value for name, value in plain(config.sweep).items()}
-    own = {name.removeprefix("sweep."): value for name, value in checked(OmegaConf.create(given), types).items()}
-    check_choice("sweep.method", own["method"], ("grid", "optuna"))
+    own = plain(checked(config, "train").sweep)
     if own["name"] is not None and not re.fullmatch(r"\w[\w.-]*", str(own["name"])):
         raise UserError(f"sweep.name={own['name']}: expected letters, digits, - and _, for the name of a folder.")
-    for name in ("seeds", "trials"):
-        if own.get(name, 1) < 1:
-            raise UserError(f"sweep.{name}: expected at least 1; got {own[name]}.")
-    if (own["max_failures"] or 0) < 0:
-        raise UserError(f"sweep.max_failures: expected null or at least 0; got {own['max_failures']}.")
     objectives = [own["objective"]] if isinstance(own["objective"], str) else own["objective"]
     check_objectives(objectives)
-    if own.get("storage") and own["name"] is None:
+    if own["storage"] and own["name"] is None:
         raise UserError("sweep.storage: the study in it is found by sweep.name=...; give that, too.")
     if own["method"] == "optuna":
         from rosenblatt.sweeps.search import check_names
@@ -83,18 +69,17 @@ def read_settings(config: DictConfig) -> Settings:
         if own["retry_failed"]:
             raise UserError("sweep.retry_failed: a search has learnt from its failures. Give it more sweep.trials.")
         check_names(own["sampler"], own["pruner"], objectives, own["seeds"])
-    check_seed(config.seed)
     return Settings(
         own["method"],
         [config.seed + i for i in range(own["seeds"])],
         objectives,
         own["max_failures"],
         own["retry_failed"],
-        own.get("trials", 0),
-        {str(key): str(value) for key, value in own.get("space", {}).items()},
-        own.get("sampler", ""),
-        own.get("pruner"),
-        own.get("storage"),
+        own["trials"],
+        {str(key): str(value) for key, value in own["space"].items()},
+        own["sampler"],
+        own["pruner"],
+        own["storage"],
         pictures=bool(OmegaConf.select(config, "figures.every_n_epochs")),
     )
 

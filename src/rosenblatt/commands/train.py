@@ -17,10 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from perceptron.classifier import Classifier
-from perceptron.models import num_parameters
 from rosenblatt.cli.build import build
-from rosenblatt.cli.libraries import silence_libraries, use_threads
-from rosenblatt.cli.settings import check
 from rosenblatt.commands.job import (
     check_objectives,
     current_job,
@@ -37,6 +34,7 @@ from rosenblatt.commands.saving import save_model, saved_model, warn_if_unknown
 from rosenblatt.data.module import DataModule
 from rosenblatt.loop.checkpoints import Checkpoints, read
 from rosenblatt.loop.progress import without_idle_hooks
+from rosenblatt.loop.threads import num_parameters, use_threads
 from rosenblatt.run.folder import RunFolder
 from rosenblatt.show.live import LivePictures
 from rosenblatt.show.studio import Studio, told
@@ -66,8 +64,6 @@ def train(config: DictConfig, studio: Studio) -> dict[str, Any]:
     start = time.perf_counter()
     with ExitStack() as ends:
         ends.callback(studio.close)
-        silence_libraries()
-        check(config)
         job = current_job()
         if job is None:
             warn_of_sweep_settings()

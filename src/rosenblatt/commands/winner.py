@@ -12,8 +12,9 @@ from omegaconf import OmegaConf
 from rich.console import Console
 from rich.text import Text
 
-from rosenblatt.cli.messages import CONFIGS
+from rosenblatt.cli.schema import checked
 from rosenblatt.cli.space import Words, is_of_sweep
+from rosenblatt.cli.values import plain
 from rosenblatt.errors import UserError
 from rosenblatt.run.folder import RunFolder, as_json
 from rosenblatt.run.whole import write_whole
@@ -24,7 +25,7 @@ from rosenblatt.sweeps.leaderboard import Row
 
 def measure_winner(path: Path, row: Row, words: Words) -> None:
     """Evaluate the runs of the best setting on test, and write ``winner.json``; not again what has been already."""
-    from rosenblatt.commands.evaluate import TYPES, evaluate  # Lightning takes its time
+    from rosenblatt.commands.evaluate import evaluate  # Lightning takes its time
 
     values: dict[str, list[float]] = {}
     for name in row.folders:
@@ -32,11 +33,10 @@ def measure_winner(path: Path, row: Row, words: Words) -> None:
             continue  # there is no test split
         found = RunFolder(path / name).read_json("evaluation.json")
         if found is None:
-            config = OmegaConf.masked_copy(OmegaConf.load(CONFIGS / "evaluate.yaml"), list(TYPES))  # type: ignore[arg-type]
-            config.run = str(path / name)
+            settings = plain(checked(OmegaConf.create({"run": str(path / name)}), "evaluate"))
             try:
                 with redirect_stdout(io.StringIO()):
-                    found = evaluate(config)
+                    found = evaluate(settings)
             except UserError as error:
                 Console(stderr=True).print(Text(f"The winner can't be measured on test: {error}"), soft_wrap=True)
                 return
