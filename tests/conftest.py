@@ -19,7 +19,6 @@ from typing import Any
 import pytest
 import torch
 
-from rosenblatt.cli import messages
 from rosenblatt.data.features import Bags
 
 ROOT = Path(__file__).parents[1]
@@ -115,7 +114,7 @@ def sweep(program: Callable[..., Outcome]) -> Callable[..., Outcome]:
 def configs(tmp_path: Path) -> Path:
     """A copy of configs/ that may be edited, for ``--config-path``."""
     copy = tmp_path / "configs"
-    shutil.copytree(messages.CONFIGS, copy)
+    shutil.copytree(ROOT / "configs", copy)
     return copy
 
 

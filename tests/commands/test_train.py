@@ -11,7 +11,6 @@ import torch
 import yaml
 
 from conftest import SMALL, Outcome
-from rosenblatt.cli import libraries
 
 Train = Callable[..., Outcome]
 TIMES = ("seconds", "seconds_training", "seconds_encoding")
@@ -34,9 +33,9 @@ def test_only_a_hidden_layer_learns_xor(train: Train) -> None:
 
 
 def test_a_small_model_is_computed_with_one_thread_unless_told(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(libraries, "ALL_THREADS", 3)
+    monkeypatch.setattr("rosenblatt.loop.threads.ALL_THREADS", 3)
     for i, (settings, small_model, threads) in enumerate([("", 1e6, 1), ("threads=2", 1e6, 2), ("", 3, 3)]):
-        monkeypatch.setattr(libraries, "SMALL_MODEL", small_model)
+        monkeypatch.setattr("rosenblatt.loop.threads.SMALL_MODEL", small_model)
         assert train(*SMALL, settings, run=f"run{i}").status == 0
         assert torch.get_num_threads() == threads
 

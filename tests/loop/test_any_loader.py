@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from foreign import CASES, Training
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from tensorboard.util.tensor_util import make_ndarray
-
-from foreign import CASES, Training
-from rosenblatt.loop.checkpoints import Checkpoints
 from test_checkpoints import assert_same
+
+from rosenblatt.loop.checkpoints import Checkpoints
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

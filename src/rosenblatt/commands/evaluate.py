@@ -9,19 +9,16 @@ from typing import Any
 import lightning.pytorch as pl
 import polars
 import torch
-from omegaconf import DictConfig
 from rich.console import Console, Group
 from torch import Tensor
 
 from perceptron.classifier import Classifier
-from rosenblatt.cli.checked import checked
-from rosenblatt.cli.libraries import silence_libraries, use_threads
-from rosenblatt.cli.settings import check_threads
 from rosenblatt.commands.results import measured, put_in_proportion
 from rosenblatt.data.batches import Batches
 from rosenblatt.data.features import Features, class_counts
 from rosenblatt.data.labels import LabelEncoder
 from rosenblatt.errors import UserError
+from rosenblatt.loop.threads import use_threads
 from rosenblatt.run.folder import as_json
 from rosenblatt.run.whole import check_free, write_whole
 from rosenblatt.saved.folder import find, read, run_of
@@ -34,21 +31,12 @@ from rosenblatt.tasks.losses import ClassificationLoss
 
 log = logging.getLogger(__name__)
 
-TYPES: dict[str, Any] = {
-    "run": str, "data": dict, "output": str | None, "mistakes": int, "accelerator": str, "threads": int | None,
-    "overwrite": bool,
-}  # fmt: skip
-DATA_TYPES: dict[str, Any] = {
-    "test": str | None, "text_column": str | int | list[str | int] | None, "label_column": str | int | None,
-    "encoding": str | None,
-}  # fmt: skip
 
-
-def evaluate(config: DictConfig) -> dict[str, Any]:
+def evaluate(settings: dict[str, Any]) -> dict[str, Any]:
     """Measure a model on its own test split or on another file, print the tables, and write ``evaluation.json``.
 
     Args:
-        config: ``configs/evaluate.yaml``, composed.
+        settings: those of ``configs/evaluate.yaml``, checked.
 
     Returns:
         The content of ``evaluation.json``.
@@ -56,14 +44,8 @@ def evaluate(config: DictConfig) -> dict[str, Any]:
     Raises:
         UserError: no such model, rows that can't be read, a label that it does not know.
     """
-    silence_libraries()
-    settings = checked(config, TYPES)
     if settings["output"] is not None:
         check_free(Path(settings["output"]), settings["overwrite"])
-    settings["data"] = checked(config.data, DATA_TYPES)
-    check_threads(settings["threads"])
-    if settings["mistakes"] < 0:
-        raise UserError(f"mistakes: expected a number of at least 0; got {settings['mistakes']}.")
     folder = find(settings["run"])
     saved = read(folder)
     split, where, frame = rows_of(saved, folder, settings["data"])

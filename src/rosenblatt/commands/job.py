@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
+from hydra.types import RunMode, TaskFunction
 from omegaconf import DictConfig
 
 from rosenblatt.cli.messages import DISK_FULL, explained
@@ -109,6 +109,15 @@ def end_with_sweep() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, name=SWEEP_PID, daemon=True).start()
+
+
+def run_job(task: TaskFunction, config: DictConfig) -> Any:
+    """Run a task of Hydra's as a job of a sweep."""
+    job = current_job()
+    if job is None:  # another sweeper was chosen
+        return task(config)
+    with recorded(job):
+        return task(config)
 
 
 @contextmanager

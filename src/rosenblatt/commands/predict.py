@@ -11,11 +11,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import polars as pl
-from omegaconf import DictConfig
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from rosenblatt.cli.checked import checked
 from rosenblatt.data.columns import Columns
 from rosenblatt.data.files import Block, read_blocks
 from rosenblatt.data.writer import FrameWriter
@@ -28,31 +26,23 @@ from rosenblatt.show.words import printable, words
 log = logging.getLogger(__name__)
 
 REASONS = 5  # a row, where explain=true
-TYPES: dict[str, Any] = {
-    "run": str, "input": str | None, "text": str | list[str] | None, "output": str | None, "probabilities": bool,
-    "explain": bool | int, "prefix": str, "overwrite": bool, "text_column": str | int | list[str | int] | None,
-    "encoding": str | None,
-}  # fmt: skip
 STDIN_BYTES = 1 << 22  # that are taken at once, where so many are waiting
 
 
-def predict(config: DictConfig) -> None:
+def predict(settings: dict[str, Any]) -> None:
     """Predict, and write or print what comes out.
 
     Args:
-        config: ``configs/predict.yaml``, composed.
+        settings: those of ``configs/predict.yaml``, checked.
 
     Raises:
         UserError: no such model, a file that can't be read as a whole or in any row, a column that is missing.
     """
-    settings = checked(config, TYPES)
     if (settings["input"] is None) == (settings["text"] is None):
         raise UserError('Expected input=FILE, input=- (standard input) or text="...", one of them.')
     if settings["output"] is not None and settings["input"] in (None, "-"):
         raise UserError("output=FILE goes with input=FILE; texts and pipes are answered on standard output.")
     saved = read(find(settings["run"]))
-    if settings["explain"] is not True and int(settings["explain"]) < 0:
-        raise UserError(f"explain: expected true, false or a number of reasons; got {settings['explain']}.")
     if settings["text_column"] is not None and not saved.columns.text:
         raise UserError("text_column: this model reads columns by the names of training, and has none of texts.")
     saved.columns = saved.columns.named(text=settings["text_column"], encoding=settings["encoding"])

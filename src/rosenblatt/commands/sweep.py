@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from rosenblatt.cli import launch
-from rosenblatt.cli.checked import check_seed, checked
-from rosenblatt.cli.messages import CONFIGS, explained
+from rosenblatt.cli.messages import explained
+from rosenblatt.cli.schema import checked
 from rosenblatt.cli.space import Words, composed, is_of_sweep, is_space, read_words
 from rosenblatt.cli.values import plain
 from rosenblatt.cli.words import in_quotes
+from rosenblatt.commands.job import run_job
 from rosenblatt.errors import UserError
 from rosenblatt.run.cores import num_cores
 from rosenblatt.sweeps.dimensions import Choices, Dimension, Interval
@@ -42,7 +44,7 @@ from rosenblatt.sweeps.jobs import SWEEP_PID, Job, finish, jobs_in, jobs_of, out
 from rosenblatt.sweeps.leaderboard import row_of
 from rosenblatt.sweeps.plan import Plan
 from rosenblatt.sweeps.report import Progress, Report
-from rosenblatt.sweeps.settings import TYPES, Direction, Settings, read_settings
+from rosenblatt.sweeps.settings import Direction, Settings, read_settings
 from rosenblatt.tasks.titles import direction
 
 log = logging.getLogger(__name__)
@@ -89,7 +91,9 @@ def sweep(config: DictConfig, words: list[str], context: HydraContext, task: Tas
     os.environ[SWEEP_PID] = str(os.getpid())
     _share_cores(width, config.hydra.launcher)
     fixed_context = _with_configs(folder.configs, config.hydra.job.name, context)
-    launcher = Plugins.instance().instantiate_launcher(hydra_context=fixed_context, task_function=task, config=config)
+    launcher = Plugins.instance().instantiate_launcher(
+        hydra_context=fixed_context, task_function=partial(run_job, task), config=config
+    )
     if settings.retry_failed:
         for job in jobs_in(folder.path):
             if outcome(job, settings.objectives).state == "failed":
@@ -139,17 +143,18 @@ def _settings(config: DictConfig) -> tuple[Settings, dict[str, str]]:
             "hydra.sweeper.params: not read here. What varies stands on the command line (lr=0.1,0.01), or in a file "
             "as sweep.space: {lr: 'choice(0.1, 0.01)'}; docs/sweeps.md has the rest."
         )
-    if not isinstance(config.sweep, DictConfig):
-        raise UserError("sweep: expected sweep=grid or sweep=optuna.")
-    types = {f"sweep.{name}": value for name, value in TYPES.items()}
-    named = OmegaConf.create({f"sweep.{name}": value for name, value in plain(config.sweep).items()})
-    given = {name.removeprefix("sweep."): value for name, value in checked(named, types).items()}
-    check_seed(config.seed)
-    space = {str(key): str(value) for key, value in given.get("space", {}).items()}
+    given = plain(checked(config, "train").sweep)
+    space = {str(key): str(value) for key, value in given["space"].items()}
     stopping = config.early_stopping
 
     def way(metric: str) -> Direction:
-        known: Direction = stopping.mode if metric == stopping.monitor else direction(metric)
+        said = stopping.get("mode") if metric == stopping.monitor else None
+        known: Direction | None = said or direction(metric)
+        if known is None:
+            raise UserError(
+                f"sweep.objective={metric}: nobody says whether it is to be low or high. Watch it, and say so: "
+                f"early_stopping.monitor={metric} early_stopping.mode=max, or min."
+            )
         return known
 
     return read_settings(given, config.seed, way), space
@@ -239,9 +244,8 @@ def _launch(launcher: Launcher, jobs: list[list[str]], number: int, in_process: 
 
 def _measured(run: Path) -> dict[str, Any]:
     """Evaluate a run on test, without a word; return its metrics."""
-    from rosenblatt.commands.evaluate import TYPES, evaluate  # Lightning takes its time
+    from rosenblatt.commands.evaluate import evaluate  # Lightning takes its time
 
-    config = OmegaConf.masked_copy(OmegaConf.load(CONFIGS / "evaluate.yaml"), list(TYPES))  # type: ignore[arg-type]
-    config.run = str(run)
+    settings = plain(checked(OmegaConf.create({"run": str(run)}), "evaluate"))
     with redirect_stdout(io.StringIO()):
-        return evaluate(config)
+        return evaluate(settings)

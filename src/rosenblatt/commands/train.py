@@ -18,8 +18,6 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from rosenblatt.cli.build import build, build_each
-from rosenblatt.cli.libraries import silence_libraries
-from rosenblatt.cli.settings import check
 from rosenblatt.cli.values import plain
 from rosenblatt.commands.figures import Ending, make_live
 from rosenblatt.commands.job import (
@@ -71,8 +69,6 @@ def train(config: DictConfig, pool: FigurePool | None) -> dict[str, Any]:
     with ExitStack() as ends:
         if pool is not None:
             ends.callback(pool.close)
-        silence_libraries()
-        check(config)
         job = current_job()
         if job is None:
             warn_of_sweep_settings()

@@ -7,8 +7,8 @@ import math
 import os
 import time
 import zipfile
-from collections.abc import Callable
 from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from perceptron.models import num_parameters
 from rosenblatt.errors import listed
+from rosenblatt.loop.threads import num_parameters
 from rosenblatt.saved.model import SavedModel
 from rosenblatt.show.metrics import metric_rows
 
