@@ -20,8 +20,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from rosenblatt.cli.earlier import typed
 from rosenblatt.cli.project import foreign
 from rosenblatt.cli.values import OF_THIS_CALL, changes, plain
-from rosenblatt.data.fingerprint import differences, fingerprint
-from rosenblatt.data.module import DataModule
+from rosenblatt.data.fingerprint import differences
 from rosenblatt.errors import UserError
 from rosenblatt.loop.checkpoints import Checkpoints, newest, read
 from rosenblatt.loop.history import cut_history
@@ -76,13 +75,14 @@ def _refuse_foreign_code(config: DictConfig) -> None:
         )
 
 
-def same_data(run: RunFolder, data: DataModule, config: DictConfig) -> dict[str, Any]:
-    """Return the digests of the data, once they are known to be those that the run was started with.
+def same_data(run: RunFolder, data: pl.LightningDataModule, config: DictConfig) -> dict[str, Any]:
+    """Return the digests of the data, once they are known to be those that the run was started with; empty: unknown.
 
     Raises:
         UserError: they are others.
     """
-    digests = fingerprint(data.splits)
+    digest = getattr(data, "digest", None)
+    digests: dict[str, Any] = digest() if callable(digest) else {}
     if config.resume:
         if (before := run.read_json("data.json")) is not None:
             _refuse("the data are", differences(before, digests), config)

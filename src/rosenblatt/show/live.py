@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from rosenblatt.data.features import Features
 from rosenblatt.show.figures.kinds import Drawing
 from rosenblatt.show.inside import looked_at
-from rosenblatt.show.metrics import parted
 from rosenblatt.show.pool import FigurePool, Ordered, told
 from rosenblatt.show.tensorboard import (
     log_figure,
@@ -80,7 +79,7 @@ class LiveFigures(pl.Callback):
         self.examine = examine
         self.pair_of = pair_of
         self.graph = graph
-                self.seconds = 0.0
+        self.seconds = 0.0
         self._ended = False
         self._pairs: list[tuple[Tensor, Tensor]] = []
         self._waiting: list[tuple[Any, str, int, Ordered]] = []  # writer, tag and step of each figure

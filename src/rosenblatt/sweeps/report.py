@@ -282,7 +282,7 @@ def draw_overview(
 
 def _setting(rows: Sequence[Row], key: str) -> Setting:
     from rosenblatt.show.figures.trials import Setting
-    from rosenblatt.show.scenes.view import short_name
+    from rosenblatt.show.words import short_name
 
     values = [row.trial.setting.get(key, "") for row in rows]
     numbers = [_number(value) for value in values]
@@ -318,7 +318,7 @@ def sweep_page(
         failures: jobs that have failed, and why.
         commands: each with what it repeats.
     """
-    from rosenblatt.show.report.page import Picture, inline, page
+    from rosenblatt.show.report.page import PageFigure, inline, page
 
     best = rows[0] if rows and rows[0].rank == 1 else None
     facts = [(f"{len(rows):,}", "trials"), (f"{len(failures):,}", "jobs failed")]
@@ -344,7 +344,7 @@ def sweep_page(
         lead="Best: " + (best.trial.words or best.folders[0]) if best is not None else "No trial is done.",
         facts=facts,
         board={"header": columns, "rows": [[line[column] for column in columns] for line in lines], "note": note},
-        figures=[Picture("overview", CAPTION, inline(svg, "overview", CAPTION))] if svg else [],
+        figures=[PageFigure("overview", CAPTION, inline(svg, "overview", CAPTION))] if svg else [],
         failures=failures,
         commands=commands,
     )
