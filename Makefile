@@ -12,7 +12,7 @@ PINS := pyproject.toml constraints.txt
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help train test lint format clean
+.PHONY: help train test soak lint format clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -22,6 +22,11 @@ train: .venv/ready-to-train  ## train the toy perceptron; make train ARGS="data=
 
 test: .venv/ready-to-test lint  ## lint, types, tests
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+
+soak: .venv/ready-to-test  ## the long tests: many kills, many samplers
+	$(BIN)/python -m pytest -m soak --numprocesses auto --maxprocesses 4 --dist worksteal
+	$(BIN)/python scripts/crash_test.py
+	$(BIN)/python scripts/sweep_crash_test.py
 
 lint: .venv/ready-to-test  ## ruff and mypy
 	$(BIN)/python -m ruff check .

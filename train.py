@@ -9,19 +9,19 @@ python train.py --help                                                  all sett
 import hydra
 from omegaconf import DictConfig
 
-from rosenblatt.cli.ahead import open_studio
-from rosenblatt.cli.launch import importing, launch, told
+from rosenblatt.cli.launch import importing, launch, told, wants_figures
+from rosenblatt.show.pool import FigurePool
 
 
 @hydra.main(version_base="1.3", config_path="configs", config_name="train")
 def main(config: DictConfig) -> None:
     """Hand over to the training command; torch is imported only here, so that --help is quick."""
     with told("train"):
-        studio = open_studio(config)
+        pool = FigurePool() if wants_figures(config) else None  # it loads what it needs meanwhile
         with importing():
             from rosenblatt.commands.train import train
 
-        train(config, studio)
+        train(config, pool)
 
 
 if __name__ == "__main__":

@@ -63,11 +63,12 @@ class Classifier(pl.LightningModule):
         self.train_metrics.update(outputs, target, loss)
         return loss
 
-    def validation_step(self, batch: tuple[Features, Tensor], batch_idx: int) -> None:
-        """Count a validation batch; the Trainer has seen to eval mode and no gradients."""
+    def validation_step(self, batch: tuple[Features, Tensor], batch_idx: int) -> Tensor:
+        """Count a validation batch, and return its outputs; the Trainer has seen to eval mode and no gradients."""
         features, target = batch
-        outputs = self.model(features)
+        outputs: Tensor = self.model(features)
         self.val_metrics.update(outputs, target, self.loss(outputs, target))
+        return outputs
 
     def predict_step(self, batch: tuple[Features, Tensor], batch_idx: int) -> Tensor:
         """Return outputs (N, num_outputs), which the task makes predictions and figures of."""

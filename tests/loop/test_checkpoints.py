@@ -11,7 +11,6 @@ from typing import Any
 import lightning.pytorch as pl
 import pytest
 import torch
-from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers.logger import DummyLogger
 from torch.optim import lr_scheduler
 
@@ -22,6 +21,7 @@ from rosenblatt.data.batches import Batches
 from rosenblatt.data.features import DataSpec
 from rosenblatt.errors import UserError
 from rosenblatt.loop.checkpoints import Checkpoints
+from rosenblatt.loop.measures import Measures, StopEarly
 from rosenblatt.run.folder import RunFolder
 from rosenblatt.tasks.losses import ClassificationLoss
 
@@ -54,8 +54,8 @@ class Saving(Checkpoints):
     def state_key(self) -> str:
         return Checkpoints.__qualname__
 
-    def save_last(self, trainer, at_epoch_start=False):
-        super().save_last(trainer, at_epoch_start)
+    def _save_last(self, trainer, whole_epochs):
+        super()._save_last(trainer, whole_epochs)
         copy = self.run.path / f"{len(self.copies)}.ckpt"
         shutil.copy(self.run.checkpoints / "last.ckpt", copy)
         self.copies.append((copy, len(trainer.logger.lines)))
@@ -89,10 +89,10 @@ class Fitting:
             draw=(lambda epoch: (rows.features + epoch, rows.target.roll(epoch))) if fresh else None,
         )  # fmt: skip
         self.saving = Saving(RunFolder(folder), "val/loss", "min", every_n_steps)
-        self.early = EarlyStopping("val/loss", strict=False, check_finite=False, **(early or {"patience": 99}))
+        self.early = StopEarly("val/loss", strict=False, check_finite=False, **(early or {"patience": 99}))
         self.lines = Lines()
         self.trainer = pl.Trainer(
-            accelerator="cpu", logger=self.lines, callbacks=[self.early, self.saving],
+            accelerator="cpu", logger=self.lines, callbacks=[self.early, Measures("val/loss"), self.saving],
             enable_progress_bar=False, enable_model_summary=False, log_every_n_steps=1,
             **{"max_epochs": 3, "num_sanity_val_steps": 0} | settings,
         )  # fmt: skip

@@ -17,7 +17,7 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from rosenblatt.cli.earlier import with_earlier
 from rosenblatt.cli.messages import CONFIGS, choices, explained, groups
@@ -143,3 +143,13 @@ def _leave(signum: int, frame: FrameType | None) -> None:
     terminated = True
     sys.stderr.write("\nSIGTERM: stopped before there was a result.\n")
     sys.exit(TERMINATED)
+
+
+def wants_figures(config: DictConfig) -> bool:
+    """Return whether a run is to be drawn.
+
+    Jobs of a sweep draw only where it is said how often: a hundred of them are compared, not looked at.
+    """
+    every_n_epochs = OmegaConf.select(config, "figures.every_n_epochs")
+    in_sweep = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+    return every_n_epochs is not None and (every_n_epochs != "auto" or not in_sweep)

@@ -28,8 +28,7 @@ from rosenblatt.saved.folder import find, read, run_of
 from rosenblatt.saved.mistakes import shown_mistakes
 from rosenblatt.saved.model import SavedModel
 from rosenblatt.saved.rows import OwnRows, own_rows
-from rosenblatt.show.summary import summary
-from rosenblatt.show.tables import class_table, confusion_table, mistake_table
+from rosenblatt.show.tables import class_table, confusion_table, mistake_table, summary
 from rosenblatt.tasks.evaluation import confusion_matrix, decide, to_probs
 from rosenblatt.tasks.losses import ClassificationLoss
 
@@ -103,8 +102,8 @@ def evaluate(config: DictConfig) -> dict[str, Any]:
     content |= {"rows_of_class": counts, "per_class": per_class, "confusion": confusions.tolist()}
     content["mistakes"] = shown
     tables = [summary(metrics, {split: len(target)}, [("data", where)])]
-    tables.append(class_table(spec, counts, per_class))
-    tables.append(confusion_table(spec, confusions))
+    tables.append(class_table(spec.classes, counts, per_class))
+    tables.append(confusion_table(spec.classes, confusions.numpy()))
     if shown:
         tables.append(mistake_table(shown))
     own = settings["data"]["test"] is None

@@ -16,6 +16,7 @@ from rosenblatt.cli.build import build, build_each, names
 from rosenblatt.cli.values import plain
 from rosenblatt.data.contract import first_batches, has_split, looking, pair_of, sizes_of, task_of, to_look_at
 from rosenblatt.errors import UserError, check_choice, first_line, nearest
+from rosenblatt.loop.threads import num_parameters
 from rosenblatt.tasks.classification import Classification
 from rosenblatt.tasks.epoch import EpochMetrics
 from rosenblatt.tasks.inference import task_named, task_of_batch
@@ -39,6 +40,7 @@ class Parts(NamedTuple):
         loss: takes outputs and target, to measure with.
         decision: how decisions are to be made.
         sizes: that data offer to models.
+        takes_task: whether the module's constructor names the task.
     """
 
     data: pl.LightningDataModule
@@ -48,6 +50,20 @@ class Parts(NamedTuple):
     loss: nn.Module | None
     decision: Decision
     sizes: dict[str, Any]
+    takes_task: bool
+
+    @property
+    def described(self) -> str:
+        """All of it in a sentence."""
+        what = type(self.module if self.model is None else self.model).__name__
+        rows = ", ".join(f"{split} {len(target):,}" for split, (_, target) in getattr(self.data, "splits", {}).items())
+        parts = [
+            "" if self.task is None else self.task.described,
+            f"rows: {rows}" if rows else type(self.data).__name__,
+            f"{self.sizes['num_features']:,} features" if "num_features" in self.sizes else "",
+            f"{what} with {num_parameters(self.module):,} parameters",
+        ]
+        return "; ".join(part for part in parts if part)
 
     @property
     def logged(self) -> dict[str, bool | None]:
@@ -102,7 +118,7 @@ def make_parts(config: DictConfig) -> Parts:
         )
     if task is not None and "task" not in takes and not isinstance(said, Task) and config.task is None:
         task = None
-    parts = Parts(data, module, model, task, loss, decision, sizes)
+    parts = Parts(data, module, model, task, loss, decision, sizes, "task" in takes)
     _check_monitor(config, parts)
     return parts
 

@@ -23,7 +23,7 @@ from rosenblatt.errors import UserError
 from rosenblatt.saved.folder import find, read
 from rosenblatt.saved.model import SavedModel
 from rosenblatt.saved.reasons import Reason
-from rosenblatt.show.tables import printable, words
+from rosenblatt.show.words import printable, words
 
 log = logging.getLogger(__name__)
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from torch import Tensor, nn
 
-from rosenblatt.data.contract import pair_of
+from rosenblatt.commands.parts import Parts
+from rosenblatt.data.contract import has_split, loader_of, pair_of
+from rosenblatt.data.features import SPLITS
 from rosenblatt.errors import UserError
 from rosenblatt.tasks.epoch import EpochMetrics
-from rosenblatt.tasks.measured import MAX_KEPT, Measured
+from rosenblatt.tasks.measured import MAX_KEPT, Measured, in_proportion
 from rosenblatt.tasks.task import Task
 
 log = logging.getLogger(__name__)
@@ -131,7 +133,8 @@ class Measure(Collect):
         if not self._targets:
             self.task.check(outputs, target)
             self.metrics.to(outputs.device)
-        self.metrics.update(outputs, target, self.loss(outputs, target))
+        outputs = outputs.float()
+        self.metrics.update(outputs, target, self.loss(self.task.tempered(outputs), target))
         self._targets.append(target.cpu())
         self._num += outputs.numel()
         if self._num <= self.most:
@@ -145,14 +148,74 @@ class Measure(Collect):
         return (torch.cat(self._outputs) if self._outputs else torch.empty(0)).float(), target
 
 
-def history_figures(curves: Mapping[int, Mapping[str, float]], epoch: int, known: Sequence[str]) -> dict[str, float]:
-    """Return what was logged of training in an epoch, for splits that are not measured again.
+class Reached(NamedTuple):
+    """What a trained module reaches.
+
+    Attributes:
+        figures: flat, as in ``metrics.json``.
+        splits: that were measured; the last one is what is reported.
+        task: with what validation says of decisions; ``None``: the module alone knows.
+        measured: the last split; ``None``: its own steps have measured it.
+        num_rows: of each split that was measured by a task.
+    """
+
+    figures: dict[str, Any]
+    splits: list[str]
+    task: Task | None
+    measured: Measured | None
+    num_rows: dict[str, int]
+
+    @property
+    def last(self) -> str:
+        """The split that is reported."""
+        return self.splits[-1] if self.splits else ""
+
+
+def evaluate(parts: Parts, accelerator: str, precision: Any, final: bool, keep_all: bool = False) -> Reached:
+    """Measure a module on the splits of its data.
 
     Args:
-        curves: by epoch, from 1, its metrics.
-        epoch: that the weights are of.
-        known: names of figures that there are already.
+        parts: with the weights to measure.
+        accelerator: of the Trainer.
+        precision: of the Trainer.
+        final: whether test is measured, and the last split put in proportion: a job of a sweep does without.
+        keep_all: keep outputs however many there are.
     """
-    return {
-        name: value for name, value in curves.get(epoch, {}).items() if name not in known and name.startswith("train")
-    }
+    data, task = parts.data, parts.task
+    if final and has_split(data, "test"):
+        data.setup("test")
+    loaders = {split: loader_of(data, split) for split in SPLITS if split != "test" or final}
+    loaders = {split: loader for split, loader in loaders.items() if loader is not None}
+    evaluator = Evaluator(parts.module, accelerator, precision)
+    if task is None or parts.loss is None:
+        return _by_own_steps(evaluator, loaders)
+    try:
+        if "val" in loaders and (task.needs_validation or parts.decision.by_validation):
+            found = evaluator.measured(loaders["val"], task, parts.loss, ranking=False, keep_all=True)
+            task = task.tuned(found.outputs, found.target, parts.decision)
+        measured, figures, num_rows = None, {}, {}
+        for split, loader in loaders.items():
+            last = split == list(loaders)[-1]
+            measured = evaluator.measured(loader, task, parts.loss, ranking=last, per_class=last, keep_all=keep_all)
+            figures |= {f"{split}/{name}": value for name, value in measured.values.items()}
+            num_rows[split] = len(measured.target)
+            if last and final:
+                task = task.counted_by(measured.target)
+                proportion = in_proportion(task, measured, parts.loss, ranking=task.ranks_cheaply)
+                figures |= {f"{split}/{name}": value for name, value in proportion.items()}
+    except UserError:
+        if parts.takes_task:
+            raise
+        return _by_own_steps(evaluator, loaders)  # what it predicts is something else than the task of its data
+    return Reached(figures | task.decision_figures(), list(loaders), task, measured, num_rows)
+
+
+def _by_own_steps(evaluator: Evaluator, loaders: Mapping[str, Any]) -> Reached:
+    """Measure with ``validation_step`` and ``test_step``, and what they log."""
+    figures: dict[str, Any] = {}
+    splits = []
+    for split in ("val", "test"):
+        found = evaluator.logged(loaders[split], split) if split in loaders else {}
+        figures |= found
+        splits += [split] if found else []
+    return Reached(figures, splits, None, None, {})

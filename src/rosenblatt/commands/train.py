@@ -1,4 +1,4 @@
-"""Train a classifier, evaluate its best checkpoint, and leave a run folder: what ``python train.py`` does."""
+"""Train a model, evaluate its best checkpoint, and leave a run folder: what ``python train.py`` does."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ import signal
 import sys
 import time
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from perceptron.classifier import Classifier
-from perceptron.models import num_parameters
-from rosenblatt.cli.build import build
-from rosenblatt.cli.libraries import silence_libraries, use_threads
+from rosenblatt.cli.build import build, build_each
+from rosenblatt.cli.libraries import silence_libraries
 from rosenblatt.cli.settings import check
+from rosenblatt.cli.values import plain
+from rosenblatt.commands.figures import Ending, make_live
 from rosenblatt.commands.job import (
     check_objectives,
     current_job,
@@ -29,32 +30,35 @@ from rosenblatt.commands.job import (
     shown_settings,
     warn_of_sweep_settings,
 )
-from rosenblatt.commands.make import make_callbacks, make_classifier
-from rosenblatt.commands.pictures import Gallery, make_live, write_report
-from rosenblatt.commands.results import measured, notes_on, put_in_proportion, tune
-from rosenblatt.commands.resume import last_checkpoint, open_run, same_data
-from rosenblatt.commands.saving import save_model, saved_model, warn_if_unknown
-from rosenblatt.data.module import DataModule
+from rosenblatt.commands.parts import Parts, make_parts, mode_of
+from rosenblatt.commands.results import Reached, evaluate
+from rosenblatt.commands.resume import SettingsOfNow, last_checkpoint, open_run, same_data
+from rosenblatt.commands.saving import save_model, saved_model
 from rosenblatt.loop.checkpoints import Checkpoints, read
-from rosenblatt.loop.progress import without_idle_hooks
+from rosenblatt.loop.lean import make_lean
+from rosenblatt.loop.measures import Measures, StopEarly
+from rosenblatt.loop.progress import TrainingProgress
+from rosenblatt.loop.random_state import random_state, set_random_state
+from rosenblatt.loop.signals import StopOnCtrlC
+from rosenblatt.loop.threads import use_threads
 from rosenblatt.run.folder import RunFolder
-from rosenblatt.show.live import LivePictures
-from rosenblatt.show.studio import Studio, told
-from rosenblatt.show.summary import as_text, per_class_table, summary
-from rosenblatt.show.tensorboard import History
+from rosenblatt.show.final import FinalFigures
+from rosenblatt.show.live import LiveFigures
+from rosenblatt.show.pool import FigurePool, told
+from rosenblatt.show.tables import as_text, per_class_csv, summary
+from rosenblatt.show.tensorboard import log_outcome, writers_of
 from rosenblatt.sweeps.jobs import Job
+from rosenblatt.tasks.counts import class_counts
 
 log = logging.getLogger(__name__)
 
-ASIDE = r"_low$|_high$|/baseline_|_uncalibrated$"  # metrics that TensorBoard would have a chart of a point for, each
 
-
-def train(config: DictConfig, studio: Studio) -> dict[str, Any]:
+def train(config: DictConfig, pool: FigurePool | None) -> dict[str, Any]:
     """Run the whole story of one training run.
 
     Args:
         config: ``configs/train.yaml``, composed.
-        studio: where pictures are drawn; it is closed at the end.
+        pool: draws figures, where there are to be some; it is closed at the end.
 
     Returns:
         The content of ``metrics.json``.
@@ -65,7 +69,8 @@ def train(config: DictConfig, studio: Studio) -> dict[str, Any]:
     """
     start = time.perf_counter()
     with ExitStack() as ends:
-        ends.callback(studio.close)
+        if pool is not None:
+            ends.callback(pool.close)
         silence_libraries()
         check(config)
         job = current_job()
@@ -73,117 +78,182 @@ def train(config: DictConfig, studio: Studio) -> dict[str, Any]:
             warn_of_sweep_settings()
         run = open_run(config, own=job is not None)
         ends.callback(run.unlock)
-        return _train(config, run, start, job, studio)
+        done = run.read_json("metrics.json")
+        if done and not done.get("interrupted") and not config.resume_anyway:
+            print(f"{run.shown} is finished: {done.get('epochs')} epochs, {_reached(done)}. Nothing is left to do.")
+            return done
+        return _train(config, run, start, job, pool)
 
 
-def _train(config: DictConfig, run: RunFolder, start: float, job: Job | None, studio: Studio) -> dict[str, Any]:
-    if (done := run.read_json("metrics.json")) and not done.get("interrupted") and not config.resume_anyway:
-        print(f"{run.shown} is finished: {done.get('epochs')} epochs, {_reached(done)}. Nothing is left to do.")
-        return done
+def _train(
+    config: DictConfig, run: RunFolder, start: float, job: Job | None, pool: FigurePool | None
+) -> dict[str, Any]:
     pl.seed_everything(config.seed, verbose=False)
-
-    threshold = build("threshold", config.threshold)
-    data: DataModule = build("data", config.data)
     start_of_setup = time.perf_counter()
-    data.setup()
+    parts = make_parts(config)
     seconds_encoding = time.perf_counter() - start_of_setup
-    digests = same_data(run, data, config)
-    classifier = make_classifier(config, data.spec, threshold)
-    if job is not None:
-        check_objectives(job, [*classifier.val_metrics.names, "auroc", "ap"])
-    use_threads(config.threads, classifier.model)
-    log.info(_described(data, classifier))
-    warn_if_unknown(classifier, data)
+    digests = same_data(run, parts.data, config)
+    if job is not None and parts.logged:
+        check_objectives(job, [*parts.logged])
+    use_threads(config.threads, parts.module)
+    log.info(parts.described)
 
-    callbacks = make_callbacks(config, run)
-    pruning = [] if job is None else make_pruning(job)
-    checkpoint = last_checkpoint(run, classifier) if config.resume else None
-    logger = History(run)
-    live = make_live(config, logger, data, studio)
-    every = [*callbacks.all, *pruning]
-    if live is not None:
-        every = [*without_idle_hooks(live), *every]  # first: a checkpoint says how long the history is
-    shared = {"logger": logger, "callbacks": every, "default_root_dir": str(run.path)}
-    settings: Any = config.trainer
-    if job is not None:
-        settings = OmegaConf.merge(settings, devices_of(settings))
-    trainer: pl.Trainer = build("trainer", settings, **shared)
-    start_of_fit = time.perf_counter()
-    without_idle_hooks(classifier)
-    trainer.fit(classifier, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+    around = make_callbacks(config, run, parts, job, pool)
+    loggers = [*build_each("logger", config.logger).values()]
+    checkpoint = last_checkpoint(run, parts.module, loggers) if config.resume else None
+    settings = plain(config.trainer) | ({} if job is None else devices_of(config.trainer))
+    trainer: pl.Trainer = build(
+        "trainer", settings, logger=loggers or False, callbacks=around.all, default_root_dir=str(run.path)
+    )
+    make_lean(trainer, parts.module)
+    before_fit, start_of_fit = random_state(), time.perf_counter()
+    trainer.fit(parts.module, datamodule=parts.data, ckpt_path=checkpoint, weights_only=True)
     seconds_training = time.perf_counter() - start_of_fit
-    ended_by = _ended_by(trainer, callbacks.stop.signal_number)
-    facts = {"epochs": trainer.current_epoch, "best_epoch": load_best(trainer, classifier, callbacks.checkpoints)}
-    facts |= {"steps": trainer.global_step, "interrupted": callbacks.stop.pressed}
-    facts |= {"pruned": True} if any(one.pruned for one in pruning) else {}
+    if not trainer.is_global_zero:
+        return {}  # the first process measures for all
+    facts: dict[str, Any] = {"epochs": trainer.current_epoch}
+    facts |= {"best_epoch": load_best(trainer, parts.module, around.checkpoints), "steps": trainer.global_step}
+    facts |= {"interrupted": around.stop.pressed}
+    facts |= {"pruned": True} if any(one.pruned for one in around.pruning) else {}
 
-    tune(trainer, classifier, data, threshold, config.calibration)
-    # In a sweep the test split is for the winner alone, and for no other eyes.
-    splits = [split for split in data.splits if job is None or split != "test"]
-    batches = {split: data.batches(split) for split in splits}
-    metrics, result = measured(trainer, classifier, batches)
-    last = splits[-1]
-    rows = data.last_rows() if trainer.is_global_zero else None
-    saved = saved_model(config, data, classifier, trainer, rows)
-    gallery = None
-    if live is not None and live.is_shown(trainer):
-        logits, epoch = classifier.test_logits, facts["best_epoch"]
-        gallery = Gallery(run, live, saved, data, last, logits, facts["steps"], epoch)
-    if job is None:
-        proportion = put_in_proportion(classifier, data.splits[last][1], result)
-        metrics |= {f"{last}/{name}": value for name, value in proportion.items()}
-    if trainer.is_global_zero:
-        # Under names of their own, since train/ and val/ are curves over steps, of which these are no points.
-        final = {f"best/{name}": value for name, value in metrics.items() if not re.search(ASIDE, name)}
-        logger.log_hyperparams(shown_settings(config, job), final)
-    metrics |= {f"{split}/repeated": number for split, number in data.num_repeated.items()}
-    metrics |= {"threshold": classifier.threshold, "temperature": classifier.temperature} | facts
-    seconds_before = callbacks.checkpoints.seconds  # of processes that were cut off
-    metrics |= {"seconds": seconds_before + time.perf_counter() - start}
-    metrics |= {"seconds_training": seconds_before + seconds_training, "seconds_encoding": seconds_encoding}
-    if trainer.is_global_zero:
-        if result.per_class:
-            run.write("per_class.csv", per_class_table(data.spec, data.splits[last][1], result))
-        save_model(run, config, data, classifier, saved, rows, metrics, digests)
-        run.write_json("metrics.json", metrics)  # last of what counts: a folder without it holds no result
-        notes = notes_on(metrics, last, threshold)
-        if gallery is not None and live is not None:
-            shown = gallery.finish(rows if last == list(data.splits)[-1] else None)
-            with told("report.html"):
-                lines = [f"{word}: {note}" for word, note in [*_epochs(metrics, ended_by), *notes]]
-                write_report(run, config, data, _described(data, classifier), metrics, lines, shown)
+    set_random_state(before_fit)  # whoever draws splits in setup draws those that training had
+    accelerator, precision = str(config.trainer.get("accelerator", "auto")), trainer.precision
+    reached = evaluate(parts, accelerator, precision, final=job is None)
+    rows = rows_of(parts, reached)
+    saved = saved_model(config, parts, reached, str(precision), rows)
+    ending = begin_ending(run, trainer, parts, reached, around.live, facts["best_epoch"])
+    metrics = reached.figures | around.measures.of_training(facts["best_epoch"], reached.figures) | facts
+    metrics |= {f"{split}/repeated": num for split, num in getattr(parts.data, "num_repeated", {}).items()}
+    before = around.checkpoints.seconds  # of processes that were cut off
+    metrics |= {"seconds": before + time.perf_counter() - start, "seconds_training": before + seconds_training}
+    metrics |= {"seconds_encoding": seconds_encoding}
+
+    log_outcomes(trainer, shown_settings(config, job), reached.figures, config.early_stopping.monitor)
+    write_classes(run, reached)
+    save_model(run, config, parts, saved, rows, metrics, digests)
+    run.write_json("metrics.json", metrics)  # last of what counts: a folder without it holds no result
+    notes = [
+        ("best epoch", f"{facts['best_epoch']} of {facts['epochs']} (ended by: {_ended_by(trainer, around.stop)})")
+    ]
+    notes += notes_on(metrics, parts, reached)
+    if ending is not None:
+        with told("report.html"):
+            lines = [f"{word}: {note}" for word, note in notes]
+            ending.finish(config, metrics, lines, *ending.mistakes(rows, saved.shown_mistakes))
+    for logger in trainer.loggers:
         logger.finalize("success")
-        num_rows = {split: target.shape[0] for split, (_, target) in data.splits.items()}
-        table = summary(metrics, num_rows, _notes(run, metrics, ended_by, notes, data, live))
-        Console().print(table)
-        logging.getLogger("rosenblatt_file").info("\n%s", as_text(table))
-    if callbacks.stop.signal_number is not None:
-        sys.exit(128 + callbacks.stop.signal_number)  # as a shell reports a process that a signal ended: 130 for Ctrl-C
+    baseline = "" if reached.task is None else reached.task.baseline_title
+    table = summary(metrics, reached.num_rows, [*notes, *_what_next(run, metrics, parts, around.live)], baseline)
+    Console().print(table)
+    logging.getLogger("rosenblatt_file").info("\n%s", as_text(table))
+    if around.stop.signal_number is not None:
+        sys.exit(128 + around.stop.signal_number)  # as a shell reports a process that a signal ended: 130 for Ctrl-C
     return metrics
 
 
-def load_best(trainer: pl.Trainer, classifier: Classifier, checkpoints: Checkpoints) -> int:
-    """Give the classifier its best weights, and return the epoch, from 1, that they are of."""
+class Callbacks(NamedTuple):
+    """The callbacks of a run.
+
+    Attributes:
+        all: of them, as the Trainer takes them.
+        checkpoints: keeps the best weights and the last state.
+        stop: knows whether a signal came.
+        measures: knows what each epoch measured.
+        live: shows epochs, or ``None``.
+        pruning: stops a bad trial of a search.
+    """
+
+    all: list[pl.Callback]
+    checkpoints: Checkpoints
+    stop: StopOnCtrlC
+    measures: Measures
+    live: LiveFigures | None
+    pruning: list[Any]
+
+
+def make_callbacks(
+    config: DictConfig, run: RunFolder, parts: Parts, job: Job | None, pool: FigurePool | None
+) -> Callbacks:
+    """Make the callbacks that every run has, and those that somebody brings."""
+    stopping = plain(config.early_stopping) | {"mode": mode_of(config, parts.task)}
+    checkpoints = Checkpoints(run, stopping["monitor"], stopping["mode"], **plain(config.checkpoint))
+    stop = StopOnCtrlC(checkpoints.save_last)
+    # Not strict: an epoch without validation is no mistake.
+    early = [] if stopping["patience"] is None else [StopEarly(**stopping, strict=False, check_finite=False)]
+    anyway = [SettingsOfNow(_lr_before(config, run))] if config.resume and config.resume_anyway else []
+    measures = Measures(stopping["monitor"], stopping["mode"])
+    live = make_live(config, parts, pool, measures.epochs)
+    pruning = [] if job is None else make_pruning(job)
+    own = [*build_each("callbacks", config.callbacks).values()]
+    first = [] if live is None else [live]  # a checkpoint says how long the history is
+    progress = TrainingProgress(monitor=stopping["monitor"])
+    every = [*first, *own, *early, *anyway, measures, checkpoints, stop, progress, *pruning]
+    return Callbacks(every, checkpoints, stop, measures, live, pruning)
+
+
+def _lr_before(config: DictConfig, run: RunFolder) -> float:
+    """Return the learning rate that a run was started with."""
+    try:
+        return float(OmegaConf.load(run.path / "config.yaml").lr)
+    except Exception:  # a file that is damaged has been told, and resume_anyway says to go on
+        return float(config.lr)
+
+
+def load_best(trainer: pl.Trainer, module: pl.LightningModule, checkpoints: Checkpoints) -> int:
+    """Give the module its best weights, and return the epoch, from 1, that they are of."""
     if checkpoints.best_score is None:  # Ctrl-C came first, or the Trainer was told to stop or to validate later
         log.warning("There was no validation yet; what is evaluated, and saved as the best, are the last weights.")
         checkpoints.save_best(trainer)
     best = read(checkpoints.run.checkpoints / "best.ckpt")
-    classifier.load_state_dict(best["state_dict"])
+    module.load_state_dict(best["state_dict"])
     return int(best["epoch"]) + (1 if checkpoints.best_score is not None else 0)
 
 
-def _described(data: DataModule, classifier: Classifier) -> str:
-    spec, model = data.spec, classifier.model
-    rows = ", ".join(f"{split} {target.shape[0]:,}" for split, (_, target) in data.splits.items())
-    return (
-        f"{spec.task}, {len(spec.classes)} classes; rows: {rows}; {spec.num_features:,} features; "
-        f"{type(model).__name__} with {num_parameters(model):,} parameters"
-    )
+def rows_of(parts: Parts, reached: Reached) -> bytes | None:
+    """Return the rows of the split that is reported, as a Parquet file, where the data module gives them."""
+    give = getattr(parts.data, "rows", None)
+    return give(reached.last) if callable(give) and reached.last else None
 
 
-def _ended_by(trainer: pl.Trainer, signal_number: int | None) -> str:
-    if signal_number is not None:
-        return "Ctrl-C" if signal_number == signal.SIGINT else "a signal"
+def begin_ending(
+    run: RunFolder, trainer: pl.Trainer, parts: Parts, reached: Reached, live: LiveFigures | None, best_epoch: int
+) -> Ending | None:
+    """Have the figures of what was reached drawn; ``None`` where nothing is to be drawn, as of a trial run."""
+    if live is None or trainer.fast_dev_run:  # type: ignore[attr-defined]
+        return None
+    writers = writers_of(trainer)
+    figures = FinalFigures(live.pool, run.path / "figures", writers, trainer.global_step)
+    ending = Ending(run, live, parts, reached, figures, writers)
+    ending.begin(best_epoch)
+    return ending
+
+
+def log_outcomes(trainer: pl.Trainer, settings: dict[str, Any], figures: dict[str, Any], monitor: str) -> None:
+    """Put settings beside what was reached, in TensorBoard's table of all runs."""
+    for logger in trainer.loggers:
+        if isinstance(logger, TensorBoardLogger):
+            log_outcome(logger, settings, figures, monitor)
+
+
+def write_classes(run: RunFolder, reached: Reached) -> None:
+    """Write ``per_class.csv``, where there are metrics of single classes."""
+    if reached.measured is not None and reached.measured.per_class and reached.task is not None:
+        classes = reached.task.classes
+        counts = class_counts(reached.measured.target, len(classes)).tolist()
+        run.write("per_class.csv", per_class_csv(classes, counts, reached.measured.per_class))
+
+
+def notes_on(metrics: dict[str, Any], parts: Parts, reached: Reached) -> list[tuple[str, str]]:
+    """Return what there is to say of the metrics, as pairs of a word and a note."""
+    notes = [] if reached.task is None else reached.task.notes(metrics, reached.last, parts.decision)
+    if metrics.get(f"{reached.last}/repeated"):
+        notes.append(("repeated", f"{metrics[f'{reached.last}/repeated']:,} rows of {reached.last} are in train too"))
+    return notes
+
+
+def _ended_by(trainer: pl.Trainer, stop: StopOnCtrlC) -> str:
+    if stop.signal_number is not None:
+        return "Ctrl-C" if stop.signal_number == signal.SIGINT else "a signal"
     early = trainer.early_stopping_callback
     if isinstance(early, EarlyStopping) and early.wait_count >= early.patience:
         return "no better since"
@@ -193,36 +263,29 @@ def _ended_by(trainer: pl.Trainer, signal_number: int | None) -> str:
 
 
 def _reached(metrics: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {metrics[name]:.4f}" for name in ("test/acc", "val/acc") if name in metrics)
+    names = [name for name in ("test/acc", "val/acc", "test/rmse", "test/loss", "val/loss") if name in metrics]
+    return ", ".join(f"{name} {metrics[name]:.4f}" for name in names[:2])
 
 
-def _notes(
-    run: RunFolder,
-    metrics: dict[str, Any],
-    ended_by: str,
-    more: list[tuple[str, str]],
-    data: DataModule,
-    live: LivePictures | None,
+def _what_next(
+    run: RunFolder, metrics: dict[str, Any], parts: Parts, live: LiveFigures | None
 ) -> list[tuple[str, str]]:
-    example = 'text="..."' if data.columns.text else "input=FILE output=FILE"
-    if metrics["interrupted"]:
-        more = [*more, ("go on", f"python train.py {_quoted('resume', run.shown)}")]
-    pictures = "" if live is None else f"; waiting for pictures {live.seconds:.1f} s"
+    columns = getattr(parts.data, "columns", None)
+    example = (
+        "split=test output=FILE" if columns is None else 'text="..."' if columns.text else "input=FILE output=FILE"
+    )
+    go_on = [("go on", f"python train.py {_quoted('resume', run.shown)}")] if metrics["interrupted"] else []
+    figures = "" if live is None else f"; showing figures {live.seconds:.1f} s"
     page = [("report", f"{run.shown}/report.html")] if (run.path / "report.html").exists() else []
     return [
-        *_epochs(metrics, ended_by),
-        *more,
-        ("time", f"{metrics['seconds']:.1f} s, of which training {metrics['seconds_training']:.1f} s{pictures}"),
+        *go_on,
+        ("time", f"{metrics['seconds']:.1f} s, of which training {metrics['seconds_training']:.1f} s{figures}"),
         ("run folder", run.shown),
         *page,
         ("next", f"python scripts/predict.py {_quoted('run', run.shown)} {example}"),
         ("", f"tensorboard --logdir {'logs' if run.shown.startswith('logs') else shlex.quote(run.shown)}"),
         ("", "python train.py --help"),
     ]
-
-
-def _epochs(metrics: dict[str, Any], ended_by: str) -> list[tuple[str, str]]:
-    return [("best epoch", f"{metrics['best_epoch']} of {metrics['epochs']} (ended by: {ended_by})")]
 
 
 def _quoted(key: str, path: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from perceptron.models import num_parameters
 from rosenblatt.errors import listed
 from rosenblatt.saved.model import SavedModel
-from rosenblatt.tasks.titles import TITLES, interval, shown
+from rosenblatt.show.metrics import metric_rows
 
 EXAMPLES = {
     "PointEncoder": '{"x1": [3.0], "x2": [2.0]}',
@@ -31,13 +31,7 @@ def card(saved: SavedModel, metrics: Mapping[str, Any], data: Mapping[str, Any],
     """
     spec = saved.spec
     last = list(data)[-1]
-    names = list(TITLES)
-    figures = [
-        f"| {TITLES[name]} | {shown(metrics[f'{last}/{name}'])} | {interval(metrics, f'{last}/{name}')} "
-        f"| {shown(metrics.get(f'{last}/baseline_{name}'))} |"
-        for name in names
-        if metrics.get(f"{last}/{name}") is not None
-    ]
+    figures = [f"| {row.title} | {row.values[-1]} | {row.interval} | {row.baseline} |" for row in metric_rows(metrics)]
     splits = [f"| {split} | {one['rows']:,} | `{one['digest']}` |" for split, one in data.items()]
     example = EXAMPLES.get(type(saved.encoder).__name__, "rows")
     limits = _limits(saved, metrics, data)

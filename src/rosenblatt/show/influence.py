@@ -1,80 +1,82 @@
-"""What moves a model: the part that each feature has in logits, of single rows and on average."""
+"""What moves a model: the part that each feature has in its outputs, of single rows and on average."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from rosenblatt.data.features import Bags, DataSpec, Features, first_rows
+from rosenblatt.data.features import Bags, Features, first_rows
+from rosenblatt.show.words import short_name
+from rosenblatt.tasks.arrays import Influence
 from rosenblatt.text.sparse import BagLinear
 
 Parts: TypeAlias = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]
 MAX_ROWS = 2_000  # that the mean is taken over
-MAX_WORK = 20_000_000  # numbers, once for each class
-MAX_CLASSES = 12  # the most frequent ones
-
-
-class Influence(NamedTuple):
-    """The features that speak most for a class, and most against it, the strongest first.
-
-    Attributes:
-        name: of the class.
-        in_favour: names and mean sizes of their part in its logit.
-        against: the same, with a minus.
-        above_mean: whether they are parts in how far the logit is above the mean of all, not in the logit itself.
-    """
-
-    name: str
-    in_favour: list[tuple[str, float]]
-    against: list[tuple[str, float]]
-    above_mean: bool = False
+MAX_WORK = 20_000_000  # numbers, once for each output
+MAX_OUTPUTS = 12
+NAME = 18  # letters of an output's name
 
 
 def influences(
     model: nn.Module,
     features: Features,
-    spec: DataSpec,
+    outputs: Mapping[int, str],
     names_of: Callable[[NDArray[np.int64]], list[str]],
+    above_mean: bool = False,
+    scale: float = 1.0,
+    unit: str = "logit",
     num: int = 20,
 ) -> list[Influence]:
-    """Return the most influential features of each class: the size of their part in its logit, in the mean of all rows.
+    """Return the most influential features of each output: the size of their part in it, in the mean of all rows.
 
     So a word counts by its weight and by how often it is there, a number by its weight and by how much it varies. A
     feature speaks for a class where more of it makes the logit larger. For a perceptron parts are exact (see
-    `contributions`). Of two classes there is the second; what speaks against it speaks for the first.
+    `parts_of`).
 
     Args:
-        model: maps features to logits.
+        model: maps features to outputs.
         features: of N rows, the first 2,000 of which are looked at.
-        spec: task and classes; of many, the 12 most frequent, in this order.
+        outputs: what each is called, by number, the first 12 of which are asked: of two classes ``{0: the second}``, of
+            several the most frequent ones first, of numbers ``{0: the label}``.
         names_of: names features by number.
+        above_mean: take the part in how far an output is above the mean of all, as several classes want it.
+        scale: that parts are multiplied by, where outputs are not in the unit of the label.
+        unit: what parts are of.
         num: features for and against, at most.
     """
     features = first_rows(features, min(MAX_ROWS, _num_rows_for(model, features)))
     if isinstance(features, Bags):
         num_rows, values = features.num_rows, features.weights.numpy()
+        num_features = max(len(_bag_layer(model).weight), 1)
     else:
-        num_rows, values = len(features), features.flatten().numpy()
-    order = sorted(range(len(spec.classes)), key=lambda k: -spec.class_counts[k])[:MAX_CLASSES]
+        num_rows, values, num_features = len(features), features.flatten().numpy(), features.shape[1]
     found = []
-    for k in [1] if spec.task == "binary" else order:
-        if spec.task == "multilabel":
-            chosen = torch.zeros(num_rows, len(spec.classes), dtype=torch.uint8)
-            chosen[:, k] = 1
-        else:
-            chosen = torch.full((num_rows,), k)
-        ids, parts, _ = contributions(model, features, chosen)
-        sizes = np.bincount(ids, weights=np.abs(parts), minlength=spec.num_features) / num_rows
-        signed = sizes * np.sign(np.bincount(ids, weights=parts * values, minlength=spec.num_features))
+    for k, name in [*outputs.items()][:MAX_OUTPUTS]:
+
+        def score(logits: Tensor, k: int = k) -> Tensor:
+            return (logits[:, k] - logits.mean(dim=1) if above_mean else logits[:, k]).sum()
+
+        ids, parts, _ = parts_of(model, features, score)
+        sizes = np.bincount(ids, weights=np.abs(parts), minlength=num_features) / num_rows * scale
+        signed = sizes * np.sign(np.bincount(ids, weights=parts * values, minlength=num_features))
         ends = [_largest(sign * signed, num) for sign in (1, -1)]
         high, low = (list(zip(names_of(numbers), signed[numbers].tolist(), strict=True)) for numbers in ends)
-        found.append(Influence(spec.classes[k], high, low, above_mean=spec.task == "multiclass"))
+        of = f"{unit} of {short_name(name, NAME)}" + (" above the mean" if above_mean else "")
+        found.append(Influence(name, high, low, of))
     return found
+
+
+def _bag_layer(model: nn.Module) -> BagLinear:
+    """Return the layer that takes bags; a model that takes them in another way can't be looked into."""
+    layer = next((module for module in model.modules() if isinstance(module, BagLinear)), None)
+    if layer is None:
+        raise TypeError(f"{type(model).__name__} takes bags in a layer that is no BagLinear")
+    return layer
 
 
 def _num_rows_for(model: nn.Module, features: Features) -> int:
@@ -94,11 +96,29 @@ def _largest(numbers: NDArray[np.float64], num: int) -> NDArray[np.int64]:
 
 
 def contributions(model: nn.Module, features: Features, preds: Tensor) -> Parts:
-    """Return the part of each feature in the score of what is predicted: its value times the score's slope.
+    """Return the part of each feature in the score of what is predicted; see `parts_of`.
 
     The score is the logit of the second class for binary (negative where the first is predicted), how far the logit of
     the predicted class is above the mean for multiclass, and the sum of the logits of the predicted labels (of the most
     probable one, where there is none) for multilabel.
+
+    Args:
+        model: maps features to logits.
+        features: of N rows.
+        preds: (N,) class numbers, or (N, num_labels) of 0 and 1.
+    """
+    return parts_of(model, features, lambda logits: _score(logits, preds))
+
+
+def parts_of(model: nn.Module, features: Features, score: Callable[[Tensor], Tensor]) -> Parts:
+    """Return the part of each feature in a score of each row: its value times the score's slope.
+
+    For a model that is linear in its features the parts are exact, for others a first-order estimate.
+
+    Args:
+        model: maps features to outputs; it takes rows of numbers, or bags in a `rosenblatt.text.sparse.BagLinear`.
+        features: of N rows.
+        score: from outputs (N, num_outputs) to the sum of all rows' scores, a scalar.
 
     Returns:
         Feature numbers and parts, of all rows in a row, and where each row begins (N + 1,).
@@ -112,13 +132,13 @@ def contributions(model: nn.Module, features: Features, preds: Tensor) -> Parts:
 
     with torch.enable_grad():
         if isinstance(features, Bags):
-            layer = next(module for module in model.modules() if isinstance(module, BagLinear))
+            layer = _bag_layer(model)
             handle = layer.register_forward_hook(cut)
             try:
-                score = _score(model(features), preds)
+                total = score(model(features))
             finally:
                 handle.remove()
-            (slope,) = torch.autograd.grad(score, first_layer)
+            (slope,) = torch.autograd.grad(total, first_layer)
             rows = torch.repeat_interleave(torch.arange(features.num_rows), features.offsets.diff())
             ids, weight = features.ids.long(), layer.weight.detach()
             if features.num_rows > 0 and (slope == slope[0]).all():  # as of a perceptron and one class: no (nnz, C)
@@ -127,7 +147,7 @@ def contributions(model: nn.Module, features: Features, preds: Tensor) -> Parts:
                 parts = features.weights * (weight[ids] * slope[rows]).sum(dim=1)
             return ids.numpy(), parts.double().numpy(), features.offsets.numpy()
         dense = features.to(next(model.parameters()).dtype, copy=True).requires_grad_()
-        (slope,) = torch.autograd.grad(_score(model(dense), preds), dense)
+        (slope,) = torch.autograd.grad(score(model(dense)), dense)
         num_rows, num_features = features.shape
         parts = (features * slope.float()).flatten()
         numbers = torch.arange(num_features).repeat(num_rows)

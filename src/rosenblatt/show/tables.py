@@ -1,23 +1,77 @@
-"""Tables of an evaluation: classes, confusions and mistakes, for the terminal."""
+"""Tables for the terminal and the log: the end of a run, classes, confusions and mistakes."""
 
 from __future__ import annotations
 
-import re
+import csv
+import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from rich import box
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
-from torch import Tensor
 
-from rosenblatt.data.features import DataSpec
-from rosenblatt.tasks.titles import TITLES, shown
+from rosenblatt.show.metrics import metric_rows, order_of, splits_of, title_of
+from rosenblatt.show.words import LONGEST_CELL, cut, printable, words
+from rosenblatt.tasks.titles import shown
 
-CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 MAX_CLASSES = 30  # that are shown, the most frequent ones
-LONGEST = 160  # characters of a row that are shown
 MAX_SQUARE = 10  # classes up to which all confusions fit into a terminal
+
+
+def summary(
+    metrics: Mapping[str, Any],
+    num_rows: Mapping[str, int],
+    notes: Sequence[tuple[str, str]],
+    baseline: str = "majority",
+) -> RenderableType:
+    """Return the table of a run.
+
+    Args:
+        metrics: flat, as in ``metrics.json``.
+        num_rows: rows of each split, where they are known.
+        notes: pairs of a word and what there is to say, under the table.
+        baseline: what metrics are compared with.
+    """
+    splits, rows = splits_of(metrics), metric_rows(metrics)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))  # to fit into 80 columns
+    table.add_column("")
+    for split in splits:
+        table.add_column({"val": "validation"}.get(split, split), justify="right")
+    compared = any(row.interval or row.baseline != "-" for row in rows)
+    if compared:
+        table.add_column("95 %", justify="right")
+        table.add_column(baseline, justify="right", style="dim")
+    more = ["", f"on {splits[-1]}"] if compared else []
+    if num_rows and splits:
+        table.add_row("rows", *(f"{num_rows[split]:,}" if split in num_rows else "-" for split in splits), *more)
+    for row in rows:
+        table.add_row(Text(row.title), *row.values, *([row.interval, row.baseline] if compared else []))
+    below = Table.grid(padding=(0, 2))
+    for word, note in notes:
+        below.add_row(Text(word, style="bold"), Text(note, overflow="fold"))
+    return Group(table, below) if splits else below
+
+
+def as_text(renderable: RenderableType, width: int = 100) -> str:
+    """Return what a console of that width shows, without colour, for the log file."""
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    console.print(renderable)
+    assert isinstance(console.file, io.StringIO)
+    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
+
+
+def per_class_csv(classes: Sequence[str], counts: Sequence[int], per_class: Mapping[str, Sequence[float]]) -> str:
+    """Return a CSV table with a row a class; arguments as for `class_table`."""
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["class", "rows", *per_class])
+    for i, name in enumerate(classes):
+        writer.writerow([name, counts[i], *(round(values[i], 6) for values in per_class.values())])
+    return table.getvalue()
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -27,79 +81,68 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
-def class_table(spec: DataSpec, counts: Sequence[int], per_class: Mapping[str, Sequence[float]]) -> Table:
+def class_table(classes: Sequence[str], counts: Sequence[int], per_class: Mapping[str, Sequence[float]]) -> Table:
     """Return a row a class with its metrics.
 
     Args:
-        spec: the classes.
+        classes: their names.
         counts: rows of each.
         per_class: for each metric, one number a class.
     """
-    names = [name for name in TITLES if name in per_class]
+    names = sorted(per_class, key=order_of)
     order = sorted(range(len(counts)), key=lambda k: -counts[k])[:MAX_CLASSES]
     rest = len(counts) - len(order)
     title = "Classes" + (f" (the {MAX_CLASSES} most frequent; per_class in the file has {rest:,} more)" if rest else "")
-    table = _table(title, "", "rows", *(TITLES[name] for name in names))
+    table = _table(title, "", "rows", *(title_of(name) for name in names))
     for k in order:
         figures = [per_class[name][k] for name in names]
-        table.add_row(Text(spec.classes[k]), f"{counts[k]:,}", *(shown(None if one != one else one) for one in figures))
+        table.add_row(Text(classes[k]), f"{counts[k]:,}", *(shown(None if one != one else one) for one in figures))
     return table
 
 
-def confusion_table(spec: DataSpec, confusions: Tensor) -> Table:
+def confusion_table(classes: Sequence[str], confusions: NDArray[Any]) -> Table:
     """Return all confusions of a few classes, or the most frequent ones of many.
 
     Args:
-        spec: the classes.
+        classes: their names.
         confusions: (num_classes, num_classes), rows true, columns predicted; for multilabel (num_labels, 2, 2).
     """
-    if spec.task == "multilabel":
+    if confusions.ndim == 3:
         table = _table("Labels most often wrong", "", "there, not predicted", "predicted, not there")
         wrong = confusions[:, 1, 0] + confusions[:, 0, 1]
-        for k in wrong.argsort(descending=True, stable=True)[:MAX_SQUARE].tolist():
-            table.add_row(Text(spec.classes[k]), f"{int(confusions[k, 1, 0]):,}", f"{int(confusions[k, 0, 1]):,}")
+        for k in np.argsort(-wrong, kind="stable")[:MAX_SQUARE].tolist():
+            table.add_row(Text(classes[k]), f"{int(confusions[k, 1, 0]):,}", f"{int(confusions[k, 0, 1]):,}")
         return table
-    if len(spec.classes) <= MAX_SQUARE:
-        table = _table("Confusions", "true / predicted", *spec.classes)
-        for name, row in zip(spec.classes, confusions.tolist(), strict=True):
+    if len(classes) <= MAX_SQUARE:
+        table = _table("Confusions", "true / predicted", *classes)
+        for name, row in zip(classes, confusions.tolist(), strict=True):
             table.add_row(Text(name), *(f"{number:,}" for number in row))
         return table
     table = _table("Most frequent confusions", "true", "predicted", "rows")
-    wrong = confusions.clone().fill_diagonal_(0)
-    for place in wrong.flatten().argsort(descending=True, stable=True)[:MAX_SQUARE].tolist():
-        true, predicted = divmod(place, len(spec.classes))
-        table.add_row(Text(spec.classes[true]), Text(spec.classes[predicted]), f"{int(wrong[true, predicted]):,}")
+    wrong = confusions * (1 - np.eye(len(classes), dtype=confusions.dtype))
+    for place in np.argsort(-wrong.ravel(), kind="stable")[:MAX_SQUARE].tolist():
+        true, predicted = divmod(place, len(classes))
+        table.add_row(Text(classes[true]), Text(classes[predicted]), f"{int(wrong[true, predicted]):,}")
     return table
 
 
-def mistake_table(found: Sequence[Mapping[str, Any]]) -> Table:
-    """Return the most confident mistakes.
+def mistake_table(found: Sequence[Mapping[str, Any]], title: str = "Most confident mistakes") -> Table:
+    """Return the worst mistakes.
 
     Args:
-        found: ``row``, ``true``, ``prediction``, ``probability`` and ``content`` of each.
+        found: ``row``, ``true``, ``prediction`` and other words of each, its ``content`` last.
+        title: of the table.
     """
-    table = _table("Most confident mistakes", "row", "true", "predicted", "probability", "")
+    header, rows = mistake_cells(found, LONGEST_CELL)
+    table = _table(title, *header[:-1], "")
     table.columns[-1].justify = "left"
-    for one in found:
-        told = [f"{one['row']:,}", *(words(one[name]) for name in ("true", "prediction", "probability"))]
-        content = cut(str(one["content"]), LONGEST)
-        table.add_row(*(Text(printable(cell)) for cell in (*told, content)))
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
     return table
 
 
-def words(value: Any) -> str:
-    """Return a prediction, or a list of them, as text."""
-    if isinstance(value, list):
-        return ", ".join(words(one) for one in value) or "none"
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
-
-
-def cut(text: str, longest: int) -> str:
-    """Return text in one line, of at most so many characters; not by words, which not every script parts by spaces."""
-    text = " ".join(text.split())
-    return text if len(text) <= longest else f"{text[: longest - 4]} ..."
-
-
-def printable(text: str) -> str:
-    """Return text without the characters that would move the cursor, colour the terminal or begin another line."""
-    return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+def mistake_cells(found: Sequence[Mapping[str, Any]], longest: int) -> tuple[list[str], list[list[str]]]:
+    """Return header and cells of mistakes; see `mistake_table`."""
+    header = [{"prediction": "predicted"}.get(name, name) for name in (found[0] if found else ())]
+    rows = [[f"{one['row']:,}", *(cut(words(one[key]), longest) for key in list(one)[1:])] for one in found]
+    return header, rows

@@ -1,130 +1,230 @@
-"""What TensorBoard shows of a run."""
+"""What TensorBoard shows of a run: its logger, and what there is to log besides scalars, on any SummaryWriter."""
 
 from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-import numpy as np
+import lightning.pytorch as pl
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
+from tensorboard.compat.proto.attr_value_pb2 import AttrValue
 from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.graph_pb2 import GraphDef
+from tensorboard.compat.proto.node_def_pb2 import NodeDef
 from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
+from tensorboard.compat.proto.versions_pb2 import VersionDef
 from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
 
-from rosenblatt.data.features import Features
-from rosenblatt.run.folder import RunFolder
+from rosenblatt.data.features import Bags, Features
 from rosenblatt.show.figures.style import Drawn
-from rosenblatt.show.model_graph import graph_of
-from rosenblatt.show.ranking import OneAgainstRest, confusions_by_threshold
-from rosenblatt.show.tables import printable
+from rosenblatt.show.metrics import is_aside, order_of, parted
+from rosenblatt.show.tables import mistake_cells
+from rosenblatt.show.words import LONGEST_CELL, printable
+from rosenblatt.tasks.arrays import Influence
+from rosenblatt.tasks.examination import OneAgainstRest
 
-NUM_BINS = 50  # of a histogram
-MAX_COUNTED = 1_000_000  # numbers in it, of which there may be more: `torch.histc` counts in float32
-TOGETHER = ("loss", "acc", "f1", "p_at_1")  # charts with training and validation
+END = "wrap_up"  # group of all that is logged once, at the end: it sorts behind train/, val/ and weights/
+MAX_HPARAMS = 6  # metrics in the table of all runs, each of which is a card of one point elsewhere
+MAX_COUNTED = 1_000_000  # numbers of a histogram, of which there may be more
+MAX_PR_CURVES = 10  # classes with a precision-recall curve of their own
+NUM_THRESHOLDS = 127  # of a curve
 
 
 class History(TensorBoardLogger):
-    """The scalars of a run over its steps, and at the end its settings beside its final metrics; pictures and more.
+    """Lightning's logger, in a folder ``tensorboard`` without versions, and without a curve of the epoch's number.
 
     Args:
-        run: folder that gets them, under ``tensorboard/``.
+        save_dir: folder of the run.
     """
 
-    def __init__(self, run: RunFolder) -> None:
-        super().__init__(run.path, name=None, version="tensorboard", default_hp_metric=False)
+    def __init__(self, save_dir: str | Path) -> None:
+        super().__init__(save_dir, name=None, version="tensorboard", default_hp_metric=False)
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Add scalars; of those of training and of validation, Lightning adds the epoch to both."""
-        if any(name.startswith("val/") for name in metrics):
-            metrics = {name: value for name, value in metrics.items() if name != "epoch"}
-        super().log_metrics(metrics, step)
+        """Add scalars, but the epoch's number, which Lightning adds to those of training and of validation."""
+        super().log_metrics({name: value for name, value in metrics.items() if name != "epoch"}, step)
 
-    def log_layout(self, names: Sequence[str]) -> None:
-        """Put training and validation into one chart, under "Custom Scalars".
 
-        Args:
-            names: of metrics that there are, such as ``loss``.
-        """
-        charts = {name: ["Multiline", [f"^train/{name}$", f"^val/{name}$"]] for name in TOGETHER if name in names}
-        self.experiment.add_custom_scalars(
-            {"training and validation": charts, "schedule": {"lr": ["Multiline", ["^lr$"]]}}
+def writers_of(trainer: pl.Trainer) -> list[SummaryWriter]:
+    """Return what writes to TensorBoard: nothing in trial runs, or in processes that others log for."""
+    if not trainer.is_global_zero:
+        return []
+    return [logger.experiment for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
+
+
+def log_outcome(
+    logger: TensorBoardLogger, settings: Mapping[str, Any], metrics: Mapping[str, float], monitor: str = "val/loss"
+) -> None:
+    """Log the settings of a run beside at most six of its final metrics, for the table of all runs.
+
+    Args:
+        logger: any of TensorBoard's.
+        settings: flat.
+        metrics: flat, as in ``metrics.json``.
+        monitor: metric that is to be among them.
+    """
+    splits: dict[str, list[str]] = {}
+    for key in metrics:
+        split, name = parted(key)
+        if split in ("val", "test") and not is_aside(name):
+            splits.setdefault(split, []).append(key)
+    for keys in splits.values():
+        keys.sort(key=lambda key: (key != monitor, order_of(parted(key)[1])))
+    each = MAX_HPARAMS // max(len(splits), 1)
+    final = {f"{END}/{key}": metrics[key] for split in ("test", "val") for key in splits.get(split, [])[:each]}
+    logger.log_hyperparams(dict(settings), final)
+
+
+def log_layout(writer: SummaryWriter, keys: Iterable[str]) -> None:
+    """Put the metrics that both training and validation have into one chart each, under "Custom Scalars"."""
+    tags: dict[str, list[str]] = {}
+    for key in keys:
+        split, name = parted(key)
+        if split in ("train", "val"):
+            tags.setdefault(name, []).append(f"^{re.escape(key)}$")
+    charts = {name: ["Multiline", tags[name]] for name in sorted(tags, key=order_of) if len(tags[name]) == 2}
+    if charts:
+        writer.add_custom_scalars({"training and validation": charts, "schedule": {"lr": ["Multiline", ["^lr$"]]}})
+
+
+def log_figure(writer: SummaryWriter, tag: str, drawn: Drawn, step: int) -> None:
+    """Add a figure that is drawn already: `SummaryWriter.add_image` would make a PNG file of its pixels once more."""
+    image = Summary.Image(encoded_image_string=drawn.png, height=drawn.height, width=drawn.width, colorspace=3)
+    _file_of(writer).add_summary(Summary(value=[Summary.Value(tag=tag, image=image)]), step)
+
+
+def log_pr_curves(writer: SummaryWriter, split: str, asked: Sequence[OneAgainstRest], step: int) -> None:
+    """Add a precision-recall curve for each question of yes and no (`rosenblatt.tasks.examination`)."""
+    for one in asked:
+        if one.probs.isfinite().all():
+            tag = f"{split}/pr_curve" + (f"/{printable(one.name)}" if len(asked) > 1 else "")
+            writer.add_pr_curve(tag, one.positive.numpy(), one.probs.double().numpy(), step, NUM_THRESHOLDS)
+
+
+def log_histograms(writer: SummaryWriter, module: nn.Module, step: int) -> None:
+    """Add histograms of weights, and of their gradients in the last step; of a million, evenly chosen, of more.
+
+    Parameters of a LightningModule's ``model`` go by their names in it.
+    """
+    for name, parameter in module.named_parameters():
+        tag = name.removeprefix("model.").replace(".", "/")
+        for group, values in (("weights", parameter.detach()), ("weights_gradient", parameter.grad)):
+            if values is None or values.is_sparse or values.numel() == 0:
+                continue
+            some = values.flatten()[:: values.numel() // MAX_COUNTED + 1].float().cpu()
+            if some.isfinite().all():
+                writer.add_histogram(f"{group}/{tag}", some.numpy(), step)
+
+
+def log_influences(writer: SummaryWriter, influences: Sequence[Influence], step: int) -> None:
+    """Add what raises and what lowers each output, a table each."""
+    for one in influences:
+        rows = [(name, f"{part:+.4f}") for name, part in [*one.in_favour, *reversed(one.against)]]
+        _log_table(
+            writer, f"influence/{printable(one.name)}", ("speaks for, or against", f"part in the {one.of}"), rows, step
         )
 
-    def log_model_graph(self, model: nn.Module, features: Features) -> None:
-        """Add the graph of a model: its layers, in the order in which rows pass through them."""
-        self._writer().add_event(Event(graph_def=graph_of(model, features).SerializeToString()))
 
-    def log_picture(self, tag: str, drawn: Drawn, step: int) -> None:
-        """Add a picture, under a name, of a step."""
-        image = Summary.Image(
-            encoded_image_string=drawn.png, height=drawn.height, width=drawn.width, colorspace=3
-        )  # fmt: skip
-        self._writer().add_summary(Summary(value=[Summary.Value(tag=tag, image=image)]), step)
+def log_mistakes(writer: SummaryWriter, split: str, mistakes: Sequence[Mapping[str, Any]], step: int) -> None:
+    """Add the worst mistakes as a table; see `rosenblatt.show.tables.mistake_table`."""
+    if mistakes:
+        _log_table(writer, f"{split}/mistakes", *mistake_cells(mistakes, LONGEST_CELL), step)
 
-    def log_pr_curves(self, split: str, asked: Sequence[OneAgainstRest], step: int) -> None:
-        """Add a precision-recall curve for each question of yes and no.
 
-        Args:
-            split: that rows are of.
-            asked: see `rosenblatt.show.ranking.one_against_rest`.
-            step: that they are of.
-        """
-        for one in asked:
-            found = confusions_by_threshold(one.probs, one.positive)
-            tp, fp, tn, fn = (count.numpy() for count in found)
-            tag = f"{split}/pr_curve" + (f"/{printable(one.name)}" if len(asked) > 1 else "")
-            precision, recall = tp / np.maximum(tp + fp, 1), tp / np.maximum(tp + fn, 1)
-            self.experiment.add_pr_curve_raw(tag, tp, fp, tn, fn, precision, recall, step, num_thresholds=len(tp))
+def log_embeddings(writer: SummaryWriter, tag: str, names: Sequence[str], vectors: Tensor, step: int) -> None:
+    """Add points for the projector: ``names``, and ``vectors`` (num_names, size)."""
+    metadata = [printable(name) or "(empty)" for name in names]
+    writer.add_embedding(vectors, metadata, tag=tag, global_step=step)
 
-    def log_histograms(self, model: nn.Module, step: int) -> None:
-        """Add histograms of weights, and of their gradients in the last step; of a million, evenly chosen, of more."""
-        for name, parameter in model.named_parameters():
-            tag = name.replace(".", "/")
-            self._log_histogram(f"weights/{tag}", parameter.detach(), step)
-            if parameter.grad is not None:
-                self._log_histogram(f"gradients/{tag}", parameter.grad, step)
 
-    def _log_histogram(self, tag: str, values: Tensor, step: int) -> None:
-        values = values.flatten()
-        values = values[:: values.numel() // MAX_COUNTED + 1].float().cpu()
-        low, high = (float(end) for end in values.aminmax())
-        if not np.isfinite([low, high]).all():
-            return
-        if low == high:  # all in one bin
-            low, high = low - 0.5, high + 0.5
-        counts = torch.histc(values, NUM_BINS, low, high).tolist()
-        limits = np.linspace(low, high, NUM_BINS + 1)[1:].tolist()
-        total, squares = float(values.double().sum()), float(values.double().square().sum())
-        self.experiment.add_histogram_raw(tag, low, high, values.numel(), total, squares, limits, counts, step)
+def log_graph(writer: SummaryWriter, model: nn.Module, features: Features) -> None:
+    """Add the graph of a model: its layers, in the order in which rows pass through them."""
+    _file_of(writer).add_event(Event(graph_def=graph_of(model, features).SerializeToString()))
 
-    def log_table(self, tag: str, header: Sequence[str], rows: Sequence[Sequence[str]], step: int) -> None:
-        """Add a table under "Text", whatever its cells hold."""
-        lines = [header, ["---"] * len(header), *rows]
-        self.experiment.add_text(tag, "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines), step)
 
-    def log_embeddings(self, tag: str, names: Sequence[str], vectors: Tensor, step: int) -> None:
-        """Add points for the projector.
+def _file_of(writer: SummaryWriter) -> Any:
+    return writer._get_file_writer()  # type: ignore[no-untyped-call]  # a new one, where the last was closed
 
-        Args:
-            tag: what they are.
-            names: of each.
-            vectors: (num_names, size).
-            step: that they are of.
-        """
-        metadata = [printable(name) or "(empty)" for name in names]
-        self.experiment.add_embedding(vectors, metadata, tag=tag, global_step=step)
 
-    def _writer(self) -> Any:
-        return self.experiment._get_file_writer()  # a new one, where the last was closed
+def _log_table(
+    writer: SummaryWriter, tag: str, header: Sequence[str], rows: Sequence[Sequence[str]], step: int
+) -> None:
+    lines = [header, ["---"] * len(header), *rows]
+    writer.add_text(tag, "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines), step)
 
 
 def _cell(text: str) -> str:
     """Return text as a cell of a Markdown table that says just this."""
-    return (
-        text if text == "---" else re.sub(r"([\\`*_{}\[\]()#+!|-])", r"\\\1", html.escape(printable(text), quote=False))
-    )
+    if text == "---":
+        return text
+    return re.sub(r"([\\`*_{}\[\]()#+!|-])", r"\\\1", html.escape(printable(text), quote=False))
+
+
+def graph_of(model: nn.Module, features: Features) -> GraphDef:
+    """Return a graph with a node for each innermost module that a forward pass calls.
+
+    `torch.utils.tensorboard.SummaryWriter.add_graph` traces operations, which takes a second and can't trace bags.
+
+    Args:
+        model: any.
+        features: of a row or more.
+    """
+    if isinstance(features, Tensor):
+        features = features.to(next(model.parameters()).dtype)
+    graph = GraphDef(versions=VersionDef(producer=22))
+    made_by: dict[int, str] = {}
+    kept: list[Any] = []  # while they live, no other tensor has their number
+
+    def add(name: str, op: str, inputs: list[Tensor], output: Any, note: str = "") -> None:
+        sources = list(dict.fromkeys(made_by[id(one)] for one in inputs if id(one) in made_by))
+        node = NodeDef(name=name, op=op, input=sources)
+        if isinstance(output, Tensor):
+            sizes = [TensorShapeProto.Dim(size=size) for size in output.shape]
+            node.attr["_output_shapes"].CopyFrom(
+                AttrValue(list=AttrValue.ListValue(shape=[TensorShapeProto(dim=sizes)]))
+            )
+        if note:
+            node.attr["settings"].CopyFrom(AttrValue(s=note.encode()))
+        graph.node.append(node)
+        for one in _tensors(output):
+            made_by[id(one)] = name
+            kept.append(one)
+
+    def hook(name: str) -> Any:
+        def called(module: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
+            path = unique(name.replace(".", "/") or type(module).__name__)
+            add(path, type(module).__name__, _tensors(arguments), output, module.extra_repr())
+
+        return called
+
+    def unique(path: str) -> str:
+        taken = {node.name for node in graph.node}
+        return next(one for one in (path, *(f"{path}_{i}" for i in range(1, len(taken) + 2))) if one not in taken)
+
+    add("features", "Bags" if isinstance(features, Bags) else "Placeholder", [], features)
+    innermost = [(name, one) for name, one in model.named_modules() if not list(one.children())]
+    handles = [one.register_forward_hook(hook(name)) for name, one in innermost]
+    try:
+        with torch.no_grad():
+            logits = model(features)
+    finally:
+        for handle in handles:
+            handle.remove()
+    add("logits", "Identity", _tensors(logits), None)
+    return graph
+
+
+def _tensors(value: Any) -> list[Tensor]:
+    if isinstance(value, Tensor):
+        return [value]
+    if isinstance(value, tuple | list):
+        return [tensor for one in value for tensor in _tensors(one)]
+    return []

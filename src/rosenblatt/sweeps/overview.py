@@ -8,7 +8,7 @@ from pathlib import Path
 from rosenblatt.run.whole import write_whole
 from rosenblatt.show.figures.style import draw
 from rosenblatt.show.figures.trials import Setting, Trials
-from rosenblatt.show.scenes.view import short_name
+from rosenblatt.show.words import short_name
 from rosenblatt.sweeps.dimensions import plain_key, shortened
 from rosenblatt.sweeps.leaderboard import Row
 from rosenblatt.tasks.titles import direction

@@ -91,6 +91,10 @@ class Binary(Classification):
         """Return the probability of the second class, and whether it is that."""
         return probs, target
 
+    def named_outputs(self) -> dict[int, str]:
+        """Return the second class; what speaks against it speaks for the first."""
+        return {0: self.classes[1]}
+
     def baseline_outputs(self, target: Tensor) -> Tensor:
         """Return the logit of the share of the second class."""
         return self.shares[1:].logit().expand(len(target), 1)

@@ -13,8 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from rosenblatt.errors import UserError, check_choice
+from rosenblatt.tasks.arrays import Arrays, DataTable
 from rosenblatt.tasks.calibration import calibration_error, fit_temperature
 from rosenblatt.tasks.counts import class_counts
+from rosenblatt.tasks.examination import OneAgainstRest, class_table, classification_arrays, one_against_rest
 from rosenblatt.tasks.intervals import Interval, class_intervals
 from rosenblatt.tasks.task import Decision, Task
 
@@ -89,6 +91,15 @@ class Classification(Task):
             "choose. Leave threshold=fixed, or set task=multilabel where several classes can be right."
         )
 
+    def decision_figures(self) -> dict[str, Any]:
+        """Return threshold and temperature."""
+        threshold = list(self.threshold) if isinstance(self.threshold, tuple) else self.threshold
+        return {"threshold": threshold, "temperature": self.temperature}
+
+    def counted_by(self: Self, target: Tensor) -> Self:
+        """Return the task with the shares of classes among these rows, where nobody has counted the training rows."""
+        return self if self.class_counts else self.counted(target)
+
     @property
     def shares(self) -> Tensor:
         """Share of each class among the training rows, (num_classes,)."""
@@ -124,6 +135,25 @@ class Classification(Task):
             before = replace(self, temperature=1.0).scores(outputs)
             found["ece_uncalibrated"] = calibration_error(*self.certainty(before, target))
         return found
+
+    def arrays(self, outputs: Tensor, target: Tensor) -> dict[str, Arrays | str]:
+        """Return confusions, curves and reliability."""
+        scores = self.scores(outputs)
+        before = None if self.temperature == 1 else replace(self, temperature=1.0).scores(outputs)
+        return classification_arrays(scores, self.decide(scores), target, self.classes, before)
+
+    def questions(self, outputs: Tensor, target: Tensor, at_most: int) -> list[OneAgainstRest]:
+        """Return whether a row is of each class."""
+        return one_against_rest(self.scores(outputs), target, self.classes, at_most)
+
+    def table(self, targets: Mapping[str, Tensor]) -> DataTable:
+        """Return the rows of each class."""
+        return class_table(self.classes, targets)
+
+    def named_outputs(self) -> dict[int, str]:
+        """Return the classes, the most frequent ones first."""
+        counts = self.class_counts or [0] * len(self.classes)
+        return {k: self.classes[k] for k in sorted(range(len(self.classes)), key=lambda k: -counts[k])}
 
     def notes(self, figures: Mapping[str, Any], split: str, decision: Decision) -> list[tuple[str, str]]:
         """Return what there is to say of threshold and calibration."""

@@ -40,6 +40,7 @@ class Multiclass(Classification):
     """Classes of which a row has one; logits (N, num_classes), a target (N,) of class numbers."""
 
     name: ClassVar[str] = "multiclass"
+    above_mean: ClassVar[bool] = True
 
     def loss(self, **settings: Any) -> nn.Module:
         """Return cross-entropy."""

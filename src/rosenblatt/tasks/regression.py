@@ -13,8 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from rosenblatt.errors import UserError
+from rosenblatt.tasks.arrays import Arrays, DataTable
 from rosenblatt.tasks.classification import shape_of
 from rosenblatt.tasks.conformal import LEVEL, radius_of, share_inside
+from rosenblatt.tasks.examination import number_table, regression_arrays
 from rosenblatt.tasks.intervals import Interval, Scores, num_replicates, percentiles, resampled_rows
 from rosenblatt.tasks.task import Decision, Task
 
@@ -63,6 +65,7 @@ class Regression(Task):
     name: ClassVar[str] = "regression"
     needs_validation: ClassVar[bool] = True
     baseline_title: ClassVar[str] = "mean"
+    unit: ClassVar[str] = "prediction"
 
     mean: float = 0.0
     std: float = 1.0
@@ -79,6 +82,11 @@ class Regression(Task):
         """The task in a few words."""
         return f"regression, mean {self.mean:.5g}, standard deviation {self.std:.5g}" if self.num_rows else "regression"
 
+    @property
+    def scale(self) -> float:
+        """The standard deviation of the training target."""
+        return self.std or 1.0
+
     def loss(self, **settings: Any) -> nn.Module:
         """Return the mean squared error, in variances of the training target."""
         given = [name for name, value in settings.items() if value not in (None, 0, 0.0)]
@@ -88,7 +96,7 @@ class Regression(Task):
 
     def seen_by(self, loss: nn.Module) -> nn.Module:
         """Return a loss that is called with scaled numbers of one shape."""
-        return ScaledLoss(loss, self.mean, self.std or 1.0)
+        return ScaledLoss(loss, self.mean, self.scale)
 
     def check(self, outputs: Any, target: Any) -> None:
         """Raise a `UserError` unless there is one number a row, and a target of finite numbers."""
@@ -119,7 +127,7 @@ class Regression(Task):
 
     def scores(self, outputs: Tensor) -> Tensor:
         """Return numbers (N,) float64 in the target's units."""
-        return outputs.flatten().double() * (self.std or 1.0) + self.mean
+        return outputs.flatten().double() * self.scale + self.mean
 
     def decide(self, scores: Tensor) -> Tensor:
         """Return the numbers themselves."""
@@ -131,6 +139,10 @@ class Regression(Task):
             raise UserError("threshold, calibration: numbers have no classes to decide between. Leave them out.")
         radius = radius_of(self.scores(outputs) - target.flatten())
         return replace(self, radius=radius, num_validation=len(target))
+
+    def decision_figures(self) -> dict[str, Any]:
+        """Return half the width of prediction intervals."""
+        return {} if self.radius is None else {"radius": self.radius}
 
     def intervals(self, scores: Tensor, target: Tensor, ranking: bool) -> dict[str, Interval]:
         """Return bootstrapped intervals of all metrics."""
@@ -153,6 +165,20 @@ class Regression(Task):
     def more_figures(self, outputs: Tensor, target: Tensor) -> dict[str, float]:
         """Return the share of rows within their prediction intervals."""
         return {} if self.radius is None else {"inside": self.inside(self.scores(outputs), target)}
+
+    def arrays(self, outputs: Tensor, target: Tensor) -> dict[str, Arrays | str]:
+        """Return predicted against true numbers, and residuals."""
+        radius = self.radius
+        interval = None if radius is None or math.isinf(radius) else (-radius, radius)
+        return regression_arrays(self.scores(outputs), target, interval=interval)
+
+    def table(self, targets: Mapping[str, Tensor]) -> DataTable:
+        """Return mean, spread and ends of the numbers."""
+        return number_table("number", targets)
+
+    def named_outputs(self) -> dict[int, str]:
+        """Return the one output."""
+        return {0: "the number"}
 
     def notes(self, figures: Mapping[str, Any], split: str, decision: Decision) -> list[tuple[str, str]]:
         """Return how wide prediction intervals are, how many rows are inside, and of few rows how sure that is."""

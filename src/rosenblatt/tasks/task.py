@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 import polars as pl
 from torch import Tensor, nn
 
+from rosenblatt.tasks.arrays import Arrays, DataTable
+from rosenblatt.tasks.examination import OneAgainstRest
 from rosenblatt.tasks.intervals import Interval
 
 if TYPE_CHECKING:  # torchmetrics takes as long to import as torch, and predicting does without
@@ -99,6 +101,18 @@ class Task(ABC):
     def decide(self, scores: Tensor) -> Tensor:
         """Return what is predicted at these scores."""
 
+    def tempered(self, outputs: Tensor) -> Tensor:
+        """Return outputs as the loss takes them once decisions are made."""
+        return outputs
+
+    def decision_figures(self) -> dict[str, Any]:
+        """Return what was decided, as ``metrics.json`` has it."""
+        return {}
+
+    def counted_by(self: Self, target: Tensor) -> Self:
+        """Return the task with a baseline from these rows, where training rows were not counted."""
+        return self
+
     def tuned(self: Self, outputs: Tensor, target: Tensor, decision: Decision) -> Self:
         """Return the task with what validation says of decisions.
 
@@ -118,6 +132,13 @@ class Task(ABC):
         """Return outputs (N, num_outputs) of the model that has seen no features, for the rows of ``target``."""
 
     baseline_title: ClassVar[str] = "majority"
+    unit: ClassVar[str] = "logit"  # that parts of features are in
+    above_mean: ClassVar[bool] = False  # whether an output counts by how far it is above the mean of all
+
+    @property
+    def scale(self) -> float:
+        """What outputs are multiplied by to be in `unit`."""
+        return 1.0
 
     def more_figures(self, outputs: Tensor, target: Tensor) -> dict[str, float]:
         """Return figures of a split beside metrics, such as a calibration error, by name."""
@@ -126,6 +147,22 @@ class Task(ABC):
     def notes(self, figures: Mapping[str, Any], split: str, decision: Decision) -> list[tuple[str, str]]:
         """Return what there is to say of decisions, as pairs of a word and a note."""
         return []
+
+    @abstractmethod
+    def arrays(self, outputs: Tensor, target: Tensor) -> dict[str, Arrays | str]:
+        """Return all there is to draw of N rows, by name; or the reason why there is none."""
+
+    def questions(self, outputs: Tensor, target: Tensor, at_most: int) -> list[OneAgainstRest]:
+        """Return the questions of yes and no that this task consists of, for precision-recall curves."""
+        return []
+
+    @abstractmethod
+    def table(self, targets: Mapping[str, Tensor]) -> DataTable:
+        """Return what the targets of splits are like, by split."""
+
+    @abstractmethod
+    def named_outputs(self) -> dict[int, str]:
+        """Return the outputs that features are asked for, by number, the most telling ones first."""
 
     @abstractmethod
     def predictions(self, scores: Tensor) -> pl.DataFrame:

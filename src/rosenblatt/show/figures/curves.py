@@ -2,127 +2,138 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 
 from rosenblatt.show.figures.style import COLOURS, GREY, INK, Sheet, in_legend, inches_of
+from rosenblatt.show.metrics import order_of, parted, title_of
+from rosenblatt.show.words import short_name
+from rosenblatt.tasks.arrays import Curve, PrecisionRecallCurves, ReliabilityCurves, RocCurves
+from rosenblatt.tasks.titles import SPLIT_TITLES
 
+MAX_PANELS = 4  # of learning curves
 QUARTERS = (0, 0.25, 0.5, 0.75, 1)
 MARKED = 30  # points up to which each has a marker: a single one could not be seen otherwise
 MANY = 2  # curves beyond which their names would lie on them
 BARS = 0.2  # of the height, for the numbers of rows
 
 
-class Line(NamedTuple):
-    """A line, with its name."""
-
-    label: str
-    x: Sequence[float] | NDArray[Any]
-    y: Sequence[float] | NDArray[Any]
-
-
 class LearningCurves(NamedTuple):
     """Metrics over epochs.
 
     Attributes:
-        title: of the picture.
-        panels: what is measured, and the lines of training and validation.
+        panels: what is measured, and the curves of training and validation.
         best_epoch: that is marked, or ``None``.
     """
 
-    title: str
-    panels: list[tuple[str, list[Line]]]
-    best_epoch: int | None
-
-    def figure(self) -> Figure:
-        """Draw one panel below the other."""
-        sheet = Sheet(4.6, 2.0, self.title, left=0.9, above=0.3, num_panels=len(self.panels))
-        for panel, (name, lines) in zip(sheet.panels, self.panels, strict=True):
-            for one, colour in zip(lines, COLOURS, strict=False):
-                marker = "o" if len(one.x) <= MARKED else ""
-                panel.plot(one.x, one.y, color=colour, marker=marker, ms=3.5, label=one.label)
-            if self.best_epoch is not None:
-                panel.axvline(self.best_epoch, color=GREY, lw=1, ls=":", label=f"best epoch: {self.best_epoch}")
-            panel.set_xlabel("epoch")
-            panel.set_ylabel(name)
-            panel.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
-            panel.grid()
-            panel.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, borderaxespad=0.2)
-        return sheet.figure
+    panels: list[tuple[str, list[Curve]]]
+    best_epoch: int | None = None
 
 
-class RankingCurves(NamedTuple):
-    """ROC or precision-recall curves.
+def learning_curves(
+    epochs: Mapping[int, Mapping[str, float]], monitor: str = "val/loss", best_epoch: int | None = None
+) -> LearningCurves | str:
+    """Return the loss, what is monitored, and then what both training and validation have, as it comes.
 
-    Attributes:
-        title: of the picture.
-        axes: what is to the right, and what is up.
-        lines: of each class.
-        chance: what a guess would give, or ``None``.
-        area: what the numbers beside the names are.
-        corner: with the most room for the names.
+    Args:
+        epochs: by number, from 1, the metrics of each (``train/loss`` or ``train_loss``, ...).
+        monitor: metric that decides which epoch is the best.
+        best_epoch: that is marked.
     """
-
-    title: str
-    axes: tuple[str, str]
-    lines: list[Line]
-    chance: Line | None
-    area: str
-    corner: Literal["lower left", "lower right"]
-
-    def figure(self) -> Figure:
-        """Draw a square."""
-        many = len(self.lines) > MANY
-        beside = inches_of((one.label for one in self.lines), 9) + 0.75 if many else 0.2
-        sheet = Sheet(4.2, 3.6, self.title, right=beside)
-        (panel,) = sheet.panels
-        for one, colour in zip(self.lines, (*COLOURS, INK), strict=False):
-            panel.plot(one.x, one.y, color=colour, label=in_legend(one.label))
-        if self.chance is not None:
-            panel.plot(self.chance.x, self.chance.y, color=GREY, lw=1, ls=":", label=self.chance.label)
-        _square(panel, *self.axes)
-        if many:
-            panel.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), title=self.area)
-        else:
-            panel.legend(loc=self.corner, title=self.area)
-        return sheet.figure
+    lines: dict[str, dict[str, list[tuple[int, float]]]] = {}
+    for epoch, metrics in sorted(epochs.items()):
+        for key, value in metrics.items():
+            split, name = parted(key)
+            if split in ("train", "val"):
+                lines.setdefault(name, {}).setdefault(split, []).append((epoch, value))
+    watched = parted(monitor)[1]
+    names = [name for name in ("loss", watched) if name in lines]
+    names += sorted((name for name, splits in lines.items() if len(splits) == 2), key=order_of)
+    panels = []
+    for name in list(dict.fromkeys(names))[:MAX_PANELS]:
+        curves = [
+            Curve(SPLIT_TITLES[split], [epoch for epoch, _ in lines[name][split]], [y for _, y in lines[name][split]])
+            for split in ("train", "val")
+            if split in lines[name]
+        ]
+        panels.append((title_of(name), curves))
+    return LearningCurves(panels, best_epoch) if panels else "no epoch has logged a loss, or a metric of both splits"
 
 
-class ReliabilityDiagram(NamedTuple):
-    """How often predictions of each probability came true.
+def draw_learning_curves(title: str, arrays: LearningCurves) -> Figure:
+    """Draw one panel below the other."""
+    sheet = Sheet(4.6, 2.0, title, left=0.9, above=0.3, num_panels=len(arrays.panels))
+    for panel, (name, curves) in zip(sheet.panels, arrays.panels, strict=True):
+        for one, colour in zip(curves, COLOURS, strict=False):
+            marker = "o" if len(one.x) <= MARKED else ""
+            panel.plot(one.x, one.y, color=colour, marker=marker, ms=3.5, label=one.name)
+        if arrays.best_epoch is not None:
+            panel.axvline(arrays.best_epoch, color=GREY, lw=1, ls=":", label=f"best epoch: {arrays.best_epoch}")
+        panel.set_xlabel("epoch")
+        panel.set_ylabel(short_name(name))
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
+        panel.grid()
+        panel.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, borderaxespad=0.2)
+    return sheet.figure
 
-    Attributes:
-        title: of the picture.
-        of: whose probability it is.
-        lines: mean probability and share that is true, of this model last.
-        num_rows: (num_bins,) predictions in each bin of equal width from 0 to 1.
-    """
 
-    title: str
-    of: str
-    lines: list[Line]
-    num_rows: NDArray[Any]
+def draw_roc(title: str, arrays: RocCurves) -> Figure:
+    """Draw true against false positive rates."""
+    chance = Curve("chance: 0.5", [0, 1], [0, 1])
+    axes = ("false positive rate", "true positive rate")
+    return _draw_ranking(title, axes, arrays.curves, chance, "area", "lower right")
 
-    def figure(self) -> Figure:
-        """Draw a square, and how many predictions there are at its foot."""
-        sheet = Sheet(4.2, 3.6, self.title, above=0.55)
-        (panel,) = sheet.panels
-        panel.plot([0, 1], [0, 1], color=GREY, lw=1, ls=":", label="as promised")
-        for one, (colour, style) in zip(reversed(self.lines), ((COLOURS[0], "o-"), (COLOURS[4], "s--")), strict=False):
-            panel.plot(one.x, one.y, style, color=colour, ms=5, lw=1.4, label=one.label)
-        num_bins, most = len(self.num_rows), int(self.num_rows.max())
-        places = [(number + 0.5) / num_bins for number in range(num_bins)]
-        heights = self.num_rows / max(most, 1) * BARS
-        panel.bar(places, heights, width=0.9 / num_bins, color=GREY, alpha=0.35, label=f"how many (at most {most:,})")
-        _square(panel, f"predicted probability {self.of}", "share that is true")
-        # Above the panel: in it there is no corner where no model has a point.
-        panel.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, borderaxespad=0.2)
-        return sheet.figure
+
+def draw_precision_recall(title: str, arrays: PrecisionRecallCurves) -> Figure:
+    """Draw precision against recall."""
+    share = arrays.chance
+    chance = None if share is None else Curve(f"chance: {share:.4f}", [0, 1], [share, share])
+    return _draw_ranking(title, ("recall", "precision"), arrays.curves, chance, "average precision", "lower left")
+
+
+def _draw_ranking(
+    title: str,
+    axes: tuple[str, str],
+    curves: Sequence[Curve],
+    chance: Curve | None,
+    area: str,
+    corner: Literal["lower left", "lower right"],
+) -> Figure:
+    labels = [f"{short_name(one.name)}: {one.area:.4f}" for one in curves]
+    many = len(curves) > MANY
+    sheet = Sheet(4.2, 3.6, title, right=inches_of(labels, 9) + 0.75 if many else 0.2)
+    (panel,) = sheet.panels
+    for one, label, colour in zip(curves, labels, (*COLOURS, INK), strict=False):
+        panel.plot(one.x, one.y, color=colour, label=in_legend(label))
+    if chance is not None:
+        panel.plot(chance.x, chance.y, color=GREY, lw=1, ls=":", label=chance.name)
+    _square(panel, *axes)
+    if many:
+        panel.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), title=area)
+    else:
+        panel.legend(loc=corner, title=area)
+    return sheet.figure
+
+
+def draw_reliability(title: str, arrays: ReliabilityCurves) -> Figure:
+    """Draw a square, and how many predictions there are at its foot."""
+    sheet = Sheet(4.2, 3.6, title, above=0.55)
+    (panel,) = sheet.panels
+    panel.plot([0, 1], [0, 1], color=GREY, lw=1, ls=":", label="as promised")
+    for one, (colour, style) in zip(reversed(arrays.curves), ((COLOURS[0], "o-"), (COLOURS[4], "s--")), strict=False):
+        panel.plot(one.x, one.y, style, color=colour, ms=5, lw=1.4, label=one.name)
+    num_bins, most = len(arrays.num_rows), int(arrays.num_rows.max())
+    places = [(number + 0.5) / num_bins for number in range(num_bins)]
+    heights = arrays.num_rows / max(most, 1) * BARS
+    panel.bar(places, heights, width=0.9 / num_bins, color=GREY, alpha=0.35, label=f"how many (at most {most:,})")
+    _square(panel, f"predicted probability {short_name(arrays.of)}", "share that is true")
+    # Above the panel: in it there is no corner where no model has a point.
+    panel.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, borderaxespad=0.2)
+    return sheet.figure
 
 
 def _square(panel: Axes, x: str, y: str) -> None:

@@ -1,4 +1,4 @@
-"""The look that all pictures share, and how they become PNG and SVG.
+"""The look that all figures share, and how they become PNG and SVG.
 
 The first six colours are those of Okabe and Ito, "Color Universal Design" (2008), which people tell apart however they
 see colours.
@@ -43,7 +43,7 @@ class Drawing(Protocol):
 
 
 class Drawn(NamedTuple):
-    """A picture as files.
+    """A figure as files.
 
     Attributes:
         png: a file; ``height`` and ``width`` of it in pixels.

@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from markupsafe import Markup
 
 from rosenblatt.show.figures.style import INK, PAPER
-from rosenblatt.show.tables import printable
+from rosenblatt.show.words import printable
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
-WIDE = 480  # points, beyond which a picture would be made smaller to fit beside another one
-PHONE = 0.62  # of its size in inches, below which a picture's letters can't be read: it scrolls in its place instead
+WIDE = 480  # points, beyond which a figure would be made smaller to fit beside another one
+PHONE = 0.62  # of its size in inches, below which a figure's letters can't be read: it scrolls in its place instead
 
 
-class Picture(NamedTuple):
-    """A picture of a page.
+class PageFigure(NamedTuple):
+    """A figure of a page.
 
     Attributes:
         name: of its file.
         caption: what to look at in it.
-        svg: the picture itself, or empty.
+        svg: the figure itself, or empty.
         reason: why there is none.
     """
 
@@ -73,7 +73,7 @@ def inline(svg: str, name: str, label: str) -> Markup:
 
     Args:
         svg: a file of ours.
-        name: of the picture: ids are to be different on a page.
+        name: of the figure: ids are to be different on a page.
         label: for those who can't see it.
     """
     found = svg[svg.index("<svg") :]

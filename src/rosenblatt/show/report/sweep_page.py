@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rosenblatt.show.report.page import Picture, inline, page
+from rosenblatt.show.report.page import PageFigure, inline, page
 from rosenblatt.sweeps.dimensions import described
 from rosenblatt.sweeps.leaderboard import Row, cells_of, table_of
 from rosenblatt.tasks.titles import TITLES, direction, shown
@@ -61,7 +61,7 @@ def sweep_page(
         lead="Best: " + (described(best.trial.setting) or best.folders[0]) if best is not None else "No trial is done.",
         facts=facts,
         board={"header": columns, "rows": [[line[column] for column in columns] for line in lines], "note": note},
-        figures=[Picture("overview", CAPTION, inline(svg, "overview", CAPTION))] if svg else [],
+        figures=[PageFigure("overview", CAPTION, inline(svg, "overview", CAPTION))] if svg else [],
         failures=failures,
         commands=commands,
     )

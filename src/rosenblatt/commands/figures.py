@@ -1,0 +1,217 @@
+"""What a run hands over to be shown: figures while it trains, in ``figures/`` and in ``report.html`` at its end."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import polars
+from numpy.typing import NDArray
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
+
+from rosenblatt.cli.values import flat, plain
+from rosenblatt.commands.parts import Parts
+from rosenblatt.commands.results import Reached
+from rosenblatt.data.contract import pair_of
+from rosenblatt.data.features import first_rows
+from rosenblatt.run.folder import RunFolder
+from rosenblatt.run.whole import write_whole
+from rosenblatt.show.figures.classes import influence_bars
+from rosenblatt.show.figures.curves import learning_curves
+from rosenblatt.show.figures.kinds import Drawing
+from rosenblatt.show.final import FinalFigures
+from rosenblatt.show.influence import influences
+from rosenblatt.show.inside import Rows, inside_figures, looked_at, word_vectors
+from rosenblatt.show.live import Examined, LiveFigures
+from rosenblatt.show.pool import FigurePool, told
+from rosenblatt.show.report.run_page import RunPage
+from rosenblatt.show.tensorboard import (
+    END,
+    MAX_PR_CURVES,
+    log_embeddings,
+    log_influences,
+    log_mistakes,
+    log_pr_curves,
+)
+from rosenblatt.tasks.arrays import Influence
+from rosenblatt.tasks.task import Task
+from rosenblatt.tasks.titles import SPLIT_TITLES
+
+NUM_MISTAKES = 20
+
+
+def make_live(
+    config: DictConfig, parts: Parts, pool: FigurePool | None, epochs: dict[int, dict[str, float]]
+) -> LiveFigures | None:
+    """Return the callback that shows epochs, or ``None`` where nothing is to be drawn."""
+    if pool is None:
+        return None
+    examine, graph, features = None, None, features_of(parts, "val")
+    if parts.task is not None:
+        examine = partial(examined, parts, parts.task, "val")
+    if parts.model is not None and features is not None:
+        graph = parts.model, first_rows(features, 1)
+    every_n_epochs, monitor = config.figures.every_n_epochs, config.early_stopping.monitor
+    return LiveFigures(pool, epochs, every_n_epochs, examine, _outputs_and_target, graph, monitor)
+
+
+def _outputs_and_target(returned: Any, batch: Any) -> tuple[Tensor, Tensor] | None:
+    """Return outputs and target of a batch, where ``validation_step`` returns outputs."""
+    pair = pair_of(batch)
+    return (returned, pair[1]) if pair is not None and isinstance(returned, Tensor) and returned.ndim > 0 else None
+
+
+def features_of(parts: Parts, split: str) -> Any | None:
+    """Return the features of all rows of a split, where the data module keeps them in memory."""
+    splits = getattr(parts.data, "splits", None) or {}
+    return splits[split][0] if split in splits else None
+
+
+def examined(parts: Parts, task: Task, split: str, outputs: Tensor, target: Tensor, moment: str) -> Examined:
+    """Return what there is to see of a split.
+
+    Args:
+        parts: of the run.
+        task: what the outputs mean.
+        split: ``val`` or ``test``.
+        outputs: (N, num_outputs) of its rows.
+        target: of the same rows.
+        moment: that the model is seen at, such as ``epoch 3``.
+    """
+    of = f"{SPLIT_TITLES[split]}, {moment}"
+    task.check(outputs, target)
+    figures: dict[str, Drawing | str] = {}
+    features = features_of(parts, split)
+    if parts.model is not None and features is not None and task.classes and target.ndim == 1:
+        scores, single = task.scores(outputs), getattr(task, "threshold", 0.5)
+
+        def decided(places: Tensor) -> tuple[Tensor, Tensor | None]:
+            found = task.scores(places)
+            return task.decide(found), found if found.ndim == 1 else None
+
+        plane = getattr(parts.data, "plane", None)
+        rows = Rows(features, target, task.decide(scores), task.classes, decided, single, plane)
+        figures |= inside_figures(parts.model, rows, of)
+    arrays = task.arrays(outputs, target)
+    figures |= {name: one if isinstance(one, str) else Drawing(one, of) for name, one in arrays.items()}
+    return Examined(figures, task.questions(outputs, target, MAX_PR_CURVES))
+
+
+@dataclass
+class Ending:
+    """What there is to see of a run that has ended: begun here, and finished when all else is done.
+
+    Attributes:
+        run: folder that gets it.
+        live: has shown epochs until now.
+        parts: of the run.
+        reached: what was measured.
+        figures: of it.
+        writers: of TensorBoard.
+    """
+
+    run: RunFolder
+    live: LiveFigures
+    parts: Parts
+    reached: Reached
+    figures: FinalFigures
+    writers: list[SummaryWriter]
+    influences: list[Influence] = field(default_factory=list)
+
+    def begin(self, best_epoch: int) -> None:
+        """Have figures drawn."""
+        reached, split, moment = self.reached, self.reached.last, f"epoch {best_epoch}"
+        curves = learning_curves(self.live.epochs, self.live.monitor, best_epoch)
+        self.figures.order({"learning_curves": curves if isinstance(curves, str) else Drawing(curves)})
+        if reached.task is None or reached.measured is None:
+            return
+        if reached.measured.is_whole:
+            with told("figures"):
+                outputs, target = reached.measured.outputs, reached.measured.target
+                found = examined(self.parts, reached.task, split, outputs, target, moment)
+                self.figures.order(found.figures)
+                for writer in self.writers:
+                    log_pr_curves(writer, f"{END}/{split}", found.questions, self.figures.step)
+        features = features_of(self.parts, split)
+        if self.parts.model is not None and features is not None:
+            with told("influences"), looked_at(self.parts.model):
+                self._influence(self.parts.model, reached.task, features, f"{SPLIT_TITLES[split]}, {moment}")
+
+    def _influence(self, model: nn.Module, task: Task, features: Any, of: str) -> None:
+        encoder = getattr(self.parts.data, "encoder", None)
+        names = _numbered if encoder is None else encoder.names
+        self.influences = influences(
+            model, features, task.named_outputs(), names, above_mean=task.above_mean, scale=task.scale, unit=task.unit
+        )
+        bars = influence_bars(self.influences, task.num_outputs)
+        self.figures.order({"influence": bars if isinstance(bars, str) else Drawing(bars, of)})
+        if (vectors := word_vectors(model, features)) is not None:
+            for writer in self.writers:
+                log_embeddings(writer, "words", names(vectors[0]), vectors[1], self.figures.step)
+
+    def finish(
+        self, config: DictConfig, metrics: dict[str, Any], notes: list[str], mistakes: list[dict[str, Any]], why: str
+    ) -> None:
+        """Write ``figures/`` and ``report.html``.
+
+        Args:
+            config: of the run.
+            metrics: flat, as in ``metrics.json``.
+            notes: what else there is to say of them.
+            mistakes: rows that are wrong, as people read them.
+            why: what to say where there are none.
+        """
+        run, split, task = self.run, self.reached.last, self.reached.task
+        with told("tables"):
+            for writer in self.writers:
+                log_influences(writer, self.influences, self.figures.step)
+                log_mistakes(writer, f"{END}/{split}", mistakes, self.figures.step)
+        overrides: Any = OmegaConf.to_container(OmegaConf.load(run.path / "overrides.yaml"))
+        targets = {split: target for split, (_, target) in (getattr(self.parts.data, "splits", None) or {}).items()}
+        content = RunPage(
+            name=run.path.resolve().name,
+            lead=self.parts.described,
+            metrics=metrics,
+            num_rows=self.reached.num_rows,
+            notes=notes,
+            data=task.table(targets) if task is not None and targets else None,
+            figures=self.figures.collect(),
+            influences=self.influences,
+            influence_note=f"Part in the {'logit' if task is None else task.unit}, in the mean of the first 2,000 rows "
+            f"of {split}: how much it weighs where it is, and how often it is there.",
+            mistakes=mistakes,
+            no_mistakes=why,
+            settings={key: value for key, value in flat(plain(config)).items() if key.partition(".")[0] != "sweep"},
+            environment=run.read_json("environment.json") or {},
+            overrides=overrides,
+            **({} if task is None else {"baseline": task.baseline_title}),
+        )
+        write_whole(run.path / "report.html", content.html().encode())
+
+    def mistakes(self, rows: bytes | None, shown: Any) -> tuple[list[dict[str, Any]], str]:
+        """Return the rows that are wrong, as people read them, and what to say where there are none.
+
+        Args:
+            rows: of the last split, as a Parquet file.
+            shown: makes the rows of a frame, scores, target and their number.
+        """
+        measured, task = self.reached.measured, self.reached.task
+        if measured is None or task is None:
+            return [], "Not looked for: what this module predicts has no right or wrong."
+        if not measured.is_whole:
+            return [], "Not looked for: there are too many rows and outputs to keep them all."
+        if rows is None:
+            return [], "Not shown: these data have no rows that people can read."
+        with told("mistakes"):
+            frame = polars.read_parquet(io.BytesIO(rows))
+            return shown(frame, task.scores(measured.outputs), measured.target, NUM_MISTAKES), "None: all are right."
+        return [], "They could not be looked for."
+
+
+def _numbered(numbers: NDArray[np.int64]) -> list[str]:
+    return [f"feature {number}" for number in numbers]

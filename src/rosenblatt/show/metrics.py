@@ -1,0 +1,79 @@
+"""The metrics of a run as they are shown: whatever it has logged, those that people know first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from rosenblatt.tasks.titles import SPLIT_TITLES, TITLES, interval, shown
+
+
+def parted(key: str) -> tuple[str, str]:
+    """Return the split of a metric, or an empty word, and its name: of ``val/loss`` and ``val_loss`` alike."""
+    for split in SPLIT_TITLES:
+        if key.startswith((f"{split}/", f"{split}_")):
+            return split, key[len(split) + 1 :]
+    return "", key
+
+
+def order_of(name: str) -> tuple[int, str]:
+    """Return the place of a metric: those that people know come first, all others by their names."""
+    known = list(TITLES)
+    return (known.index(name), "") if name in known else (len(known), name)
+
+
+def title_of(name: str) -> str:
+    """Return what people call a metric; of one that nobody knows, its name."""
+    return TITLES.get(name, name)
+
+
+def is_aside(name: str) -> bool:
+    """Return whether a metric, without its split, says something of another one: an interval, a baseline."""
+    return re.search(r"_low$|_high$|^baseline_|_uncalibrated$|^repeated$", name) is not None
+
+
+class MetricRow(NamedTuple):
+    """A line of the table of metrics, as text.
+
+    Attributes:
+        name: of the metric.
+        title: what people call it.
+        values: of each split.
+        interval: 95 %, on the last split, or empty.
+        baseline: on the last split, or ``-``.
+    """
+
+    name: str
+    title: str
+    values: list[str]
+    interval: str
+    baseline: str
+
+
+def splits_of(metrics: Mapping[str, Any]) -> list[str]:
+    """Return the splits that there are metrics of, in their order."""
+    found = {parted(key)[0] for key in metrics if not is_aside(parted(key)[1])}
+    return [split for split in SPLIT_TITLES if split in found]
+
+
+def metric_rows(metrics: Mapping[str, Any]) -> list[MetricRow]:
+    """Return the table of metrics: a row for each that the last split has, a value for each of `splits_of`.
+
+    Args:
+        metrics: flat, as in ``metrics.json``: numbers of splits, their intervals and baselines, and other things.
+    """
+    splits = splits_of(metrics)
+    keys: dict[str, dict[str, str]] = {}
+    for key, value in metrics.items():
+        split, name = parted(key)
+        if split and not is_aside(name) and isinstance(value, int | float):
+            keys.setdefault(name, {})[split] = key
+    rows = []
+    for name in sorted(keys, key=order_of):
+        of_last = keys[name].get(splits[-1])
+        if of_last is not None:
+            values = [shown(metrics.get(keys[name].get(split, ""))) for split in splits]
+            baseline = metrics.get(f"{splits[-1]}/baseline_{name}")
+            rows.append(MetricRow(name, title_of(name), values, interval(metrics, of_last), shown(baseline)))
+    return rows

@@ -1,0 +1,156 @@
+"""Named arrays of what there is to draw of a split: plain numbers and words, which another process can be sent.
+
+Nothing here imports torch, which that process does without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+from numpy.typing import NDArray
+
+
+class ConfusionMatrix(NamedTuple):
+    """Rows of each pair of classes.
+
+    Attributes:
+        classes: their names.
+        counts: (num_classes, num_classes), rows true, columns predicted.
+        note: what is left out, or empty.
+    """
+
+    classes: list[str]
+    counts: NDArray[Any]
+    note: str = ""
+
+
+class LabelErrors(NamedTuple):
+    """Labels that are missing, or too many.
+
+    Attributes:
+        labels: their names, from the bottom up.
+        missed: rows that have each and were not given it.
+        invented: rows that were given each and do not have it.
+        note: what is left out, or empty.
+    """
+
+    labels: list[str]
+    missed: NDArray[Any]
+    invented: NDArray[Any]
+    note: str = ""
+
+
+class Curve(NamedTuple):
+    """A line, with its name, and where it means something the area under it."""
+
+    name: str
+    x: Sequence[float] | NDArray[Any]
+    y: Sequence[float] | NDArray[Any]
+    area: float | None = None
+
+
+class RocCurves(NamedTuple):
+    """False and true positive rate, of each class; ``note`` says what is left out."""
+
+    curves: list[Curve]
+    note: str = ""
+
+
+class PrecisionRecallCurves(NamedTuple):
+    """Recall and precision, of each class.
+
+    Attributes:
+        curves: with the average precision as their area.
+        chance: precision of a guess, or ``None`` with several classes.
+        note: what is left out, or empty.
+    """
+
+    curves: list[Curve]
+    chance: float | None
+    note: str = ""
+
+
+class ReliabilityCurves(NamedTuple):
+    """How often predictions of each probability come true.
+
+    Attributes:
+        of: whose probability it is.
+        curves: mean probability and share that is true, of this model last.
+        num_rows: (num_bins,) predictions in each bin of equal width from 0 to 1.
+    """
+
+    of: str
+    curves: list[Curve]
+    num_rows: NDArray[Any]
+
+
+class PredictedNumbers(NamedTuple):
+    """Numbers that are predicted, against the true ones, in the unit of the label.
+
+    Attributes:
+        label: what the numbers are.
+        target: (N,) float64.
+        preds: (N,) float64.
+        note: what is left out, or empty.
+    """
+
+    label: str
+    target: NDArray[Any]
+    preds: NDArray[Any]
+    note: str = ""
+
+
+class Residuals(NamedTuple):
+    """How far true numbers are above the predicted ones, in the unit of the label.
+
+    Attributes:
+        label: what the numbers are.
+        preds: (N,) float64.
+        residuals: (N,) float64, true minus predicted.
+        low: end of the prediction interval, as a residual; ``high`` the same; or ``None``.
+        note: what is left out, or empty.
+    """
+
+    label: str
+    preds: NDArray[Any]
+    residuals: NDArray[Any]
+    low: float | None = None
+    high: float | None = None
+    note: str = ""
+
+
+class Influence(NamedTuple):
+    """The features that move an output most, up and down, the strongest first.
+
+    Attributes:
+        name: of the output, such as a class.
+        in_favour: names and mean sizes of their part in it.
+        against: the same, with a minus.
+        of: what the parts are of, such as ``logit of yes``.
+    """
+
+    name: str
+    in_favour: list[tuple[str, float]]
+    against: list[tuple[str, float]]
+    of: str
+
+
+class InfluenceBars(NamedTuple):
+    """The most influential features of some outputs; ``note`` says what is left out."""
+
+    panels: list[Influence]
+    note: str = ""
+
+
+class DataTable(NamedTuple):
+    """What the labels of each split are, as words."""
+
+    header: list[str]
+    rows: list[list[str]]
+    note: str = ""
+
+
+Arrays: TypeAlias = (
+    ConfusionMatrix | LabelErrors | RocCurves | PrecisionRecallCurves | ReliabilityCurves | PredictedNumbers | Residuals
+)

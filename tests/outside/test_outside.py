@@ -1,0 +1,222 @@
+"""Other people's Lightning code runs from a folder of its own, with nothing but YAML beside it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import runpy
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import lightning.pytorch as pl
+import polars
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from conftest import ROOT, Outcome
+
+YAML = {
+    "data/pictures": "_target_: foreign.Pictures\nbatch_size: 20\n",
+    "data/unvalidated": "_target_: foreign.WithoutValidation\n",
+    "data/broken": "_target_: foreign.Broken\nnum_workers: 1\n",
+    "data/drawn": "_target_: foreign.Drawn\n",
+    "data/line": "_target_: foreign.Line\n",
+    "data/stream": "_target_: foreign.Stream\n",
+    "model/net": "_target_: foreign.Net\nchannels: 4\n",
+    "model/straight": "_target_: foreign.Straight\n",
+    "module/squeeze": "_target_: foreign.Squeeze\nsize: 6\n",
+    "module/silent": "_target_: foreign.Silent\n",
+    "module/by_hand": "_target_: foreign.ByHand\n",
+    "loss/soft": "_target_: foreign.Soft\npower: 1.0\n",
+    "metrics/mcc": "mcc:\n  _target_: torchmetrics.MatthewsCorrCoef\n",
+    "callbacks/count": "count:\n  _target_: foreign.Count\n  path: epochs.txt\n",
+}
+PICTURES = ("data=pictures", "model=net", "lr=0.01", "trainer.max_epochs=4")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project that has copied train.py, scripts/ and configs/, and brings its own code and YAML."""
+    folder = tmp_path_factory.mktemp("project")
+    for name in ("configs", "scripts"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "train.py", folder)
+    shutil.copy(Path(__file__).with_name("foreign.py"), folder)
+    for name, content in YAML.items():
+        path = folder / "configs" / f"{name}.yaml"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content)
+    return folder
+
+
+@pytest.fixture
+def run(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Outcome]:
+    """``python train.py ...`` of that project, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(project))
+
+    def run_program(*words: str, file: str = "train.py", folder: str = "run") -> Outcome:
+        if file == "train.py" and not any(word.startswith(("hydra.run.dir", "resume=", "-m")) for word in words):
+            words = (*words, f"hydra.run.dir={folder}")
+        if file == "train.py" and not any(word.startswith(("figures", "resume=")) for word in words):
+            words = ("figures=none", *words) if words[0] != "-m" else ("-m", "figures=none", *words[1:])
+        capsys.readouterr()
+        sys.argv[:] = [str(project / file), *words]
+        status = 0
+        try:
+            runpy.run_path(str(project / file), run_name="__main__")
+        except SystemExit as exit:
+            status = exit.code if isinstance(exit.code, int) else 1
+        os.environ.pop("HYDRA_FULL_ERROR", None)
+        out, err = capsys.readouterr()
+        return Outcome(status, out, err, tmp_path / folder)
+
+    return run_program
+
+
+def test_a_network_on_ordinary_loaders_gets_all_that_a_classifier_gets(run: Callable[..., Outcome]) -> None:
+    done = run(*PICTURES, "data.num_workers=1", "figures.every_n_epochs=2", "metrics=mcc", "callbacks=count")
+    assert done.status == 0, done.err
+    assert done.metrics["test/acc"] > 0.9
+    assert done.metrics["test/acc_low"] < done.metrics["test/acc"] < done.metrics["test/acc_high"]
+    assert {"test/mcc", "val/mcc", "test/baseline_acc", "test/ece", "test/f1"} <= done.metrics.keys()
+    assert "train/loss" in done.metrics
+    assert Path("epochs.txt").read_text() == str(done.metrics["epochs"]) == "4"
+    assert {"confusion.png", "roc.png", "learning_curves.png"} <= {one.name for one in (done.run / "figures").iterdir()}
+    assert (done.run / "report.html").exists()
+    assert [*csv.reader((done.run / "per_class.csv").open())][0][0] == "class"
+    again = run("run=run", file="scripts/evaluate.py")
+    assert again.status == 0, again.err
+    found = json.loads((done.run / "evaluation.json").read_text())
+    assert {key: found[key] for key in done.metrics if key.startswith("test/")} == {
+        key: value for key, value in done.metrics.items() if key.startswith("test/")
+    }
+    predicted = run("run=run", "split=test", "output=rows.parquet", file="scripts/predict.py")
+    assert predicted.status == 0, predicted.err
+    rows = polars.read_parquet("rows.parquet")
+    assert rows.columns == ["prediction", "probability"]
+    right = rows["prediction"].cast(int) == polars.Series([row % 3 for row in range(101)])
+    assert right.mean() == pytest.approx(done.metrics["test/acc"])
+
+
+def test_the_weights_are_those_of_a_bare_trainer(run: Callable[..., Outcome], project: Path) -> None:
+    done = run(*PICTURES, "early_stopping.patience=null", "data.num_workers=1")
+    assert done.status == 0, done.err
+    import foreign
+
+    from perceptron.classifier import Classifier
+    from rosenblatt.tasks.multiclass import Multiclass
+
+    pl.seed_everything(0, verbose=False)
+    data, model, task = foreign.Pictures(20, num_workers=1), foreign.Net(4), Multiclass(("0", "1", "2"))
+    module = Classifier(model, task, task.loss(), lambda parameters: torch.optim.Adam(parameters, lr=0.01, fused=True))
+    quiet = {"enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
+    trainer = pl.Trainer(max_epochs=4, accelerator="cpu", logger=False, num_sanity_val_steps=0, **quiet)
+    trainer.fit(module, datamodule=data)
+    last = torch.load(done.run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    for name, value in module.state_dict().items():
+        assert torch.equal(value, last[name]), name
+
+
+def test_a_module_of_its_own_kind_is_measured_by_its_own_steps(run: Callable[..., Outcome]) -> None:
+    done = run("data=pictures", "module=squeeze", "lr=0.01", "trainer.max_epochs=6", "figures.every_n_epochs=1")
+    assert done.status == 0, done.err
+    assert {"test/loss", "val/loss", "train/loss"} <= done.metrics.keys()
+    assert done.metrics["test/loss"] < 0.35
+    assert (done.run / "figures" / "learning_curves.png").exists()
+    again = run("run=run", file="scripts/evaluate.py")
+    assert again.status == 0, again.err
+    assert json.loads((done.run / "evaluation.json").read_text())["test/loss"] == done.metrics["test/loss"]
+    predicted = run("run=run", "split=test", "output=rows.parquet", file="scripts/predict.py")
+    assert predicted.status == 0, predicted.err
+    rows = polars.read_parquet("rows.parquet")
+    assert rows.columns == [f"output_{number}" for number in range(6)]
+    assert rows.height == 101
+    assert len(load_file(next((done.run / "model").glob("*.safetensors")))) == 4
+
+
+def test_code_of_many_kinds_runs(run: Callable[..., Outcome]) -> None:
+    done = run("data=stream", "module=by_hand", "early_stopping.monitor=val_loss", "lr=0.01", "trainer.max_epochs=2")
+    assert done.status == 0, done.err
+    assert {"test_loss", "val_loss", "val_acc", "train_loss"} <= done.metrics.keys()
+    assert run("data=pictures", "data.num_workers=1", "data.persistent=true", *PICTURES[1:]).status == 0
+
+
+def test_numbers_are_told_by_their_type(run: Callable[..., Outcome]) -> None:
+    done = run("data=line", "model=straight", "model.num_in=2", "lr=0.05", "trainer.max_epochs=20")
+    assert done.status == 0, done.err
+    assert done.metrics["test/rmse"] < 40  # the noise is 20, and the numbers are some 5,000
+    assert done.metrics["test/rmse_low"] < done.metrics["test/rmse"] < done.metrics["test/rmse_high"]
+    assert done.metrics["test/baseline_rmse"] > 200
+    assert 0.8 < done.metrics["test/inside"] < 0.99
+
+
+def test_splits_that_setup_draws_at_random_stay_what_they_were(run: Callable[..., Outcome]) -> None:
+    done = run("data=drawn", "model=straight", "lr=0.05", "trainer.max_epochs=3")
+    assert done.status == 0, done.err
+    again = run("run=run", file="scripts/evaluate.py")
+    assert again.status == 0, again.err
+    found = json.loads((done.run / "evaluation.json").read_text())
+    assert found["test/loss"] == done.metrics["test/loss"]
+
+
+def test_a_loss_of_its_own_is_minimized(run: Callable[..., Outcome]) -> None:
+    done = run(*PICTURES, "loss=soft", "loss.power=2")
+    assert done.status == 0, done.err
+    assert done.metrics["test/acc"] > 0.9
+    assert done.metrics["test/loss"] < 0.3
+
+
+@pytest.mark.parametrize(
+    ("loggers", "there"),
+    [("[tensorboard,csv]", {"tensorboard", "csv"}), ("csv", {"csv"}), ("none", set()), ("tensorboard", {"tensorboard"})],
+)
+def test_loggers_are_chosen(run: Callable[..., Outcome], loggers: str, there: set[str]) -> None:
+    done = run(*PICTURES[:-1], "trainer.max_epochs=1", f"logger={loggers}")
+    assert done.status == 0, done.err
+    assert {"tensorboard", "csv"} & {one.name for one in done.run.iterdir()} == there
+    if "csv" in there:
+        names = next(csv.reader((done.run / "csv" / "metrics.csv").open()))
+        assert {"val/loss", "train/loss"} <= set(names)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["data=picture"], "'pictures'"),
+        (["module=squeeze", "module.siez=3", "data=pictures"], "'size'"),
+        (["data._target_=foreign.Picture"], "Did you mean 'foreign.Pictures'"),
+        (["data=unvalidated", "model=net"], "no val_dataloader"),
+        (["data=pictures", "module=silent", "trainer.max_epochs=2"], "val/error"),
+        (["data=pictures", "model=net", "early_stopping.monitor=val/acuracy"], "'val/acc"),
+        (["data=broken", "model=net"], "picture 250 is cut off"),
+        (["data=pictures", "model=straight"], "can't take the first batch"),
+        (["data=line", "model=net"], "can't take the first batch"),
+        (["data=drawn", "model=straight", "model.num_outputs=2"], "outputs (N, 1)"),
+        (["data=pictures", "model=net", "model.num_classes=2"], "from 0 to 2"),
+        (["data=pictures", "model=net", "logger=wandb"], "pip install wandb"),
+        (["data=pictures", "model=net", "callbacks=cuont"], "'count'"),
+        (["data=pictures", "model=net", "callbacks.count._target_=foreign.Cuont", "callbacks=count"], "foreign.Count"),
+        (["data=pictures", "model=net", "+trainer.logger=false"], "logger="),
+        (["data=pictures", "model=perceptron"], "num_"),
+    ],
+)
+def test_a_mistake_is_one_message(run: Callable[..., Outcome], words: list[str], told: str) -> None:
+    done = run(*words)
+    assert done.status == 1
+    assert told in done.err
+    assert done.err.count("error: ") == 1
+    assert "Traceback" not in done.err
+    assert not (done.run / "metrics.json").exists()
+
+
+def test_without_validation_a_run_goes_by_its_training(run: Callable[..., Outcome]) -> None:
+    done = run("data=unvalidated", *PICTURES[1:], "early_stopping.monitor=train/loss")
+    assert done.status == 0, done.err
+    assert done.metrics["test/acc"] > 0.8
