@@ -38,7 +38,8 @@ def perceptron(lr: float = 0.5) -> Classifier:
 
 
 def make_trainer(*callbacks: pl.Callback, **kwargs) -> pl.Trainer:
-    settings = {"max_epochs": 3, "num_sanity_val_steps": 0, "enable_checkpointing": False} | kwargs
+    keeps = any(isinstance(callback, pl.callbacks.Checkpoint) for callback in callbacks)
+    settings = {"max_epochs": 3, "num_sanity_val_steps": 0, "enable_checkpointing": keeps} | kwargs
     quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
     return pl.Trainer(accelerator="cpu", callbacks=list(callbacks), **quiet, **settings)
 
