@@ -11,8 +11,7 @@ import torch
 from perceptron.classifier import Classifier
 from perceptron.models import Perceptron
 from rosenblatt.data.batches import Batches
-from rosenblatt.data.features import DataSpec
-from rosenblatt.tasks.losses import ClassificationLoss
+from rosenblatt.tasks.binary import Binary
 
 QUIET = [
     # torchmetrics, of a validation split with one class or of NaN
@@ -34,12 +33,13 @@ def batches(seed: int, num_batches: int = NUM_BATCHES, scale: float = 1.0) -> Ba
 def perceptron(lr: float = 0.5) -> Classifier:
     """The same start each time."""
     torch.manual_seed(0)
-    spec = DataSpec(2, False, "binary", ("no", "yes"), (20, 15), 35)
-    return Classifier(Perceptron(2, 1), spec, ClassificationLoss(spec), partial(torch.optim.SGD, lr=lr))
+    task = Binary(("no", "yes"), num_rows=35, class_counts=(20, 15))
+    return Classifier(Perceptron(2, 1), task, task.loss(), partial(torch.optim.SGD, lr=lr))
 
 
 def make_trainer(*callbacks: pl.Callback, **kwargs) -> pl.Trainer:
-    settings = {"max_epochs": 3, "num_sanity_val_steps": 0, "enable_checkpointing": False} | kwargs
+    keeps = any(isinstance(callback, pl.callbacks.Checkpoint) for callback in callbacks)
+    settings = {"max_epochs": 3, "num_sanity_val_steps": 0, "enable_checkpointing": keeps} | kwargs
     quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
     return pl.Trainer(accelerator="cpu", callbacks=list(callbacks), **quiet, **settings)
 

@@ -55,7 +55,7 @@ def test_a_column_named_like_a_number_is_found_by_it(tmp_path):
     data = TableData(str(tmp_path / "a.csv"), label_column=2020)
     data.setup()
     assert data.encoder.names() == ["x", "x is missing"]
-    assert data.spec.num_rows == 32
+    assert data.task.num_rows == 32
 
 
 def test_test_rows_of_a_split_column_never_train_even_beside_a_test_file(tmp_path):

@@ -41,6 +41,12 @@ class Classification(Task):
     threshold: float | tuple[float, ...] = 0.5
     temperature: float = 1.0
 
+    def __post_init__(self) -> None:
+        num = self.num_outputs
+        if isinstance(self.threshold, tuple) and len(self.threshold) != num:
+            each = "" if num == 1 else f", or one for each of the {num} labels"
+            raise UserError(f"threshold: expected one number{each}; got {len(self.threshold)}.")
+
     @property
     def num_outputs(self) -> int:
         """The number of logits per row."""

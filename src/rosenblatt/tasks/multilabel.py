@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rosenblatt.errors import UserError
 from rosenblatt.tasks.classification import SHARED, Classification, ClassLoss, check_logits, most
 from rosenblatt.tasks.task import Decision
 from rosenblatt.tasks.threshold import choose_threshold
@@ -40,13 +39,6 @@ class Multilabel(Classification):
     """Labels of which a row may have several; logits (N, num_labels), a target of the same shape of 0 and 1."""
 
     name: ClassVar[str] = "multilabel"
-
-    def __post_init__(self) -> None:
-        if isinstance(self.threshold, tuple) and len(self.threshold) != len(self.classes):
-            raise UserError(
-                f"threshold: expected one number, or one for each of the {len(self.classes)} labels; got "
-                f"{len(self.threshold)}."
-            )
 
     def loss(self, **settings: Any) -> nn.Module:
         """Return binary cross-entropy for each label."""
