@@ -75,7 +75,7 @@ def check(config: DictConfig) -> None:
 
 
 def check_figures(figures: Any) -> None:
-    """Raise a `UserError` unless these are the settings of pictures."""
+    """Raise a `UserError` unless these are the settings of figures."""
     if not isinstance(figures, DictConfig):
         raise UserError(f"figures={figures}: expected one of none and default, or figures.every_n_epochs=1.")
     every = figures.every_n_epochs
