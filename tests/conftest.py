@@ -91,7 +91,7 @@ def program(
 
 @pytest.fixture
 def train(program: Callable[..., Outcome]) -> Callable[..., Outcome]:
-    """``python train.py ...``; the run folder is ``run`` unless it is named; pictures only where they are asked for."""
+    """``python train.py ...``; the run folder is ``run`` unless it is named; figures only where they are asked for."""
 
     def with_folder(*overrides: str, run: str = "run") -> Outcome:
         arguments = [word for word in overrides if word]

@@ -140,7 +140,7 @@ def test_tensorboard_compares_what_varies(sweep):
         content = events.summary_metadata["_hparams_/session_start_info"].plugin_data.content
         started = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info.hparams
         sessions[run.name] = {key: value.string_value or value.number_value for key, value in started.items()}
-        assert events.Scalars("best/val/loss")[0].value == pytest.approx(metrics(run)["val/loss"])
+        assert events.Scalars("wrap_up/val/loss")[0].value == pytest.approx(metrics(run)["val/loss"])
     assert sessions["001_optimizer-adam_lr-0.01"] == {"optimizer": "adam", "lr": 0.01, "seed": 0}
 
 

@@ -104,10 +104,10 @@ def test_tensorboard_has_every_scalar_and_the_settings_with_the_final_metrics(tr
     done = train(*SMALL)
     events = EventAccumulator(str(done.run / "tensorboard")).Reload()
     tags = set(events.Tags()["scalars"])
-    assert {"train/loss", "train/acc", "val/loss", "val/acc", "val/f1", "val/auroc", "best/test/acc"} <= tags
+    assert {"train/loss", "train/acc", "val/loss", "val/acc", "val/f1", "val/auroc", "wrap_up/test/acc"} <= tags
     assert "hp_metric" not in tags
     assert [event.step for event in events.Scalars("val/loss")] == [3, 7]  # an epoch has 4 steps
-    assert events.Scalars("best/test/acc")[-1].value == pytest.approx(done.metrics["test/acc"])
+    assert events.Scalars("wrap_up/test/acc")[-1].value == pytest.approx(done.metrics["test/acc"])
     assert any("_hparams_" in tag for tag in events.Tags().get("tensors", []) + list(events.summary_metadata))
 
 
