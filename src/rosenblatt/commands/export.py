@@ -5,8 +5,12 @@ from __future__ import annotations
 import logging
 import warnings
 from pathlib import Path
-from typing import Any
 
+from omegaconf import DictConfig
+
+from rosenblatt.cli.schema import checked
+from rosenblatt.cli.values import plain
+from rosenblatt.commands.classes import of_project
 from rosenblatt.errors import UserError
 from rosenblatt.run.whole import check_free
 from rosenblatt.saved.export import SUFFIXES
@@ -29,13 +33,14 @@ def export(settings: dict[str, Any]) -> Path:
         The file.
 
     Raises:
-        UserError: no such model, no rows to compare on, or probabilities that differ by more than 1e-5.
+        UserError: no such model, no rows to compare on, or probabilities (or numbers, in standard deviations) that
+            differ by more than 1e-5.
     """
     if settings["output"] is not None:
         check_free(Path(settings["output"]), settings["overwrite"])
     format = settings["format"]
     folder = find(settings["run"])
-    saved = read(folder)
+    saved = read(folder, [of_project])
     if settings["input"] is not None:
         where, frame = settings["input"], saved.columns.read(settings["input"])
     elif (own := own_rows(folder, saved)) is not None:
