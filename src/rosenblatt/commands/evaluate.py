@@ -8,15 +8,13 @@ from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
 import polars
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from rich.console import Console, Group, RenderableType
 from torch import Tensor, nn
 from torchmetrics import Metric
 
 from rosenblatt.cli.build import build_each
 from rosenblatt.cli.project import foreign
-from rosenblatt.cli.schema import checked
-from rosenblatt.cli.values import plain
 from rosenblatt.commands.anew import built_anew
 from rosenblatt.commands.classes import of_project
 from rosenblatt.commands.parts import make_loss
@@ -60,6 +58,7 @@ class Found(NamedTuple):
     task: Task | None
     measured: Measured | None
     frame: polars.DataFrame | None
+
 
 def evaluate(settings: dict[str, Any]) -> dict[str, Any]:
     """Measure a model on its own test split or on another file, print the tables, and write ``evaluation.json``.
@@ -188,7 +187,9 @@ def task_and_loss(saved: SavedModel) -> tuple[Task, nn.Module]:
         )
     num = len(saved.classes)
     more = OmegaConf.create(saved.metrics)
-    metrics: dict[str, Metric] = build_each("metrics", more, num_classes=num, num_labels=num, task=saved.known_task.name)
+    metrics: dict[str, Metric] = build_each(
+        "metrics", more, num_classes=num, num_labels=num, task=saved.known_task.name
+    )
     task = saved.known_task.with_metrics(metrics)
     return task, make_loss(OmegaConf.create(saved.loss), task)
 

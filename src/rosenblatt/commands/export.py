@@ -5,11 +5,8 @@ from __future__ import annotations
 import logging
 import warnings
 from pathlib import Path
+from typing import Any
 
-from omegaconf import DictConfig
-
-from rosenblatt.cli.schema import checked
-from rosenblatt.cli.values import plain
 from rosenblatt.commands.classes import of_project
 from rosenblatt.errors import UserError
 from rosenblatt.run.whole import check_free

@@ -16,8 +16,6 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
-from rosenblatt.cli.schema import checked
-from rosenblatt.cli.values import plain
 from rosenblatt.commands.classes import of_project
 from rosenblatt.data.columns import Columns
 from rosenblatt.data.files import Block, read_blocks
@@ -48,7 +46,9 @@ def predict(settings: dict[str, Any]) -> None:
     if len(asked) != 1:
         raise UserError('Expected input=FILE, input=- (standard input), text="..." or split=test, one of them.')
     if settings["output"] is not None and (asked == ["text"] or settings["input"] == "-"):
-        raise UserError("output=FILE goes with input=FILE and split=test; texts and pipes are answered on standard output.")
+        raise UserError(
+            "output=FILE goes with input=FILE and split=test; texts and pipes are answered on standard output."
+        )
     folder = find(settings["run"])
     saved = read(folder, [of_project])
     if settings["text_column"] is not None and not saved.columns.text:

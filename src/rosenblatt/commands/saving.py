@@ -107,5 +107,3 @@ def _check(saved: SavedModel) -> None:
     if odd:
         raise TypeError(f"{odd[0]!r} in the state of {type(saved.model).__name__} is no tensor")
     json.dumps([saved.sizes, saved.origin.arguments, saved.loss, saved.metrics], allow_nan=False)
-
-
