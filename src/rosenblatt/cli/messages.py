@@ -119,10 +119,7 @@ def _hydra_message(error: BaseException, config_name: str) -> str:
         known = f" There are {', '.join(options)}." if options else ""
         return f"{group}={option}: no such choice.{nearest(option, options)}{known}"
     if found := re.search(r"Could not override '?([^'\s]+?)'?\.?\s*No match in the defaults list", text):
-        group = found[1]
-        if group in groups():
-            return f"{group}: the defaults in configs/{config_name}.yaml have no line for it, such as - {group}: none"
-        return f"{group}: no such group.{nearest(group, groups())} There are {', '.join(groups())}."
+        return f"{found[1]}: no such group.{nearest(found[1], groups())} There are {', '.join(groups())}."
     if found := re.search(r"Missing mandatory value: (\S+)", text):
         return f"{found[1]} is not set. Give it on the command line: {found[1]}=..."
     if found := re.search(
