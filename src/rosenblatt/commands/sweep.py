@@ -146,10 +146,10 @@ def _settings(config: DictConfig) -> tuple[Settings, dict[str, str]]:
     given = {name.removeprefix("sweep."): value for name, value in checked(named, types).items()}
     check_seed(config.seed)
     space = {str(key): str(value) for key, value in given.get("space", {}).items()}
-    stopping = config.early_stopping
 
     def way(metric: str) -> Direction:
-        known: Direction = stopping.mode if metric == stopping.monitor else direction(metric)
+        is_monitor = metric == OmegaConf.select(config, "early_stopping.monitor")
+        known: Direction = config.early_stopping.mode if is_monitor else direction(metric)
         return known
 
     return read_settings(given, config.seed, way), space
