@@ -9,7 +9,8 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -61,13 +62,10 @@ class FigurePool:
             return ordered
         try:
             return ordered.result(PATIENCE)
+        except (BrokenProcessPool, CancelledError) as error:
+            return self._fail(f"the process that draws has ended ({type(error).__name__})")
         except Exception as error:
-            from concurrent.futures import CancelledError, TimeoutError
-            from concurrent.futures.process import BrokenProcessPool
-
-            if isinstance(error, BrokenProcessPool | CancelledError):
-                return self._fail(f"the process that draws has ended ({type(error).__name__})")
-            if isinstance(error, TimeoutError) and not ordered.done():
+            if not ordered.done():
                 self._kill()
                 return self._fail(f"the process that draws took more than {PATIENCE:g} s")
             return self.tell(f"{type(error).__name__}: {first_line(error) or 'no message'}")
