@@ -141,8 +141,6 @@ def importing() -> Iterator[None]:
     `gc.freeze` sets them aside.
     """
     warnings.filterwarnings("ignore", module=r"(lightning|torchmetrics|torch)\b")
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR)
     if "lightning" in sys.modules:  # a second job of the same process; what is left of the first can be garbage
         yield
         return
@@ -152,6 +150,8 @@ def importing() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+        for name in ("lightning.pytorch", "lightning.fabric"):  # which set their own level as they are imported
+            logging.getLogger(name).setLevel(logging.ERROR)
 
 
 @contextmanager
