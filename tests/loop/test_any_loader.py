@@ -11,9 +11,9 @@ import pytest
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from tensorboard.util.tensor_util import make_ndarray
 
+from fitting import assert_same
 from foreign import CASES, Bare, Counter, Training
 from rosenblatt.loop.checkpoints import Checkpoints, read
-from test_checkpoints import assert_same
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

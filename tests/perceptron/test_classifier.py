@@ -1,14 +1,12 @@
-"""The LightningModule: how a loss that is no number ends, what a pass counts, and how attributes are kept."""
+"""The LightningModule: how a loss that is no number ends, and what a pass counts."""
 
 from __future__ import annotations
 
-import inspect
 import math
 
 import lightning.pytorch as pl
 import pytest
 import torch
-from torch import nn
 from torch.nn import functional as F
 
 from fitting import NUM_BATCHES, QUIET, Poison, batches, fit, make_trainer, perceptron
@@ -16,7 +14,6 @@ from perceptron.classifier import Classifier
 from perceptron.models import Perceptron
 from rosenblatt.data.features import DataSpec
 from rosenblatt.errors import UserError
-from rosenblatt.loop.progress import without_idle_hooks
 from rosenblatt.tasks.losses import ClassificationLoss
 
 pytestmark = QUIET
@@ -100,40 +97,6 @@ def test_an_evaluation_that_was_cut_off_counts_for_nothing_in_the_next():
     assert classifier.test_result.values["loss"] == pytest.approx(mean_loss(classifier, 2, 2), abs=1e-6)
 
 
-def test_no_hook_of_a_step_costs_the_search_for_modules_and_parameters(monkeypatch):
-    classifier, searched, kept = perceptron(), [], set()
-    original, ours = nn.Module.__setattr__, Classifier.__setattr__
-
-    def search(module, name, value):
-        searched.append((module, name, value))
-        original(module, name, value)
-
-    def keep(module, name, value):
-        kept.add(value if isinstance(value, str) else None)
-        ours(module, name, value)
-
-    monkeypatch.setattr(nn.Module, "__setattr__", search)
-    monkeypatch.setattr(Classifier, "__setattr__", keep)
-    fit(classifier=classifier, max_epochs=1)
-    assert "training_step" in kept  # else Lightning notes the names elsewhere, and the short way has no use
-    assert not [name for module, name, value in searched if module is classifier and isinstance(value, str)]
-
-
-def test_strings_are_kept_and_parts_are_still_registered():
-    classifier = perceptron()
-    classifier.monitor = "val/acc"
-    assert classifier.monitor == "val/acc"
-    classifier.model = nn.Linear(2, 1, bias=False)
-    classifier.scale = nn.Parameter(torch.ones(1))
-    classifier.register_buffer("shift", torch.zeros(1))
-    classifier.shift = torch.full((1,), 3.0)
-    assert {"model.weight", "scale", "shift"} == set(classifier.state_dict())
-    assert classifier.state_dict()["shift"].tolist() == [3.0]
-    classifier.scale = classifier.model = None
-    assert (classifier.scale, classifier.model) == (None, None)
-    assert not list(classifier.parameters())
-
-
 @pytest.mark.parametrize(("num_classes", "asked", "ranked"), [(50, False, True), (51, False, False), (51, True, True)])
 def test_rows_are_ranked_for_few_classes_or_where_it_is_asked_for(num_classes, asked, ranked):
     names = tuple(f"c{i}" for i in range(num_classes))
@@ -149,48 +112,3 @@ def test_the_rate_that_is_named_is_that_of_the_epoch_not_of_the_next_one():
     classifier.make_scheduler = lambda optimizer: torch.optim.lr_scheduler.LambdaLR(optimizer, [1.0, 0.0].__getitem__)
     with pytest.raises(UserError, match=r"epoch 1 at lr=1e\+30\. "):
         fit(classifier=classifier, scale=1e10, max_epochs=1)
-
-
-def test_hooks_of_a_step_that_do_nothing_are_taken_out_and_others_stay():
-    class Counting(pl.Callback):
-        seen = 0
-
-        def on_after_backward(self, trainer, pl_module):
-            self.seen += 1
-
-    class Own(Classifier):
-        def on_train_batch_start(self, batch, batch_idx):
-            return -1 if batch_idx == 3 else None  # which ends the epoch
-
-    counting, idle = Counting(), pl.callbacks.LearningRateMonitor()
-    assert without_idle_hooks(counting, idle) == [counting, idle]
-    assert (idle.on_train_batch_end, counting.on_before_zero_grad) == (None, None)
-    assert callable(idle.on_train_batch_start)
-    classifier = perceptron()
-    classifier.__class__ = Own
-    without_idle_hooks(classifier)
-    fit(counting, classifier=classifier, max_epochs=2)
-    assert counting.seen == 2 * 3
-
-
-def test_training_is_the_same_without_the_hooks_that_do_nothing():
-    one, other = perceptron(), perceptron()
-    without_idle_hooks(other)
-    for classifier in (one, other):
-        fit(classifier=classifier)
-    for theirs, ours in zip(one.parameters(), other.parameters(), strict=True):
-        assert torch.equal(theirs, ours)
-
-
-def test_gradients_begin_from_nothing_at_each_step():
-    classifier = perceptron()
-    optimizer = torch.optim.SGD(classifier.parameters(), lr=0.1)
-    for parameter in classifier.parameters():
-        parameter.grad = torch.ones_like(parameter)
-    classifier.optimizer_zero_grad(0, 0, optimizer)
-    assert all(parameter.grad is None for parameter in classifier.parameters())
-
-
-def test_the_signature_that_lightning_reads_is_the_true_one():
-    bound = inspect.signature(perceptron().training_step)
-    assert list(bound.parameters) == ["batch", "batch_idx"]
