@@ -4,8 +4,8 @@
     python scripts/crash_test.py --kills 5 --seed 1 --only text
 
 Every other kill waits until a checkpoint is being written. What must be the same, to the bit: all weights, all figures
-in metrics.json but for times, every point in the history of each logger, none twice and none missing, and what callbacks
-have written. The exit status is 1 where anything differs.
+in metrics.json but for times, every point in the history of each logger, none twice and none missing, and what a
+callback has written. The exit status is 1 where anything differs.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ RUNS = {
         "scheduler=cosine", "early_stopping.patience=12", "checkpoint.every_n_steps=5", "data.batch_size=16",
     ],
     "outside": [
-        "data=pictures", "model=conv", "callbacks=diary", "logger=[tensorboard,csv]", "trainer.max_epochs=12", "lr=0.01",
-        "checkpoint.every_n_steps=5", "early_stopping.patience=12", "trainer.log_every_n_steps=1",
+        "data=pictures", "model=conv", "callbacks=diary", "logger=[tensorboard,csv]", "trainer.max_epochs=12",
+        "lr=0.01", "checkpoint.every_n_steps=5", "early_stopping.patience=12", "trainer.log_every_n_steps=1",
     ],
 }  # fmt: skip
 

@@ -51,18 +51,22 @@ class Pictures(pl.LightningDataModule):
         self.batch_size, self.num_workers = batch_size, num_workers
 
     def setup(self, stage: str) -> None:
+        """Draw the noise of all splits."""
         sizes = {"train": 600, "val": 200, "test": 200}
         self.splits = {
             name: Shapes(size, seed, fixed=name != "train") for seed, (name, size) in enumerate(sizes.items())
         }
 
     def train_dataloader(self) -> DataLoader[Any]:
+        """Shuffle, with workers."""
         return DataLoader(self.splits["train"], self.batch_size, shuffle=True, num_workers=self.num_workers)
 
     def val_dataloader(self) -> DataLoader[Any]:
+        """Go through the rows as they are."""
         return DataLoader(self.splits["val"], self.batch_size)
 
     def test_dataloader(self) -> DataLoader[Any]:
+        """Go through the rows as they are."""
         return DataLoader(self.splits["test"], self.batch_size)
 
 
@@ -82,6 +86,7 @@ class Conv(nn.Module):
         )
 
     def forward(self, pictures: Tensor) -> Tensor:
+        """Return logits (N, 3)."""
         logits: Tensor = self.layers(pictures)
         return logits
 
@@ -93,17 +98,22 @@ class Diary(pl.Callback):
         self.path, self.seen = Path(path), {"epochs": 0, "rows": 0, "drawn": 0.0}
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *batch: Any) -> None:
+        """Count rows."""
         self.seen["rows"] += len(batch[1][0])
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Draw a number."""
         self.seen["drawn"] += random.random()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write."""
         self.seen["epochs"] += 1
         self.path.write_text(json.dumps(self.seen))
 
     def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps."""
         return dict(self.seen)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take it back."""
         self.seen = dict(state_dict)
