@@ -133,9 +133,8 @@ def test_the_command_line_wins_over_an_experiment(experiment: str) -> None:
 @pytest.mark.parametrize(
     ("override", "profiler"),
     [
-        ("lr=1", NoProfiler),
-        ("++trainer.profiler=simple", SimpleProfiler),
-        ("++trainer.profiler=null", PassThroughProfiler),
+        ("lr=1", PassThroughProfiler),
+        ("+trainer.profiler=simple", SimpleProfiler),
     ],
 )
 def test_times_are_taken_by_the_profiler_that_was_chosen(override: str, profiler: type, tmp_path: Path) -> None:
