@@ -19,8 +19,6 @@ from typing import Any
 import pytest
 import torch
 
-from rosenblatt.cli import messages
-from rosenblatt.commands import sweep_identity
 from rosenblatt.data.features import Bags
 
 ROOT = Path(__file__).parents[1]
@@ -93,7 +91,7 @@ def program(
 
 @pytest.fixture
 def train(program: Callable[..., Outcome]) -> Callable[..., Outcome]:
-    """``python train.py ...``; the run folder is ``run`` unless it is named; pictures only where they are asked for."""
+    """``python train.py ...``; the run folder is ``run`` unless it is named; figures only where they are asked for."""
 
     def with_folder(*overrides: str, run: str = "run") -> Outcome:
         arguments = [word for word in overrides if word]
@@ -113,11 +111,10 @@ def sweep(program: Callable[..., Outcome]) -> Callable[..., Outcome]:
 
 
 @pytest.fixture
-def configs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of configs/ that may be edited, which sweeps take for the project's."""
+def configs(tmp_path: Path) -> Path:
+    """A copy of configs/ that may be edited, for ``--config-path``."""
     copy = tmp_path / "configs"
-    shutil.copytree(messages.CONFIGS, copy)
-    monkeypatch.setattr(sweep_identity, "CONFIGS", copy)
+    shutil.copytree(ROOT / "configs", copy)
     return copy
 
 

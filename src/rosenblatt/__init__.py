@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rosenblatt.saved.model import SavedModel
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
-def load(run: str | os.PathLike[str]) -> SavedModel:
+def load(run: str | os.PathLike[str], classes: Iterable[Any] = ()) -> SavedModel:
     """Return the model of a run, ready to predict.
 
     Nothing that is in the folder is run, wherever it came from; neither Hydra nor the training data are needed::
@@ -19,12 +20,19 @@ def load(run: str | os.PathLike[str]) -> SavedModel:
         model = rosenblatt.load("logs/runs/2026-11-20_22-19-05-443446")
         model.predict(["a lovely film"])
 
+    A folder never says what to import: a model of your own class is given with it, or its installed project has it
+    among the entry points ``rosenblatt.models`` of its pyproject.toml::
+
+        rosenblatt.load("logs/runs/2026-11-20_22-19-05-443446", classes=[Conv])
+
     Args:
         run: folder of a run, or its ``model/``.
+        classes: that it may be made of, beside those of installed projects.
 
     Raises:
-        UserError: there is none, or it is damaged, or was made to do harm.
+        UserError: there is none, or it is damaged, was made to do harm, or is of a class that is not known here.
     """
     from rosenblatt.saved.folder import find, read  # here, since `import rosenblatt` is quick and torch is not
+    from rosenblatt.saved.known import given
 
-    return read(find(run))
+    return read(find(run), [given(classes)])

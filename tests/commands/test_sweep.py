@@ -17,6 +17,7 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 
 from conftest import SMALL
 from rosenblatt.commands import job
+from rosenblatt.commands import sweep as commands
 from swept import FIRST, GRID, board, metrics, runs, without_times
 
 
@@ -95,12 +96,20 @@ def test_a_range_leaves_out_its_end(sweep):
     assert sorted(board()["lr"].to_list()) == pytest.approx([0.1, 0.2, 0.3])
 
 
-def test_jobs_are_composed_from_the_files_as_they_were(sweep, configs, monkeypatch):
+def test_files_that_are_edited_while_a_sweep_runs_change_no_job(sweep, configs, monkeypatch):
     adam = configs / "optimizer" / "adam.yaml"
-    adam.write_text(adam.read_text().replace("weight_decay: 0.0", "weight_decay: 0.5"))
-    sweep("-m", *SMALL, "lr=0.1,0.01", "sweep.name=first")
+    launch = commands._launch
+
+    def edited(*arguments):
+        adam.write_text(adam.read_text().replace("weight_decay: 0.0", "weight_decay: 0.5"))
+        return launch(*arguments)
+
+    monkeypatch.setattr(commands, "_launch", edited)
+    done = sweep("-m", f"--config-path={configs}", *SMALL, "lr=0.1,0.01", "sweep.name=first")
+    assert done.status == 0, done.err
+    assert "weight_decay: 0.5" in adam.read_text()
     for run in runs():
-        assert "weight_decay: 0.5" in (run / "config.yaml").read_text()  # of the copy, not of the project
+        assert "weight_decay: 0.0" in (run / "config.yaml").read_text()  # of the copy, not of the project
 
 
 def test_with_several_seeds_settings_are_judged_by_their_mean(sweep):
@@ -131,7 +140,7 @@ def test_tensorboard_compares_what_varies(sweep):
         content = events.summary_metadata["_hparams_/session_start_info"].plugin_data.content
         started = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info.hparams
         sessions[run.name] = {key: value.string_value or value.number_value for key, value in started.items()}
-        assert events.Scalars("best/val/loss")[0].value == pytest.approx(metrics(run)["val/loss"])
+        assert events.Scalars("wrap_up/val/loss")[0].value == pytest.approx(metrics(run)["val/loss"])
     assert sessions["001_optimizer-adam_lr-0.01"] == {"optimizer": "adam", "lr": 0.01, "seed": 0}
 
 

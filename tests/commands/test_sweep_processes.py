@@ -14,7 +14,7 @@ import optuna
 import pytest
 
 from conftest import ROOT, SMALL, Outcome
-from rosenblatt.sweeps.storage import storage_of
+from rosenblatt.sweeps.study import storage_of
 from swept import FIRST, board, metrics, without_times
 
 linux = pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks at /proc")
@@ -42,7 +42,8 @@ def command(*words: str) -> list[str]:
 
 
 def start(folder: Path, *words: str) -> subprocess.Popen[str]:
-    environment = os.environ | {"PYTHONPATH": str(folder), "COLUMNS": "100"}
+    path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
+    environment = os.environ | {"PYTHONPATH": path, "COLUMNS": "100"}
     return subprocess.Popen(
         command(*words), cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),

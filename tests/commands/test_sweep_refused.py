@@ -19,10 +19,9 @@ def test_data_that_have_changed_are_refused(sweep, reviews):
     assert f"the file {reviews} has changed" in done.err
 
 
-def test_a_configuration_file_that_is_broken_is_told_with_its_place(sweep, configs, monkeypatch):
+def test_a_configuration_file_that_is_broken_is_told_with_its_place(sweep, configs):
     (configs / "optimizer" / "adam.yaml").write_text("lr: 1\nlr: 2\n")
-    sweep("-m", *SMALL, "lr=0.1,0.2", "sweep.name=other")  # makes the copy, of which jobs are composed
-    done = sweep("-m", *SMALL, "lr=0.1,0.2", "sweep.name=first")
+    done = sweep("-m", f"--config-path={configs}", *SMALL, "lr=0.1,0.2", "sweep.name=first")
     assert done.status == 1
     assert "Traceback" not in done.err
     assert "adam.yaml" in done.out + done.err
@@ -33,9 +32,9 @@ def test_another_sweep_under_the_same_name_is_refused_with_the_difference(sweep)
     before = {path: path.stat().st_mtime_ns for path in FIRST.rglob("*") if ".locks" not in path.parts}
     for words, message in (
         ((*GRID[:-2], "lr=0.1,0.02", "sweep.name=first"), "lr was 0.1|0.01, and is 0.1|0.02 now"),
-        ((*GRID, "seed=3"), "seed was not given, and is 3 now"),
-        ((*GRID, "sweep.seeds=2"), "sweep.seeds was not given, and is 2 now"),
-        (("-m", *GRID[2:]), "data.num_train was 400, and is not given now"),
+        ((*GRID, "seed=3"), "seed was 0, and is 3 now"),
+        ((*GRID, "sweep.seeds=2"), "sweep.seeds was 1, and is 2 now"),
+        (("-m", *GRID[2:]), "data.num_train was 400, and is "),
         (SEARCH, "was started with other settings"),
     ):
         done = sweep(*words)
@@ -44,16 +43,26 @@ def test_another_sweep_under_the_same_name_is_refused_with_the_difference(sweep)
     assert {path: path.stat().st_mtime_ns for path in FIRST.rglob("*") if ".locks" not in path.parts} == before
 
 
-def test_files_that_are_edited_while_a_sweep_runs_change_no_job_and_later_refuse_it(sweep, configs):
-    plateau = configs / "scheduler" / "plateau.yaml"
-    sweep(*GRID)
-    plateau.write_text(plateau.read_text() + "# a comment\n")
+def test_files_that_were_edited_refuse_the_sweep_where_its_jobs_would_be_others(sweep, configs):
+    words = (*GRID, f"--config-path={configs}")
+    sgd = configs / "optimizer" / "sgd.yaml"
+    sweep(*words)
+    sgd.write_text(sgd.read_text() + "# a comment\n")
     (configs / "optimizer" / "new.yaml").write_text("lr: 1\n")
-    assert sweep(*GRID).status == 0
-    plateau.write_text(plateau.read_text().replace("patience: ", "patience: 1"))
+    assert sweep(*words).status == 0
+    sgd.write_text(sgd.read_text().replace("weight_decay: 0.0", "weight_decay: 0.1"))
+    done = sweep(*words)
+    assert done.status == 1
+    assert "optimizer.weight_decay with optimizer=sgd was 0.0, and is 0.1 now" in done.err
+
+
+def test_a_sweep_of_an_earlier_version_is_told(sweep):
+    FIRST.mkdir(parents=True)
+    (FIRST / "sweep.json").write_text('{"format": 1, "fixed": [], "varies": []}')
     done = sweep(*GRID)
     assert done.status == 1
-    assert "patience in configs/scheduler/plateau.yaml was" in done.err
+    assert "this sweep was begun by an earlier version of this program" in done.err
+    assert done.err.count("\n") == 1
 
 
 BAD = [

@@ -8,7 +8,7 @@ from unittest import mock
 
 import pytest
 
-from rosenblatt.data import files
+from rosenblatt.data import source
 from rosenblatt.errors import UserError
 from rosenblatt.text.data import TextData
 
@@ -52,7 +52,7 @@ def test_a_file_that_cannot_be_read_is_told_as_without_a_cache(tmp_path):
     (tmp_path / "a.csv").write_text(ROWS)
     refuse = mock.Mock(side_effect=PermissionError(13, "Permission denied"))
     messages = []
-    with mock.patch.object(Path, "open", refuse), mock.patch.object(files, "open", refuse, create=True):
+    with mock.patch.object(Path, "open", refuse), mock.patch.object(source, "open", refuse, create=True):
         for cache in (None, "cache"):
             with pytest.raises(UserError, match=r"a\.csv: it can't be read: .*Permission denied") as caught:
                 set_up(tmp_path / "a.csv", tmp_path, cache)

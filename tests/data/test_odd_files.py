@@ -18,11 +18,6 @@ def test_a_csv_of_semicolons_is_understood(tmp_path):
     assert read_frame(str(tmp_path / "a.csv")).rows() == [("1,5", "a"), ("2;5", "b")]
 
 
-def test_line_ends_of_old_macs_are_understood(tmp_path):
-    (tmp_path / "a.csv").write_bytes(b"text,label\rone,a\rtwo,b\r")
-    assert read_frame(str(tmp_path / "a.csv")).rows() == [("one", "a"), ("two", "b")]
-
-
 def test_a_path_may_begin_with_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))

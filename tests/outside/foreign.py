@@ -239,7 +239,9 @@ class ByHand(pl.LightningModule):
             self.log("val_loss", loss, add_dataloader_idx=False, batch_size=len(logits))
 
     def test_step(self, batch, batch_idx):
-        self.log("test_loss", F.cross_entropy(self.net(batch["picture"]), batch["label"]), batch_size=len(batch["label"]))
+        self.log(
+            "test_loss", F.cross_entropy(self.net(batch["picture"]), batch["label"]), batch_size=len(batch["label"])
+        )
 
     def configure_optimizers(self):
         return self.make(self.parameters())

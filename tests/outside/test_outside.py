@@ -175,7 +175,12 @@ def test_a_loss_of_its_own_is_minimized(run: Callable[..., Outcome]) -> None:
 
 @pytest.mark.parametrize(
     ("loggers", "there"),
-    [("[tensorboard,csv]", {"tensorboard", "csv"}), ("csv", {"csv"}), ("none", set()), ("tensorboard", {"tensorboard"})],
+    [
+        ("[tensorboard,csv]", {"tensorboard", "csv"}),
+        ("csv", {"csv"}),
+        ("none", set()),
+        ("tensorboard", {"tensorboard"}),
+    ],
 )
 def test_loggers_are_chosen(run: Callable[..., Outcome], loggers: str, there: set[str]) -> None:
     done = run(*PICTURES[:-1], "trainer.max_epochs=1", f"logger={loggers}")

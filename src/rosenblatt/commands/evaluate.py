@@ -4,51 +4,67 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
 import polars
-import torch
-from omegaconf import DictConfig
-from rich.console import Console, Group
-from torch import Tensor
+from omegaconf import OmegaConf
+from rich.console import Console, Group, RenderableType
+from torch import Tensor, nn
+from torchmetrics import Metric
 
-from perceptron.classifier import Classifier
-from rosenblatt.cli.checked import checked
-from rosenblatt.cli.libraries import silence_libraries, use_threads
-from rosenblatt.cli.settings import check_threads
-from rosenblatt.commands.results import measured, put_in_proportion
+from rosenblatt.cli.build import build_each
+from rosenblatt.cli.project import foreign
+from rosenblatt.commands.anew import built_anew
+from rosenblatt.commands.classes import of_project
+from rosenblatt.commands.parts import make_loss
+from rosenblatt.commands.results import Evaluator
+from rosenblatt.commands.results import evaluate as measure
 from rosenblatt.data.batches import Batches
-from rosenblatt.data.features import Features, class_counts
-from rosenblatt.data.labels import LabelEncoder
+from rosenblatt.data.columns import Columns
+from rosenblatt.data.features import Features
 from rosenblatt.errors import UserError
+from rosenblatt.loop.threads import use_threads
 from rosenblatt.run.folder import as_json
 from rosenblatt.run.whole import check_free, write_whole
 from rosenblatt.saved.folder import find, read, run_of
-from rosenblatt.saved.mistakes import shown_mistakes
 from rosenblatt.saved.model import SavedModel
 from rosenblatt.saved.rows import OwnRows, own_rows
+from rosenblatt.show.metrics import parted
 from rosenblatt.show.tables import class_table, confusion_table, mistake_table, summary
-from rosenblatt.tasks.evaluation import confusion_matrix, decide, to_probs
-from rosenblatt.tasks.losses import ClassificationLoss
+from rosenblatt.tasks.counts import by_class, class_counts, confusion_matrix
+from rosenblatt.tasks.labels import LabelEncoder
+from rosenblatt.tasks.measured import Measured, in_proportion
+from rosenblatt.tasks.task import Decision, Task
 
 log = logging.getLogger(__name__)
 
-TYPES: dict[str, Any] = {
-    "run": str, "data": dict, "output": str | None, "mistakes": int, "accelerator": str, "threads": int | None,
-    "overwrite": bool,
-}  # fmt: skip
-DATA_TYPES: dict[str, Any] = {
-    "test": str | None, "text_column": str | int | list[str | int] | None, "label_column": str | int | None,
-    "encoding": str | None,
-}  # fmt: skip
+
+class Found(NamedTuple):
+    """What a model reaches on a split.
+
+    Attributes:
+        split: such as ``test``.
+        where: file of the rows, or what they came from.
+        metrics: flat, as in ``metrics.json``.
+        task: what outputs mean, and what they are; ``None``: the module's own steps have measured.
+        measured: by the task.
+        frame: the rows, where they are known.
+    """
+
+    split: str
+    where: str
+    metrics: dict[str, Any]
+    task: Task | None
+    measured: Measured | None
+    frame: polars.DataFrame | None
 
 
-def evaluate(config: DictConfig) -> dict[str, Any]:
+def evaluate(settings: dict[str, Any]) -> dict[str, Any]:
     """Measure a model on its own test split or on another file, print the tables, and write ``evaluation.json``.
 
     Args:
-        config: ``configs/evaluate.yaml``, composed.
+        settings: those of ``configs/evaluate.yaml``, checked.
 
     Returns:
         The content of ``evaluation.json``.
@@ -56,58 +72,35 @@ def evaluate(config: DictConfig) -> dict[str, Any]:
     Raises:
         UserError: no such model, rows that can't be read, a label that it does not know.
     """
-    silence_libraries()
-    settings = checked(config, TYPES)
     if settings["output"] is not None:
         check_free(Path(settings["output"]), settings["overwrite"])
-    settings["data"] = checked(config.data, DATA_TYPES)
-    check_threads(settings["threads"])
-    if settings["mistakes"] < 0:
-        raise UserError(f"mistakes: expected a number of at least 0; got {settings['mistakes']}.")
     folder = find(settings["run"])
-    saved = read(folder)
-    split, where, frame = rows_of(saved, folder, settings["data"])
-    features, target = encoded(saved, frame, where)
-    classifier = Classifier(
-        saved.model,
-        saved.spec,
-        ClassificationLoss(saved.spec, **saved.loss),
-        torch.optim.SGD,
-        threshold=saved.threshold,
-    )
-    classifier.temperature = saved.temperature
+    saved = read(folder, [of_project])
     use_threads(settings["threads"], saved.model)
-    quiet: dict[str, Any] = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
-    kind: Any = saved.precision
-    try:
-        trainer = pl.Trainer(
-            accelerator=settings["accelerator"], devices=1, precision=kind, enable_checkpointing=False, **quiet
+    rows = rows_of(saved, folder, settings["data"])
+    if rows is not None and saved.encoder is not None and saved.task is not None:
+        found = of_rows(saved, rows, settings["accelerator"])
+    else:
+        found = of_loader(saved, folder, settings["accelerator"], rows)
+    content: dict[str, Any] = {"run": str(folder), "data": found.where}
+    tables: list[RenderableType] = []
+    num_rows: dict[str, int] = {}
+    if found.task is not None and found.measured is not None:
+        num_rows = {found.split: len(found.measured.target)}
+        content |= {"rows": num_rows[found.split], **found.metrics}
+        more, tables = classes_and_mistakes(
+            saved.columns, found.task, found.measured, found.frame, settings["mistakes"]
         )
-    except ImportError as error:  # such as torch_xla, for a TPU
-        raise UserError(f"accelerator={settings['accelerator']}: {str(error).splitlines()[0]}. Try auto.") from None
-    batches = {split: Batches(features, target, saved.batch_size)}
-    metrics, result = measured(trainer, classifier, batches, keep_all=True)
-    proportion = put_in_proportion(classifier, target, result)
-    metrics |= {f"{split}/{name}": value for name, value in proportion.items()}
-
-    spec = saved.spec
-    probs = to_probs(classifier.test_logits, spec.task)
-    preds = decide(probs, spec.task, saved.threshold)
-    confusions = confusion_matrix(preds, target, len(spec.classes))
-    shown = shown_mistakes(saved, frame, probs, target, settings["mistakes"])
-    counts = class_counts(target, len(spec.classes)).tolist()
-    content: dict[str, Any] = {"run": str(folder), "data": where, "rows": len(target), **metrics}
-    content |= {"threshold": saved.threshold, "temperature": saved.temperature, "classes": spec.classes}
-    per_class = result.per_class or of_two_classes(confusions)
-    content |= {"rows_of_class": counts, "per_class": per_class, "confusion": confusions.tolist()}
-    content["mistakes"] = shown
-    tables = [summary(metrics, {split: len(target)}, [("data", where)])]
-    tables.append(class_table(spec.classes, counts, per_class))
-    tables.append(confusion_table(spec.classes, confusions.numpy()))
-    if shown:
-        tables.append(mistake_table(shown))
+        content |= found.task.decision_figures() | more
+    else:
+        content |= found.metrics
+    notes = [("data", found.where)]
+    if found.task is not None:
+        notes += [one for one in found.task.notes(found.metrics, found.split, Decision()) if one[0] == "intervals"]
+    baseline = "majority" if found.task is None else found.task.baseline_title
+    tables.insert(0, summary(found.metrics, num_rows, notes, baseline))
     own = settings["data"]["test"] is None
-    name = "evaluation.json" if own else f"evaluation-{Path(where).name.split('.')[0]}.json"
+    name = "evaluation.json" if own else f"evaluation-{Path(found.where).name.split('.')[0]}.json"
     output = Path(settings["output"] or run_of(folder) / name)
     try:
         write_whole(output, as_json(content).encode())
@@ -120,30 +113,85 @@ def evaluate(config: DictConfig) -> dict[str, Any]:
     return content
 
 
-def of_two_classes(confusions: Tensor) -> dict[str, list[float]]:
-    """Return precision, recall and F1 of each of two classes, which training gives for the second alone.
-
-    Args:
-        confusions: (2, 2), rows true, columns predicted.
-    """
-    right, true, predicted = confusions.diagonal().double(), confusions.sum(dim=1), confusions.sum(dim=0)
-    found = {"f1": 2 * right / (true + predicted), "precision": right / predicted, "recall": right / true}
-    return {name: values.nan_to_num(0.0).tolist() for name, values in found.items()}
-
-
-def rows_of(saved: SavedModel, folder: Path, data: dict[str, Any]) -> OwnRows:
-    """Return the rows to evaluate.
+def rows_of(saved: SavedModel, folder: Path, data: dict[str, Any]) -> OwnRows | None:
+    """Return the rows to evaluate, or ``None`` where the run has none of its own.
 
     Raises:
-        UserError: the run has none of its own.
+        UserError: a file can't be read, or the model can't make features of its rows.
     """
-    if data["test"] is not None:
-        saved.columns = saved.columns.named(data["text_column"], data["label_column"], data["encoding"])
-        return OwnRows("test", data["test"], saved.columns.read(data["test"]))
-    found = own_rows(folder, saved)
-    if found is None:
-        raise UserError(f"run={folder}: there are no test rows beside this model. Give it some: data.test=FILE")
-    return found
+    if data["test"] is None:
+        return own_rows(folder, saved)
+    if saved.encoder is None or saved.task is None:
+        raise UserError(
+            f"data.test={data['test']}: this model can't read files, since the data module that it was trained with "
+            "has no encoder. Leave data.test out, and its own test split is built anew."
+        )
+    saved.columns = saved.columns.named(data["text_column"], data["label_column"], data["encoding"])
+    return OwnRows("test", data["test"], saved.columns.read(data["test"]))
+
+
+class Outputs(pl.LightningModule):
+    """Gives the outputs of a model.
+
+    Args:
+        model: maps features to outputs.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def predict_step(self, batch: tuple[Features, Tensor], batch_idx: int) -> Tensor:
+        """Return outputs (N, num_outputs)."""
+        outputs: Tensor = self.model(batch[0])
+        return outputs
+
+
+def of_rows(saved: SavedModel, rows: OwnRows, accelerator: str) -> Found:
+    """Measure a model on rows, as training did; neither its data nor its settings are needed."""
+    split, where, frame = rows
+    task, loss = task_and_loss(saved)
+    features, target = encoded(saved, frame, where)
+    evaluator = Evaluator(Outputs(saved.model), accelerator, saved.precision)
+    batches = Batches(features, target, saved.batch_size)
+    measured = evaluator.measured(batches, task, loss, ranking=True, per_class=True, keep_all=True)
+    figures = measured.values | in_proportion(task, measured, loss, ranking=task.ranks_cheaply)
+    return Found(split, where, {f"{split}/{name}": one for name, one in figures.items()}, task, measured, frame)
+
+
+def of_loader(saved: SavedModel, folder: Path, accelerator: str, rows: OwnRows | None) -> Found:
+    """Measure a model on the last split of its data, which are built anew."""
+    parts = built_anew(folder, saved)
+    reached = measure(parts, accelerator, saved.precision, final=True, keep_all=True)
+    if not reached.splits:
+        raise UserError(
+            f"run={folder}: nothing can be measured. Write test_dataloader and test_step (or predict_step, and a task)."
+        )
+    metrics = {name: one for name, one in reached.figures.items() if parted(name)[0] == reached.last}
+    frame = rows.frame if rows is not None and rows.split == reached.last else None
+    where = f"{reached.last} of {type(parts.data).__name__}"
+    return Found(reached.last, where, metrics, reached.task, reached.measured, frame)
+
+
+def task_and_loss(saved: SavedModel) -> tuple[Task, nn.Module]:
+    """Return the task with its further metrics, and the loss, as training had them.
+
+    Raises:
+        UserError: they are of a class that the project's own YAML files do not name.
+    """
+    nodes = {"loss": saved.loss, "metrics": saved.metrics}
+    if target := foreign(nodes, []):
+        raise UserError(
+            f"The model was measured with {target!r}, which no file of configs/ of this project names for that. Give the "
+            "project that has trained it, or add the file."
+        )
+    num = len(saved.classes)
+    more = OmegaConf.create(saved.metrics)
+    metrics: dict[str, Metric] = build_each(
+        "metrics", more, num_classes=num, num_labels=num, task=saved.known_task.name
+    )
+    task = saved.known_task.with_metrics(metrics)
+    return task, make_loss(OmegaConf.create(saved.loss), task)
 
 
 def encoded(saved: SavedModel, frame: polars.DataFrame, where: str) -> tuple[Features, Tensor]:
@@ -152,7 +200,7 @@ def encoded(saved: SavedModel, frame: polars.DataFrame, where: str) -> tuple[Fea
     Raises:
         UserError: a label that the model does not know, or a value that is no number.
     """
-    labels = LabelEncoder(saved.spec.task)
+    labels = LabelEncoder(saved.known_task.name)
     labels.classes = saved.classes
     target = labels.transform(saved.columns.labels_of(frame, where), where)
     labels.warn({where: target})
@@ -161,3 +209,66 @@ def encoded(saved: SavedModel, frame: polars.DataFrame, where: str) -> tuple[Fea
         row = int((~features.isfinite().all(dim=1)).nonzero()[0]) + 1
         raise UserError(f"{where}: expected numbers; row {row} has {list(frame.row(row - 1))}.")
     return features, target
+
+
+def classes_and_mistakes(
+    columns: Columns, task: Task, measured: Measured, frame: polars.DataFrame | None, at_most: int
+) -> tuple[dict[str, Any], list[RenderableType]]:
+    """Return classes, confusions and the worst rows, for the file and as tables.
+
+    Args:
+        columns: of the frame.
+        task: what outputs mean.
+        measured: outputs and target.
+        frame: the rows, where they are known.
+        at_most: the number of rows to show.
+    """
+    content: dict[str, Any] = {}
+    tables: list[RenderableType] = []
+    scores, target = task.scores(measured.outputs), measured.target
+    if task.classes:
+        num = len(task.classes)
+        confusions = confusion_matrix(task.decide(scores), target, num)
+        counts = class_counts(target, num).tolist()
+        per_class = measured.per_class or by_class(confusions)  # of two classes training gives the second alone
+        content |= {"classes": list(task.classes), "rows_of_class": counts, "per_class": per_class}
+        content["confusion"] = confusions.tolist()
+        tables = [class_table(task.classes, counts, per_class), confusion_table(task.classes, confusions.numpy())]
+    shown = worst_rows(columns, task, scores, target, frame, at_most)
+    title = "Most confident mistakes" if task.classes else "Farthest off"
+    return content | {"mistakes": shown}, [*tables, mistake_table(shown, title)] if shown else tables
+
+
+def worst_rows(
+    columns: Columns, task: Task, scores: Tensor, target: Tensor, frame: polars.DataFrame | None, at_most: int
+) -> list[dict[str, Any]]:
+    """Return the rows that are predicted wrongly, the worst first.
+
+    Args:
+        columns: of the frame.
+        task: what scores mean.
+        scores: of N rows.
+        target: of the same rows.
+        frame: the rows, as read from a file.
+        at_most: the number of rows to return.
+
+    Returns:
+        ``row`` (from 1), ``true``, ``prediction``, how sure it was, and ``content`` of each, where it is known.
+    """
+    rows = task.mistakes(scores, target, at_most)
+    predictions = task.predictions(scores[rows])
+    true = task.labels_of(target[rows])
+    content: list[Any] = [""] * len(rows)
+    if frame is not None and columns.text:
+        content = columns.texts_of(frame[rows], "rows").to_list()
+    elif frame is not None:
+        every = frame[rows].iter_rows(named=True)
+        content = [", ".join(f"{key}={_plain(value)}" for key, value in row.items()) for row in every]
+    return [
+        {"row": row + 1, "true": true[place], **predictions.row(place, named=True), "content": content[place]}
+        for place, row in enumerate(rows)
+    ]
+
+
+def _plain(value: Any) -> Any:
+    return f"{value:.6g}" if isinstance(value, float) else value

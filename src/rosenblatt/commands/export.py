@@ -7,10 +7,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
-
-from rosenblatt.cli.checked import checked
-from rosenblatt.errors import UserError, check_choice
+from rosenblatt.commands.classes import of_project
+from rosenblatt.errors import UserError
 from rosenblatt.run.whole import check_free
 from rosenblatt.saved.export import SUFFIXES
 from rosenblatt.saved.export import export as write_exported
@@ -19,29 +17,27 @@ from rosenblatt.saved.rows import own_rows
 
 log = logging.getLogger(__name__)
 
-TYPES: dict[str, Any] = {"run": str, "format": str, "output": str | None, "input": str | None, "overwrite": bool}
 MAX_ROWS = 1000  # that the exported model is compared on
 
 
-def export(config: DictConfig) -> Path:
+def export(settings: dict[str, Any]) -> Path:
     """Write the model in another format, and compare it with its source.
 
     Args:
-        config: ``configs/export.yaml``, composed.
+        settings: those of ``configs/export.yaml``, checked.
 
     Returns:
         The file.
 
     Raises:
-        UserError: no such model, no rows to compare on, or probabilities that differ by more than 1e-5.
+        UserError: no such model, no rows to compare on, or probabilities (or numbers, in standard deviations) that
+            differ by more than 1e-5.
     """
-    settings = checked(config, TYPES)
     if settings["output"] is not None:
         check_free(Path(settings["output"]), settings["overwrite"])
     format = settings["format"]
-    check_choice("format", format, SUFFIXES)
     folder = find(settings["run"])
-    saved = read(folder)
+    saved = read(folder, [of_project])
     if settings["input"] is not None:
         where, frame = settings["input"], saved.columns.read(settings["input"])
     elif (own := own_rows(folder, saved)) is not None:

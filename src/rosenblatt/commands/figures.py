@@ -56,8 +56,7 @@ def make_live(
         examine = partial(examined, parts, parts.task, "val")
     if parts.model is not None and features is not None:
         graph = parts.model, first_rows(features, 1)
-    every_n_epochs, monitor = config.figures.every_n_epochs, config.early_stopping.monitor
-    return LiveFigures(pool, epochs, every_n_epochs, examine, _outputs_and_target, graph, monitor)
+    return LiveFigures(pool, epochs, config.figures.every_n_epochs, examine, _outputs_and_target, graph)
 
 
 def _outputs_and_target(returned: Any, batch: Any) -> tuple[Tensor, Tensor] | None:
@@ -123,10 +122,10 @@ class Ending:
     writers: list[SummaryWriter]
     influences: list[Influence] = field(default_factory=list)
 
-    def begin(self, best_epoch: int) -> None:
-        """Have figures drawn."""
+    def begin(self, best_epoch: int, monitor: str) -> None:
+        """Have figures drawn; ``monitor`` is the metric that has decided which epoch is the best."""
         reached, split, moment = self.reached, self.reached.last, f"epoch {best_epoch}"
-        curves = learning_curves(self.live.epochs, self.live.monitor, best_epoch)
+        curves = learning_curves(self.live.epochs, monitor, best_epoch)
         self.figures.order({"learning_curves": curves if isinstance(curves, str) else Drawing(curves)})
         if reached.task is None or reached.measured is None:
             return

@@ -96,8 +96,8 @@ def make_parts(config: DictConfig) -> Parts:
     takes = names(config.module)
     task = said if isinstance(said, Task) else None
     model = make_model(config, sizes, said) if "model" in takes else None
-    if "task" in takes or isinstance(said, str):
-        task = task or read_task(looked, model, said)
+    if task is None and not isinstance(said, Task) and ("task" in takes or said is not None):
+        task = read_task(looked, model, said)
     if task is not None:
         task = _with_settings(config, task, threshold.value)
     loss = None if task is None else make_loss(config.loss, task)
@@ -243,6 +243,6 @@ def _check_monitor(config: DictConfig, parts: Parts) -> None:
         check_choice("early_stopping.monitor", monitor, [name for name in known if validates or name[:3] != "val"])
     if mode_of(config, parts.task) is None:
         raise UserError(
-            f"early_stopping.mode: nobody says whether {monitor} is to be low or high. Say it: early_stopping.mode=max, "
-            f"or min.{nearest(monitor, known)}"
+            f"early_stopping.mode: nobody says whether {monitor} is to be low or high. Say it: early_stopping.mode=max "
+            f"or early_stopping.mode=min.{nearest(monitor, known)}"
         )

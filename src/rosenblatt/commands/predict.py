@@ -8,58 +8,58 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import polars as pl
-from omegaconf import DictConfig
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
 
-from rosenblatt.cli.checked import checked
+from rosenblatt.commands.classes import of_project
 from rosenblatt.data.columns import Columns
-from rosenblatt.data.stream import Block, read_blocks
-from rosenblatt.data.writers import FrameWriter
+from rosenblatt.data.files import Block, read_blocks
+from rosenblatt.data.writer import FrameWriter
 from rosenblatt.errors import UserError
 from rosenblatt.saved.folder import find, read
 from rosenblatt.saved.model import SavedModel
 from rosenblatt.saved.reasons import Reason
+from rosenblatt.saved.rows import own_rows
 from rosenblatt.show.words import printable, words
 
 log = logging.getLogger(__name__)
 
 REASONS = 5  # a row, where explain=true
-TYPES: dict[str, Any] = {
-    "run": str, "input": str | None, "text": str | list[str] | None, "output": str | None, "probabilities": bool,
-    "explain": bool | int, "prefix": str, "overwrite": bool, "text_column": str | int | list[str | int] | None,
-    "encoding": str | None,
-}  # fmt: skip
 STDIN_BYTES = 1 << 22  # that are taken at once, where so many are waiting
 
 
-def predict(config: DictConfig) -> None:
+def predict(settings: dict[str, Any]) -> None:
     """Predict, and write or print what comes out.
 
     Args:
-        config: ``configs/predict.yaml``, composed.
+        settings: those of ``configs/predict.yaml``, checked.
 
     Raises:
         UserError: no such model, a file that can't be read as a whole or in any row, a column that is missing.
     """
-    settings = checked(config, TYPES)
-    if (settings["input"] is None) == (settings["text"] is None):
-        raise UserError('Expected input=FILE, input=- (standard input) or text="...", one of them.')
-    if settings["output"] is not None and settings["input"] in (None, "-"):
-        raise UserError("output=FILE goes with input=FILE; texts and pipes are answered on standard output.")
-    saved = read(find(settings["run"]))
-    if settings["explain"] is not True and int(settings["explain"]) < 0:
-        raise UserError(f"explain: expected true, false or a number of reasons; got {settings['explain']}.")
+    asked = [name for name in ("input", "text", "split") if settings[name] is not None]
+    if len(asked) != 1:
+        raise UserError('Expected input=FILE, input=- (standard input), text="..." or split=test, one of them.')
+    if settings["output"] is not None and (asked == ["text"] or settings["input"] == "-"):
+        raise UserError(
+            "output=FILE goes with input=FILE and split=test; texts and pipes are answered on standard output."
+        )
+    folder = find(settings["run"])
+    saved = read(folder, [of_project])
     if settings["text_column"] is not None and not saved.columns.text:
         raise UserError("text_column: this model reads columns by the names of training, and has none of texts.")
     saved.columns = saved.columns.named(text=settings["text_column"], encoding=settings["encoding"])
     predictor = Predictor(saved, settings["probabilities"], settings["explain"], settings["prefix"])
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # whatever the terminal of Windows has
-    if settings["text"] is not None:
+    if settings["split"] is not None:
+        predict_split(predictor, folder, settings["split"], settings["output"], settings["overwrite"])
+    elif settings["text"] is not None:
         show_texts(predictor, [settings["text"]] if isinstance(settings["text"], str) else settings["text"])
     elif settings["input"] == "-":
         follow(predictor)
@@ -104,23 +104,30 @@ class Predictor:
             where: file, for messages.
         """
         columns = pl.concat([self._added(some, where) for some in self.saved.slices(frame)])
-        known = readable & columns["probability"].is_not_null()
+        known = readable & columns["prediction"].is_not_null()
         self.num_rows += frame.height
         self.num_unreadable += frame.height - int(known.sum())
         if not known.all():
             columns = columns.with_columns(pl.when(known).then(pl.all()))
         return columns.rename({name: f"{self.prefix}{name}" for name in columns.columns})
 
+    def columns_of(self, scores: Tensor) -> pl.DataFrame:
+        """Return what is predicted at the scores of N rows, and with ``probabilities`` those of each class."""
+        columns = self.saved.predictions(scores)
+        if self.probabilities:
+            more = self.saved.known_task.score_columns(scores)
+            if more is None:
+                raise UserError("probabilities=true: this model predicts numbers, which have none. Leave it out.")
+            columns = columns.hstack(more)
+        return columns
+
     def _added(self, frame: pl.DataFrame, where: str) -> pl.DataFrame:
         found: list[list[Reason]] = []
         if self.num_reasons:
-            probs, found = self.saved.explained(frame, where, self.num_reasons)
+            scores, found = self.saved.explained(frame, where, self.num_reasons)
         else:
-            probs = self.saved.probs_of_frame(frame, where)
-        columns = self.saved.predictions(probs)
-        if self.probabilities:
-            names = [f"probability of {name}" for name in self.saved.classes]
-            columns = columns.hstack(pl.DataFrame(self.saved.of_every_class(probs).numpy(), schema=names, orient="row"))
+            scores = self.saved.scores_of_frame(frame, where)
+        columns = self.columns_of(scores)
         if self.num_reasons:
             texts = ["; ".join(f"{name} {part:+.3f}" for name, part in row) for row in found]
             columns = columns.with_columns(pl.Series("reasons", texts, dtype=pl.String))
@@ -143,6 +150,21 @@ def predict_file(predictor: Predictor, path: str, output: str | None, overwrite:
                 )
             writer.write(block.frame.hstack(found))
             bar(block.num_bytes, block.total_bytes)
+    if output is not None:
+        log.info("%s rows predicted, in %s.", f"{predictor.num_rows - predictor.num_unreadable:,}", output)
+
+
+def predict_split(predictor: Predictor, folder: Path, split: str, output: str | None, overwrite: bool) -> None:
+    """Predict the rows of a split of the run: those beside the model, or what its loader gives, in its order."""
+    own = None if predictor.saved.encoder is None else own_rows(folder, predictor.saved)
+    if own is not None and own.split == split:
+        with FrameWriter(output or "-", overwrite) as writer:
+            for frame in predictor.saved.slices(own.frame):
+                writer.write(frame.hstack(predictor.added(frame, pl.repeat(True, frame.height, eager=True), own.where)))
+    else:
+        from rosenblatt.commands.splits import predict_loader  # Lightning takes its time
+
+        predict_loader(predictor, folder, split, output, overwrite)
     if output is not None:
         log.info("%s rows predicted, in %s.", f"{predictor.num_rows - predictor.num_unreadable:,}", output)
 

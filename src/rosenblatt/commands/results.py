@@ -193,7 +193,9 @@ def evaluate(parts: Parts, accelerator: str, precision: Any, final: bool, keep_a
         if "val" in loaders and (task.needs_validation or parts.decision.by_validation):
             found = evaluator.measured(loaders["val"], task, parts.loss, ranking=False, keep_all=True)
             task = task.tuned(found.outputs, found.target, parts.decision)
-        measured, figures, num_rows = None, {}, {}
+        measured: Measured | None = None
+        figures: dict[str, Any] = {}
+        num_rows: dict[str, int] = {}
         for split, loader in loaders.items():
             last = split == list(loaders)[-1]
             measured = evaluator.measured(loader, task, parts.loss, ranking=last, per_class=last, keep_all=keep_all)

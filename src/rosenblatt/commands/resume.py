@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,9 @@ from lightning.pytorch.utilities.model_helpers import is_overridden
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from rosenblatt.cli.earlier import typed
-from rosenblatt.cli.settings import OF_THIS_CALL, changes
-from rosenblatt.data.fingerprint import differences, fingerprint
-from rosenblatt.data.module import DataModule
+from rosenblatt.cli.project import foreign
+from rosenblatt.cli.values import OF_THIS_CALL, changes, plain
+from rosenblatt.data.fingerprint import differences
 from rosenblatt.errors import UserError
 from rosenblatt.loop.checkpoints import Checkpoints, newest, read
 from rosenblatt.loop.history import cut_history
@@ -68,39 +67,22 @@ def _refuse_foreign_code(config: DictConfig) -> None:
 
     Whatever ``_target_`` says is called; the folder may be somebody else's.
     """
-    sources = [source.path for source in HydraConfig.get().runtime.config_sources if source.schema == "file"]
-    known = {
-        found
-        for source in sources
-        for path in Path(source).rglob("*.yaml")
-        for found in re.findall(r"^\s*_target_:\s*(\S+)", path.read_text(encoding="utf-8"), re.M)
-    } | {word.partition("=")[2].strip("'\"") for word in typed if "_target_" in word}
-    container: Any = OmegaConf.to_container(config, resolve=True)
-    foreign = [target for target in _targets(container) if target not in known]
-    if foreign:
+    found = foreign(plain(config), typed)
+    if found is not None:
         raise UserError(
-            f"resume={config.resume}: the arguments in its overrides.yaml would call {foreign[0]!r}, which no file of "
-            "configs/ names. If the run is yours, give the argument that does on the command line."
+            f"resume={config.resume}: the arguments in its overrides.yaml would call {found!r}, which no file of "
+            "configs/ names there. If the run is yours, give the argument that does on the command line."
         )
 
 
-def _targets(node: Any) -> Iterator[str]:
-    """Yield all that ``_target_`` says in a configuration."""
-    if isinstance(node, dict):
-        if "_target_" in node:
-            yield str(node["_target_"])
-        node = list(node.values())
-    for inner in node if isinstance(node, list) else []:
-        yield from _targets(inner)
-
-
-def same_data(run: RunFolder, data: DataModule, config: DictConfig) -> dict[str, Any]:
-    """Return the digests of the data, once they are known to be those that the run was started with.
+def same_data(run: RunFolder, data: pl.LightningDataModule, config: DictConfig) -> dict[str, Any]:
+    """Return the digests of the data, once they are known to be those that the run was started with; empty: unknown.
 
     Raises:
         UserError: they are others.
     """
-    digests = fingerprint(data.splits)
+    digest = getattr(data, "digest", None)
+    digests: dict[str, Any] = digest() if callable(digest) else {}
     if config.resume:
         if (before := run.read_json("data.json")) is not None:
             _refuse("the data are", differences(before, digests), config)

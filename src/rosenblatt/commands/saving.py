@@ -2,74 +2,108 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from collections.abc import Mapping
 from typing import Any
 
-import lightning.pytorch as pl
 from omegaconf import DictConfig
+from torch import Tensor
 
-from perceptron.classifier import Classifier
+from rosenblatt.cli.build import names
 from rosenblatt.cli.values import flat, plain
-from rosenblatt.data.module import DataModule
+from rosenblatt.commands.parts import Parts
+from rosenblatt.commands.results import Reached
+from rosenblatt.data.columns import Columns
 from rosenblatt.run.folder import RunFolder
 from rosenblatt.run.whole import write_whole
 from rosenblatt.saved.card import card
 from rosenblatt.saved.folder import write
-from rosenblatt.saved.model import SavedModel
-from rosenblatt.saved.registry import ENCODERS, MODELS
+from rosenblatt.saved.model import Origin, SavedModel
 from rosenblatt.saved.rows import facts_of
 
 log = logging.getLogger(__name__)
 
 
-def warn_if_unknown(classifier: Classifier, data: DataModule) -> None:
-    """Say before training that the run will leave no model that can be loaded, where that is so."""
-    for name in _unknown(classifier, data):
-        log.warning("%s is not in rosenblatt.saved.registry: this run will leave no model/ that can be loaded.", name)
-
-
-def _unknown(classifier: Classifier, data: DataModule) -> list[str]:
-    made = [(classifier.model, MODELS), *([] if data.encoder is None else [(data.encoder, ENCODERS)])]
-    return [type(one).__name__ for one, known in made if known.get(type(one).__name__) is not type(one)]  # type: ignore[attr-defined]
+def last_rows(parts: Parts, split: str) -> bytes | None:
+    """Return the rows of a split as a Parquet file, where the data module offers them."""
+    rows = getattr(parts.data, "rows", None)
+    found: bytes | None = rows(split) if callable(rows) and split else None
+    return found
 
 
 def saved_model(
-    config: DictConfig, data: DataModule, classifier: Classifier, trainer: pl.Trainer, rows: bytes | None
+    config: DictConfig, parts: Parts, reached: Reached, precision: str, rows: bytes | None = None
 ) -> SavedModel:
     """Return what a run has trained, with all that it needs to predict.
 
     Args:
         config: of the run.
-        data: that it has learnt from.
-        classifier: with the best weights.
-        trainer: that has trained it.
+        parts: with the best weights.
+        reached: what they reach, and the task with what validation says of decisions.
+        precision: of the Trainer, such as ``32-true``.
         rows: of the last split, as a Parquet file.
     """
+    data, state = parts.data, parts.module.state_dict()
+    model, origin = parts.module, Origin(str(config.module._target_), _arguments(config.module), "module", "")
+    place = next((name for name, one in parts.module.named_modules() if one is parts.model and name), None)
+    if parts.model is not None and place is not None:
+        model = parts.model
+        origin = Origin(str(config.model._target_), _arguments(config.model), "model", f"{place}.")
+    named = names(config.model) | {"num_features", "bags"}
+    own_task = reached.task is not None
     return SavedModel(
-        classifier.model, data.spec, data.encoder, data.columns,
-        model_arguments={key: value for key, value in plain(config.model).items() if not key.startswith("_")},
-        threshold=classifier.threshold, temperature=classifier.temperature,
-        loss=plain(config.loss), batch_size=data.eval_batch_size, precision=str(trainer.precision),
-        rows=None if rows is None else facts_of(list(data.splits)[-1], rows),
+        model, reached.task, getattr(data, "encoder", None), origin,
+        sizes={name: value for name, value in parts.sizes.items() if name in named},
+        columns=getattr(data, "columns", None) or Columns(),
+        loss=_node(config.loss) if own_task else {},
+        metrics={name: _node(one) for name, one in config.metrics.items() if one} if own_task else {},
+        batch_size=getattr(data, "eval_batch_size", SavedModel.batch_size),
+        precision=precision,
+        rows=None if rows is None else facts_of(reached.last, rows),
+        rest={name: one for name, one in state.items() if not name.startswith(origin.prefix)} if origin.prefix else {},
     )  # fmt: skip
+
+
+def _arguments(node: DictConfig) -> dict[str, Any]:
+    return {name: value for name, value in plain(node).items() if not name.startswith("_")}
+
+
+def _node(node: DictConfig) -> dict[str, Any]:
+    """Return a node for `rosenblatt.saved.model.SavedModel`: with its ``_target_``, or without where it is null."""
+    return {name: value for name, value in plain(node).items() if name != "_target_" or value is not None}
 
 
 def save_model(
     run: RunFolder,
     config: DictConfig,
-    data: DataModule,
-    classifier: Classifier,
     saved: SavedModel,
     rows: bytes | None,
-    metrics: dict[str, Any],
-    digests: dict[str, Any],
+    metrics: Mapping[str, Any],
+    digests: Mapping[str, Any],
 ) -> None:
-    """Write ``model/``, all that others need, and the rows that it was measured on."""
-    if _unknown(classifier, data):
-        return
-    if rows is not None:
-        write_whole(run.path / f"{list(data.splits)[-1]}.parquet", rows)
+    """Write ``model/``, all that others need, and the rows that it was measured on.
+
+    Args:
+        run: the folder.
+        config: of the run.
+        saved: the model.
+        rows: of the last split, as a Parquet file.
+        metrics: flat, as in ``metrics.json``.
+        digests: of the splits, as in ``data.json``; may be empty.
+    """
+    if rows is not None and saved.rows is not None:
+        write_whole(run.path / f"{saved.rows['split']}.parquet", rows)
     try:
+        _check(saved)
         write(saved, run.model, card(saved, metrics, digests, flat(plain(config))))
-    except RuntimeError as error:  # of safetensors, such as weights that share their memory: no reason to lose figures
+    except (RuntimeError, TypeError, ValueError) as error:  # of weights or sizes of a new kind: figures are worth more
         log.warning("No model/ is written: %s", str(error).strip().splitlines()[0])
+
+
+def _check(saved: SavedModel) -> None:
+    """Raise an error for what has no place in a model folder, before anything is written."""
+    odd = [name for name, one in saved.state.items() if not isinstance(one, Tensor)]
+    if odd:
+        raise TypeError(f"{odd[0]!r} in the state of {type(saved.model).__name__} is no tensor")
+    json.dumps([saved.sizes, saved.origin.arguments, saved.loss, saved.metrics], allow_nan=False)

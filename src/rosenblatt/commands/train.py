@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from contextlib import ExitStack
+from functools import partial
 from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
@@ -18,8 +19,6 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from rosenblatt.cli.build import build, build_each
-from rosenblatt.cli.libraries import silence_libraries
-from rosenblatt.cli.settings import check
 from rosenblatt.cli.values import plain
 from rosenblatt.commands.figures import Ending, make_live
 from rosenblatt.commands.job import (
@@ -33,7 +32,7 @@ from rosenblatt.commands.job import (
 from rosenblatt.commands.parts import Parts, make_parts, mode_of
 from rosenblatt.commands.results import Reached, evaluate
 from rosenblatt.commands.resume import SettingsOfNow, last_checkpoint, open_run, same_data
-from rosenblatt.commands.saving import save_model, saved_model
+from rosenblatt.commands.saving import last_rows, save_model, saved_model
 from rosenblatt.loop.checkpoints import Checkpoints, read
 from rosenblatt.loop.lean import make_lean
 from rosenblatt.loop.measures import Measures, StopEarly
@@ -42,6 +41,7 @@ from rosenblatt.loop.random_state import random_state, set_random_state
 from rosenblatt.loop.signals import StopOnCtrlC
 from rosenblatt.loop.threads import use_threads
 from rosenblatt.run.folder import RunFolder
+from rosenblatt.saved.mistakes import shown_mistakes
 from rosenblatt.show.final import FinalFigures
 from rosenblatt.show.live import LiveFigures
 from rosenblatt.show.pool import FigurePool, told
@@ -71,8 +71,6 @@ def train(config: DictConfig, pool: FigurePool | None) -> dict[str, Any]:
     with ExitStack() as ends:
         if pool is not None:
             ends.callback(pool.close)
-        silence_libraries()
-        check(config)
         job = current_job()
         if job is None:
             warn_of_sweep_settings()
@@ -119,9 +117,9 @@ def _train(
     set_random_state(before_fit)  # whoever draws splits in setup draws those that training had
     accelerator, precision = str(config.trainer.get("accelerator", "auto")), trainer.precision
     reached = evaluate(parts, accelerator, precision, final=job is None)
-    rows = rows_of(parts, reached)
+    rows = last_rows(parts, reached.last)
     saved = saved_model(config, parts, reached, str(precision), rows)
-    ending = begin_ending(run, trainer, parts, reached, around.live, facts["best_epoch"])
+    ending = begin_ending(run, trainer, parts, reached, around, facts["best_epoch"])
     metrics = reached.figures | around.measures.of_training(facts["best_epoch"], reached.figures) | facts
     metrics |= {f"{split}/repeated": num for split, num in getattr(parts.data, "num_repeated", {}).items()}
     before = around.checkpoints.seconds  # of processes that were cut off
@@ -130,8 +128,7 @@ def _train(
 
     log_outcomes(trainer, shown_settings(config, job), reached.figures, config.early_stopping.monitor)
     write_classes(run, reached)
-    save_model(run, config, parts, saved, rows, metrics, digests)
-    run.write_json("metrics.json", metrics)  # last of what counts: a folder without it holds no result
+    save_model(run, config, saved, rows, metrics, digests)
     notes = [
         ("best epoch", f"{facts['best_epoch']} of {facts['epochs']} (ended by: {_ended_by(trainer, around.stop)})")
     ]
@@ -139,9 +136,10 @@ def _train(
     if ending is not None:
         with told("report.html"):
             lines = [f"{word}: {note}" for word, note in notes]
-            ending.finish(config, metrics, lines, *ending.mistakes(rows, saved.shown_mistakes))
+            ending.finish(config, metrics, lines, *ending.mistakes(rows, partial(shown_mistakes, saved)))
     for logger in trainer.loggers:
         logger.finalize("success")
+    run.write_json("metrics.json", metrics)  # last: of a folder with it nothing is done again
     baseline = "" if reached.task is None else reached.task.baseline_title
     table = summary(metrics, reached.num_rows, [*notes, *_what_next(run, metrics, parts, around.live)], baseline)
     Console().print(table)
@@ -209,22 +207,17 @@ def load_best(trainer: pl.Trainer, module: pl.LightningModule, checkpoints: Chec
     return int(best["epoch"]) + (1 if checkpoints.best_score is not None else 0)
 
 
-def rows_of(parts: Parts, reached: Reached) -> bytes | None:
-    """Return the rows of the split that is reported, as a Parquet file, where the data module gives them."""
-    give = getattr(parts.data, "rows", None)
-    return give(reached.last) if callable(give) and reached.last else None
-
-
 def begin_ending(
-    run: RunFolder, trainer: pl.Trainer, parts: Parts, reached: Reached, live: LiveFigures | None, best_epoch: int
+    run: RunFolder, trainer: pl.Trainer, parts: Parts, reached: Reached, around: Callbacks, best_epoch: int
 ) -> Ending | None:
     """Have the figures of what was reached drawn; ``None`` where nothing is to be drawn, as of a trial run."""
+    live = around.live
     if live is None or trainer.fast_dev_run:  # type: ignore[attr-defined]
         return None
     writers = writers_of(trainer)
     figures = FinalFigures(live.pool, run.path / "figures", writers, trainer.global_step)
     ending = Ending(run, live, parts, reached, figures, writers)
-    ending.begin(best_epoch)
+    ending.begin(best_epoch, around.measures.monitor)
     return ending
 
 

@@ -7,8 +7,8 @@ import math
 import os
 import time
 import zipfile
-from collections.abc import Callable
 from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -153,6 +153,7 @@ class Checkpoints(Checkpoint):
         if self._restored is not None:
             _check_optimizers(self._checkpoint, trainer)
             del self._checkpoint
+            internals.load_metrics_before(trainer, self._restored["metrics"])  # of a run that has ended, all there is
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock; of a checkpoint, take back what callbacks look at."""
@@ -164,6 +165,11 @@ class Checkpoints(Checkpoint):
         for early in trainer.early_stopping_callbacks:
             if isinstance(early, EarlyStopping) and early.stopping_reason is not EarlyStoppingReason.NOT_STOPPED:
                 trainer.should_stop = True  # it was killed after its last epoch, or before it had the least epochs
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Of a run that had ended, no epoch was left to take its random state back in."""
+        if self._restored is not None:
+            set_random_state(self._restored["random"])
 
     def _between_epochs(self, trainer: pl.Trainer) -> None:
         """Save what the epoch before has left, or take back what a checkpoint holds, before anything draws a number."""

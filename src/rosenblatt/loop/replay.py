@@ -31,6 +31,7 @@ class Replayed:
         self.loader = loader
         self.ahead = ahead
         self.each = not has_length(loader)
+        self.iterator: Iterator[Any] = iter(())
         self.taken = 0
         self.start: dict[str, Any] | None = None  # before the pass, before its first batch, before its latest
         self.first: dict[str, Any] | None = None
@@ -63,6 +64,7 @@ class Replayed:
         self.taken, self.first, self.latest = 0, None, None
         self.start = self._state()
         self.again = getattr(self.loader, "_iterator", None) is not None  # workers that live on
+        self.iterator = iter(())  # those of the pass before end before others are forked
         self.iterator = iter(self.loader)
         return self
 

@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any, NamedTuple
 
 from rosenblatt import __version__
 from rosenblatt.arguments import check_arguments
 from rosenblatt.data.columns import Columns
-from rosenblatt.data.features import DataSpec
-from rosenblatt.data.files import is_utf8
+from rosenblatt.data.source import is_utf8
 from rosenblatt.errors import listed
-from rosenblatt.saved.model import SavedModel
+from rosenblatt.saved.known import ENCODERS, Find, look_up, path_of
+from rosenblatt.saved.model import Origin, SavedModel
 from rosenblatt.saved.refusal import mapping, number, whole
-from rosenblatt.saved.registry import ENCODERS, MODELS
-from rosenblatt.tasks.losses import ClassificationLoss
+from rosenblatt.tasks.classification import Classification
+from rosenblatt.tasks.inference import task_from
+from rosenblatt.tasks.task import Task
 
-FORMAT = 1
+FORMAT = 2
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "64-true", "16-true", "bf16-true")  # of Lightning's Trainer
 MAX_ARGUMENTS = 1 << 16  # characters of JSON; a million layers would take all memory before one weight is read
 
 
 class Part(NamedTuple):
-    """A class of `rosenblatt.saved.registry`, with what it is to be made of.
+    """A class that is known, with what it is to be made of.
 
     Attributes:
         maker: the class.
@@ -41,16 +44,20 @@ class Description(NamedTuple):
     """A `rosenblatt.saved.model.SavedModel` without what is in other files; see there.
 
     Attributes:
+        model: its class, with what it is to be made of.
+        rest: names of weights that are not the model's.
         files: name of each other file to its ``bytes`` and ``sha256``, not checked yet.
     """
 
-    spec: DataSpec
+    task: Task | None
+    sizes: dict[str, Any]
+    origin: Origin
     model: Part
+    rest: list[str]
     encoder: Part | None
     columns: Columns
-    threshold: float | list[float]
-    temperature: float
     loss: dict[str, Any]
+    metrics: dict[str, Any]
     batch_size: int
     precision: str
     rows: dict[str, Any] | None
@@ -64,25 +71,38 @@ def described(saved: SavedModel, files: dict[str, Any]) -> str:
         saved: the model.
         files: name of each other file to its ``bytes`` and ``sha256``.
     """
-    encoder = saved.encoder
+    encoder, origin = saved.encoder, saved.origin
     content: dict[str, Any] = {
         "format": FORMAT,
         "rosenblatt": __version__,
-        **asdict(saved.spec),
-        "model": {"name": type(saved.model).__name__, "arguments": saved.model_arguments},
+        "task": None if saved.task is None else {"name": saved.task.name, **_said(saved.task)},
+        "sizes": saved.sizes,
+        "model": {
+            "role": origin.role, "_target_": origin.target, "arguments": origin.arguments, "prefix": origin.prefix,
+        },
+        "rest": sorted(saved.rest),
         "encoder": None
         if encoder is None
-        else {"name": type(encoder).__name__, "arguments": encoder.settings, "learnt": encoder.facts()},
+        else {"name": _encoder_name(encoder), "arguments": encoder.settings, "learnt": encoder.facts()},
         "columns": asdict(saved.columns),
-        "threshold": saved.threshold,
-        "temperature": saved.temperature,
         "loss": saved.loss,
+        "metrics": saved.metrics,
         "batch_size": saved.batch_size,
         "precision": saved.precision,
         "rows": saved.rows,
         "files": files,
-    }
+    }  # fmt: skip
     return json.dumps(content | {"sha256": _digest(content)}, indent=1, ensure_ascii=False) + "\n"
+
+
+def _encoder_name(encoder: object) -> str:
+    kind = type(encoder)
+    return kind.__name__ if ENCODERS.get(kind.__name__) is kind else path_of(kind)
+
+
+def _said(task: Task) -> dict[str, Any]:
+    """Return the facts of a task; JSON has no infinity, which is the radius that too few rows give."""
+    return {key: "inf" if value == math.inf else value for key, value in task.facts().items()}
 
 
 def _digest(content: dict[str, Any]) -> str:
@@ -90,8 +110,12 @@ def _digest(content: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, ensure_ascii=False, allow_nan=False).encode()).hexdigest()
 
 
-def read_description(text: str) -> Description:
+def read_description(text: str, finds: Sequence[Find]) -> Description:
     """Return what `described` has described.
+
+    Args:
+        text: content of ``model.json``.
+        finds: see `rosenblatt.saved.known.look_up`.
 
     Raises:
         Exception: of any kind, where it is anything else.
@@ -105,26 +129,34 @@ def read_description(text: str) -> Description:
         )
     if content.pop("sha256") != _digest(content):
         raise ValueError("its checksum is not that of what it says: it is damaged, or was changed")
-    spec = _spec(content)
-    model = _part(content["model"], MODELS, "MODELS")
-    check_arguments("model", model.maker, model.arguments)
-    if len(json.dumps(model.arguments)) > MAX_ARGUMENTS:
-        raise ValueError(f"the arguments of the model have more than {MAX_ARGUMENTS:,} characters")
+    if version == 1:
+        content = _of_format_1(content)
+    task = None if content["task"] is None else _task(mapping(content["task"]))
+    sizes = _sizes(content["sizes"])
+    facts = mapping(content["model"])
+    if facts["role"] not in ("model", "module") or not isinstance(facts["prefix"], str):
+        raise ValueError("role or prefix of the model is none")
+    model = Part(look_up(facts["role"], facts["_target_"], finds), _arguments(facts), {})
+    target = facts["_target_"] if version > 1 else path_of(model.maker)
+    rest = content["rest"]
+    if not isinstance(rest, list) or not all(isinstance(one, str) for one in rest) or len(set(rest)) < len(rest):
+        raise ValueError("rest is no list of names")
     encoder = None
     if content["encoder"] is not None:
-        encoder = _part(content["encoder"], ENCODERS, "ENCODERS")
-        check_arguments("encoder", encoder.maker, encoder.arguments)
-    loss = mapping(content["loss"])
-    check_arguments("loss", ClassificationLoss, loss)
-    ClassificationLoss(spec, **loss)  # checks the values
+        facts_of = mapping(content["encoder"])
+        maker = look_up("encoder", facts_of["name"], finds)
+        encoder = Part(maker, _arguments(facts_of), mapping(facts_of["learnt"]))
+        check_arguments("encoder", maker, encoder.arguments)
     return Description(
-        spec=spec,
+        task=task,
+        sizes=sizes,
+        origin=Origin(target, model.arguments, facts["role"], facts["prefix"]),
         model=model,
+        rest=rest,
         encoder=encoder,
         columns=_columns(content["columns"]),
-        threshold=_threshold(content["threshold"], spec),
-        temperature=number(content["temperature"], 1e-6, 1e6),
-        loss=loss,
+        loss=_loss(content["loss"], task),
+        metrics={name: _node(one) for name, one in mapping(content["metrics"]).items()},
         batch_size=whole(content["batch_size"]),
         precision=_precision(content["precision"]),
         rows=_rows(content["rows"]),
@@ -132,31 +164,97 @@ def read_description(text: str) -> Description:
     )
 
 
-def _part(facts: Any, registry: dict[str, Any], name: str) -> Part:
-    facts = mapping(facts)
-    if not isinstance(facts["name"], str) or facts["name"] not in registry:
-        raise ValueError(
-            f"{str(facts['name'])[:100]!r} is none of {listed(registry)}. If it is a class of this project, add it to "
-            f"rosenblatt.saved.registry.{name}"
-        )
-    learnt = mapping(facts["learnt"]) if registry is ENCODERS else {}
-    return Part(registry[facts["name"]], mapping(facts["arguments"]), learnt)
+def _of_format_1(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a model.json of rosenblatt 0.1 says, as it is said now."""
+    names = ("num_rows", "classes", "class_counts", "threshold", "temperature")
+    model = mapping(content["model"])
+    facts = {"role": "model", "_target_": model["name"], "arguments": model["arguments"], "prefix": ""}
+    return {
+        **content,
+        "task": {"name": content["task"], **{name: content[name] for name in names}},
+        "sizes": {"num_features": content["num_features"], "bags": content["bags"]},
+        "model": facts,
+        "rest": [],
+        "metrics": {},
+    }
 
 
-def _spec(content: dict[str, Any]) -> DataSpec:
-    classes, counts, task = content["classes"], content["class_counts"], content["task"]
-    if task not in ("binary", "multiclass", "multilabel") or not isinstance(content["bags"], bool):
-        raise ValueError("task or bags is none")
-    if not isinstance(classes, list) or not all(isinstance(one, str) for one in classes):
-        raise ValueError("classes are no list of names")
-    if len(set(classes)) < len(classes) or len(classes) < 2 or (task == "binary" and len(classes) > 2):
-        raise ValueError(f"there are {len(classes)} classes, or one of them twice")
-    if not isinstance(counts, list) or len(counts) != len(classes):
-        raise ValueError(f"class_counts are no list of {len(classes)} numbers")
-    return DataSpec(
-        whole(content["num_features"]), content["bags"], task, tuple(classes),
-        tuple(whole(count, 0) for count in counts), whole(content["num_rows"]),
-    )  # fmt: skip
+def _arguments(facts: dict[str, Any]) -> dict[str, Any]:
+    arguments = mapping(facts["arguments"])
+    if any(name.startswith("_") for name in arguments):
+        raise ValueError("arguments have names, and none of them begins with _")
+    _check_length(arguments)
+    return arguments
+
+
+def _check_length(value: Any) -> None:
+    if len(json.dumps(value)) > MAX_ARGUMENTS:
+        raise ValueError(f"the arguments of a class have more than {MAX_ARGUMENTS:,} characters")
+
+
+def _task(facts: dict[str, Any]) -> Task:
+    """Return the task, once each of its facts is one."""
+    facts = dict(facts)
+    name = facts.pop("name")
+    classes = facts["classes"]
+    if not isinstance(name, str) or not isinstance(classes, list) or not all(isinstance(one, str) for one in classes):
+        raise ValueError("the task has no name, or classes are no list of names")
+    whole(facts["num_rows"], 0)
+    if name == "regression":
+        number(facts["mean"], -1e300, 1e300)
+        number(facts["std"], 0, 1e300)
+        whole(facts["num_validation"], 0)
+        if facts["radius"] not in (None, "inf"):
+            number(facts["radius"], 0, 1e300)
+        facts["radius"] = math.inf if facts["radius"] == "inf" else facts["radius"]
+        if classes:
+            raise ValueError("numbers have no classes")
+    else:
+        if len(set(classes)) < len(classes) or len(classes) < 2 or (name == "binary" and len(classes) > 2):
+            raise ValueError(f"there are {len(classes)} classes, or one of them twice")
+        counts, threshold = facts["class_counts"], facts["threshold"]
+        if not isinstance(counts, list) or len(counts) not in (0, len(classes)):
+            raise ValueError(f"class_counts are no list of {len(classes)} numbers")
+        for count in counts:
+            whole(count, 0)
+        if isinstance(threshold, list) and name != "multilabel":
+            raise ValueError(f"there are {len(threshold)} thresholds where there is one decision")
+        for one in threshold if isinstance(threshold, list) else [threshold]:
+            number(one, 0, 1)
+        facts["temperature"] = number(facts["temperature"], 1e-6, 1e6)
+    return task_from(name, facts)
+
+
+def _sizes(value: Any) -> dict[str, Any]:
+    sizes = mapping(value)
+    if "num_features" in sizes:
+        whole(sizes["num_features"])
+    if not isinstance(sizes.get("bags", False), bool):
+        raise ValueError("bags is neither true nor false")
+    _check_length(sizes)
+    return sizes
+
+
+def _loss(value: Any, task: Task | None) -> dict[str, Any]:
+    """Return the node of a loss: its ``_target_``, which is looked up where somebody measures, or the task's own."""
+    loss = mapping(value)
+    if "_target_" in loss:
+        return _node(loss)
+    if isinstance(task, Classification):
+        check_arguments("loss", type(task.loss()), loss)
+    if task is not None:
+        task.loss(**loss)  # checks the values
+    elif loss:
+        raise ValueError("there is a loss where there is no task")
+    return loss
+
+
+def _node(value: Any) -> dict[str, Any]:
+    node = mapping(value)
+    if not isinstance(node["_target_"], str):
+        raise ValueError("_target_ is no name")
+    _check_length(node)
+    return node
 
 
 def _columns(facts: Any) -> Columns:
@@ -168,14 +266,6 @@ def _columns(facts: Any) -> Columns:
     check_arguments("columns", Columns, facts)
     is_utf8(facts["encoding"])  # tells if there is no such encoding
     return Columns(**facts | {"text": tuple(facts["text"])})
-
-
-def _threshold(value: Any, spec: DataSpec) -> float | list[float]:
-    if not isinstance(value, list):
-        return number(value, 0, 1)
-    if len(value) != spec.num_outputs:
-        raise ValueError(f"there are {len(value)} thresholds for {spec.num_outputs} outputs")
-    return [number(one, 0, 1) for one in value]
 
 
 def _precision(value: Any) -> str:

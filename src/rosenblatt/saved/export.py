@@ -13,16 +13,17 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from rosenblatt.data.batches import rows_between
-from rosenblatt.data.features import Bags, Features, Task
+from rosenblatt.data.features import Bags, Features
 from rosenblatt.errors import UserError, first_line
 from rosenblatt.run.whole import replace
 from rosenblatt.saved.model import SavedModel
-from rosenblatt.tasks.evaluation import to_probs
+from rosenblatt.tasks.classification import Classification
+from rosenblatt.tasks.task import Task
 from rosenblatt.text.sparse import BagLinear
 
 Format: TypeAlias = Literal["onnx", "torch_export"]
 SUFFIXES = {"onnx": ".onnx", "torch_export": ".pt2"}
-TOLERANCE = 1e-5  # of probabilities
+TOLERANCE = 1e-5  # of probabilities, and of numbers in standard deviations
 OPSET = 18
 
 
@@ -44,15 +45,14 @@ class PlainBagLinear(nn.Module):
 
 
 class Exported(nn.Module):
-    """Features to logits and probabilities.
+    """Features to outputs, and what they mean.
 
     Args:
-        model: gives logits.
-        task: of the model.
-        temperature: that logits are divided by.
+        model: gives outputs.
+        task: says what they mean.
     """
 
-    def __init__(self, model: nn.Module, task: Task, temperature: float) -> None:
+    def __init__(self, model: nn.Module, task: Task) -> None:
         super().__init__()
         self.model = copy.deepcopy(model)
         for name, module in list(self.model.named_modules()):
@@ -60,19 +60,24 @@ class Exported(nn.Module):
                 parent, _, child = name.rpartition(".")
                 setattr(self.model.get_submodule(parent), child, PlainBagLinear(module))
         self.task = task
-        self.temperature = temperature
 
     def forward(self, *features: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits (N, num_outputs) and probabilities, (N,) for binary, (N, num_outputs) otherwise."""
-        logits = self.model(features[0] if len(features) == 1 else Bags(*features)) / self.temperature
-        return logits, to_probs(logits, self.task)
+        """Return logits (N, num_outputs), divided by the temperature, and probabilities; or outputs and numbers."""
+        outputs: Tensor = self.model(features[0] if len(features) == 1 else Bags(*features))
+        return self.task.tempered(outputs), self.task.scores(outputs)
+
+
+def names_of(task: Task) -> list[str]:
+    """Return what the two results of an exported model are called."""
+    return ["logits", "probabilities"] if isinstance(task, Classification) else ["outputs", "predictions"]
 
 
 def export(saved: SavedModel, path: Path, format: Format, features: Features) -> float:
     """Write a model for batches of any size, and return the largest difference to its source.
 
     Inputs are ``features`` (N, num_features) float32, or ``ids`` (nnz,) int64, ``weights`` (nnz,) float32 and
-    ``offsets`` (N + 1,) int64; outputs ``logits`` and ``probabilities``.
+    ``offsets`` (N + 1,) int64. Outputs are ``logits`` and ``probabilities``, (N,) for binary, (N, num_outputs) otherwise;
+    of numbers ``outputs`` (N, 1) and ``predictions`` (N,) float64, in the units of the label.
 
     Args:
         saved: the model.
@@ -81,17 +86,18 @@ def export(saved: SavedModel, path: Path, format: Format, features: Features) ->
         features: of real rows, to compare it on.
 
     Raises:
-        UserError: packages are missing, it can't be exported, or its probabilities differ by more than `TOLERANCE`;
-            then there is no file, or still the one that there was.
+        UserError: packages are missing, it can't be exported, or its probabilities differ by more than `TOLERANCE`, or
+            numbers by more than that share of their standard deviation; then there is no file, or still the one that
+            there was.
     """
-    module = Exported(saved.model, saved.spec.task, saved.temperature).eval()
-    if saved.spec.bags:
+    module = Exported(saved.model, saved.known_task).eval()
+    if isinstance(features, Bags):
         names = ["ids", "weights", "offsets"]
         example: tuple[Tensor, ...] = torch.tensor([0, 1, 0]), torch.ones(3), torch.tensor([0, 1, 3])
         pairs = Dim("pairs", min=0)
         shapes: Any = ({0: pairs}, {0: pairs}, {0: Dim("rows", min=0) + 1})
     else:
-        names, example = ["features"], (torch.zeros(2, saved.spec.num_features),)
+        names, example = ["features"], (torch.zeros(2, *features.shape[1:]),)
         shapes = ({0: Dim("rows", min=0)},)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp{path.suffix}")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -106,11 +112,11 @@ def export(saved: SavedModel, path: Path, format: Format, features: Features) ->
         if format == "torch_export":
             torch.export.save(program, temporary)
         else:
-            _write_onnx(program, example, names, temporary)
+            _write_onnx(program, example, names, names_of(saved.known_task), temporary)
         difference = largest_difference(saved, temporary, format, features)
         if not difference <= TOLERANCE:
             raise UserError(
-                f"{path}: its probabilities differ from those of the model by up to {difference:.1e}, more than "
+                f"{path}: its {names_of(saved.known_task)[1]} differ from those of the model by up to {difference:.1e}, more than "
                 f"{TOLERANCE}, so it is not kept."
             )
         replace(temporary, path)
@@ -119,7 +125,7 @@ def export(saved: SavedModel, path: Path, format: Format, features: Features) ->
         temporary.unlink(missing_ok=True)
 
 
-def _write_onnx(program: Any, example: tuple[Tensor, ...], names: list[str], path: Path) -> None:
+def _write_onnx(program: Any, example: tuple[Tensor, ...], names: list[str], results: list[str], path: Path) -> None:
     try:
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401
@@ -127,7 +133,7 @@ def _write_onnx(program: Any, example: tuple[Tensor, ...], names: list[str], pat
     except ImportError as error:
         raise UserError(f"format=onnx needs {error.name}. Try: pip install 'rosenblatt[onnx]'") from None
     torch.onnx.export(
-        program, example, path, dynamo=True, input_names=names, output_names=["logits", "probabilities"],
+        program, example, path, dynamo=True, input_names=names, output_names=results,
         opset_version=OPSET, external_data=False, verbose=False,
     )  # fmt: skip
 
@@ -140,7 +146,8 @@ def inputs_of(features: Features) -> tuple[Tensor, ...]:
 
 
 def largest_difference(saved: SavedModel, path: Path, format: Format, features: Features) -> float:
-    """Return by how much probabilities of an exported model differ from those of its source, at most.
+    """Return by how much probabilities of an exported model differ from those of its source, at most; of numbers, which
+    share of their standard deviation that is.
 
     It is run on no row, on one, and on all of them.
 
@@ -150,6 +157,7 @@ def largest_difference(saved: SavedModel, path: Path, format: Format, features: 
         format: of it.
         features: of real rows.
     """
+    task = saved.known_task
     if format == "onnx":
         import onnxruntime
 
@@ -157,7 +165,7 @@ def largest_difference(saved: SavedModel, path: Path, format: Format, features: 
         names = [one.name for one in session.get_inputs()]
 
         def run(*inputs: Tensor) -> np.ndarray[Any, Any]:
-            found: Any = session.run(["probabilities"], dict(zip(names, (one.numpy() for one in inputs), strict=True)))
+            found: Any = session.run(names_of(task)[1:], dict(zip(names, (one.numpy() for one in inputs), strict=True)))
             return np.asarray(found[0])
     else:
         program = torch.export.load(path).module()
@@ -169,9 +177,9 @@ def largest_difference(saved: SavedModel, path: Path, format: Format, features: 
     largest = 0.0
     for size in sorted({0, min(1, num_rows), num_rows}):
         some = rows_between(features, 0, size)
-        expected, found = saved.probs_of(some).numpy(), run(*inputs_of(some))
+        expected, found = saved.scores_of(some).numpy(), run(*inputs_of(some))
         if expected.shape != found.shape:
-            raise UserError(f"{path}: of {size} rows it gives probabilities {found.shape}, not {expected.shape}.")
-        differences = np.where(np.isnan(expected) & np.isnan(found), 0, np.abs(expected - found))
+            raise UserError(f"{path}: of {size} rows it gives {names_of(task)[1]} {found.shape}, not {expected.shape}.")
+        differences = np.where(np.isnan(expected) & np.isnan(found), 0, np.abs(expected - found) / task.scale)
         largest = max(largest, float(np.nan_to_num(differences, nan=np.inf).max(initial=0)))
     return largest

@@ -1,16 +1,21 @@
 """The model folder: written whole, and read as what a stranger may have sent.
 
 ``model.json`` says what the model is, ``weights.safetensors`` and ``vocabulary.parquet`` what it has learnt, and
-``README.md`` is for people. Nothing in it is pickled, and nothing names code or files: classes are looked up in
-`rosenblatt.saved.registry`, and file names are fixed. All that is read is checked before it is used.
+``README.md`` is for people. Nothing in it is pickled, and nothing that it names is imported: classes are looked up among
+those that are known (`rosenblatt.saved.known`), and file names are fixed. All that is read is checked before it is used.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import shutil
+from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import torch
@@ -18,17 +23,20 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from rosenblatt.arguments import check_arguments
 from rosenblatt.data.encoder import Encoder
 from rosenblatt.data.features import Bags
 from rosenblatt.errors import UserError, listed, nearest
 from rosenblatt.run.whole import force, usual_rights
 from rosenblatt.saved.description import Description, Part, described, read_description
+from rosenblatt.saved.known import Find, look_up
 from rosenblatt.saved.model import SavedModel
 from rosenblatt.saved.refusal import check_content, check_file, refusing, sha256
 from rosenblatt.text.encoder import TextEncoder
 
 JSON, WEIGHTS, VOCABULARY, CARD = "model.json", "weights.safetensors", "vocabulary.parquet", "README.md"
 MAX_JSON = 1 << 26  # bytes; half a million categories take a tenth of that
+OTHER_PRECISIONS = ("64-true", "16-true", "bf16-true")  # in which all weights were
 ROWS_PER_BYTE = 8  # of a vocabulary, at most: ours have a quarter, and a file that unfolds to more fills the memory
 
 
@@ -36,7 +44,7 @@ def write(saved: SavedModel, folder: Path, card: str) -> None:
     """Write a model folder: under another name, forced to disk, and then given its own.
 
     Args:
-        saved: the model, of a class that `rosenblatt.saved.registry` knows.
+        saved: the model.
         folder: one that is there already is replaced.
         card: content of its ``README.md``.
     """
@@ -46,8 +54,7 @@ def write(saved: SavedModel, folder: Path, card: str) -> None:
         shutil.rmtree(path, ignore_errors=True)
     try:
         temporary.mkdir(parents=True)
-        weights = {name: _plain(one) for name, one in saved.model.state_dict().items()}
-        save_file(weights, temporary / WEIGHTS)
+        save_file(_plain(saved), temporary / WEIGHTS)
         os.chmod(temporary / WEIGHTS, usual_rights())  # as any file: the library lets nobody else read it
         vocabulary = None if saved.encoder is None else saved.encoder.vocabulary()
         if vocabulary is not None:
@@ -71,10 +78,18 @@ def write(saved: SavedModel, folder: Path, card: str) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _plain(tensor: Tensor) -> Tensor:
-    """Return a weight as it is kept: numbers in 32 bits, whatever the precision of training was."""
-    tensor = tensor.detach().cpu().contiguous()
-    return tensor.float() if tensor.is_floating_point() else tensor
+def _plain(saved: SavedModel) -> dict[str, Tensor]:
+    """Return weights as they are kept: each by itself, and in 32 bits where training had another precision for all."""
+    kept: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for name, tensor in saved.state.items():
+        tensor = tensor.detach().cpu().contiguous()
+        if tensor.is_floating_point() and saved.precision in OTHER_PRECISIONS:
+            tensor = tensor.float()
+        place = tensor.untyped_storage().data_ptr()
+        kept[name] = tensor.clone() if place in seen else tensor  # two layers may share their weights
+        seen.add(place)
+    return kept
 
 
 def find(run: str | os.PathLike[str]) -> Path:
@@ -105,8 +120,12 @@ def run_of(folder: Path) -> Path:
     return folder.parent if folder.name == "model" else folder
 
 
-def read(folder: Path) -> SavedModel:
+def read(folder: Path, finds: Sequence[Find] = ()) -> SavedModel:
     """Return what `write` has written.
+
+    Args:
+        folder: of the model.
+        finds: know classes that it may be made of, see `rosenblatt.saved.known.look_up`.
 
     Raises:
         ModelRefused: anything in the folder is not what `write` writes; the message says what, and nothing of it has
@@ -114,52 +133,124 @@ def read(folder: Path) -> SavedModel:
     """
     with refusing(folder / JSON):
         check_file(folder / JSON, MAX_JSON)
-        found = read_description((folder / JSON).read_text(encoding="utf-8"))
+        found = read_description((folder / JSON).read_text(encoding="utf-8"), finds)
         if not {WEIGHTS} <= set(found.files) <= {WEIGHTS, VOCABULARY}:
             raise ValueError(f"expected files to be {WEIGHTS} and {VOCABULARY}; it names {listed(found.files)}")
     for name, facts in found.files.items():
         with refusing(folder / name):
             check_content(folder / name, facts)
-    model = _model(folder, found)
+    model, rest = _model(folder, found, finds)
     encoder = None if found.encoder is None else _encoder(folder, found, found.encoder)
     return SavedModel(
-        model, found.spec, encoder, found.columns, found.model.arguments, found.threshold, found.temperature,
-        found.loss, found.batch_size, found.precision, found.rows,
+        model, found.task, encoder, found.origin, found.sizes, found.columns, found.loss, found.metrics,
+        found.batch_size, found.precision, found.rows, rest,
     )  # fmt: skip
 
 
-def _model(folder: Path, found: Description) -> nn.Module:
-    spec, (maker, arguments, _) = found.spec, found.model
-    sizes = {"num_features": spec.num_features, "num_outputs": spec.num_outputs, "bags": spec.bags}
-    with refusing(folder / JSON), torch.device("meta"):  # no memory, whatever the sizes are; the weights vouch for them
-        model: nn.Module = maker(**sizes, **arguments)
+def _model(folder: Path, found: Description, finds: Sequence[Find]) -> tuple[nn.Module, dict[str, Tensor]]:
+    """Return the model with its weights, and those that are not its own."""
+
+    def make() -> nn.Module:
+        role, (maker, arguments, _) = found.origin.role, found.model
+        given = built(arguments, role, finds)
+        model = maker(**given, **_offered(maker, arguments, found, finds))
+        if not isinstance(model, nn.Module):
+            raise TypeError(f"{found.origin.target} makes no torch.nn.Module")
+        return model
+
+    with refusing(folder / JSON):
+        try:
+            with torch.device("meta"):  # no memory, whatever the sizes are; the weights vouch for them
+                model = make()
+        except (NotImplementedError, RuntimeError) as error:
+            if "meta" not in str(error):
+                raise
+            model = make()  # of a class of one's own, which looks at numbers while it is made
     with refusing(folder / WEIGHTS):
-        weights = _weights(folder / WEIGHTS, model)
-        model.load_state_dict(weights, assign=True)
-        if any(buffer.is_meta for buffer in model.buffers()):  # of a class of one's own: not saved, but made anew
-            model = maker(**sizes, **arguments)
-            model.load_state_dict(weights)
-    return model.eval()
+        weights, rest = _weights(folder / WEIGHTS, model, found)
+        if _is_empty(model):
+            model.load_state_dict(weights, assign=True)
+            if not _is_empty(model):
+                return model.eval(), rest
+            model = make()  # with what is not saved, such as a buffer that is not persistent
+        model.load_state_dict(weights)
+    return model.eval(), rest
 
 
-def _weights(path: Path, model: nn.Module) -> dict[str, Tensor]:
-    """Return the tensors of a file that are the ones of the model, all of them, and finite."""
-    expected = {name: (tuple(one.shape), one.dtype) for name, one in model.state_dict().items()}
+def built(value: Any, role: str, finds: Sequence[Find]) -> Any:
+    """Return arguments with the objects that stand in them made: each ``_target_`` is one that is known in the role.
+
+    Raises:
+        ValueError: one that is not known, or that only Hydra could make.
+    """
+    if isinstance(value, list):
+        return [built(one, role, finds) for one in value]
+    if not isinstance(value, dict):
+        return value
+    inner = {name: built(one, role, finds) for name, one in value.items()}
+    if "_target_" not in value:
+        return inner
+    maker = look_up(role, inner.pop("_target_"), finds)
+    if any(name.startswith("_") for name in inner):
+        raise ValueError(f"{role}: {listed(inner)} are arguments of Hydra, which is not asked here")
+    check_arguments(role, maker, inner)
+    return maker(**inner)
+
+
+def _offered(maker: Any, arguments: Mapping[str, Any], found: Description, finds: Sequence[Find]) -> dict[str, Any]:
+    """Return what training gave to the class beside its YAML: what its constructor names, and YAML does not say."""
+    task = found.task
+    every: dict[str, Any] = {**found.sizes, **({} if task is None else {"num_outputs": task.num_outputs})}
+    if found.origin.role == "module":  # nothing of this is used to predict
+        every |= {"task": task, "optimizer": partial(torch.optim.SGD, lr=0.0), "scheduler": None, "monitor": "val/loss"}
+    names = {
+        name
+        for name, one in inspect.signature(maker).parameters.items()
+        if one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)
+    }
+    if "loss" in names and found.origin.role == "module" and task is not None:
+        own = "_target_" not in found.loss
+        every["loss"] = task.loss(**found.loss) if own else task.seen_by(built(found.loss, "loss", finds))
+    plain = {name: one for name, one in arguments.items() if not _has_target(one)}
+    sizes = {name: one for name, one in every.items() if name in names and name not in arguments}
+    check_arguments(found.origin.role, maker, plain | {name: sizes[name] for name in sizes if name in found.sizes})
+    return sizes
+
+
+def _has_target(value: Any) -> bool:
+    if isinstance(value, dict):
+        return "_target_" in value or any(map(_has_target, value.values()))
+    return isinstance(value, list) and any(map(_has_target, value))
+
+
+def _is_empty(model: nn.Module) -> bool:
+    """Return whether any tensor of a model has no numbers, also those that it merely holds on to."""
+    held = (one for part in model.modules() for one in vars(part).values() if isinstance(one, Tensor))
+    return any(one.is_meta for one in chain(model.parameters(), model.buffers(), held))
+
+
+def _weights(path: Path, model: nn.Module, found: Description) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Return the tensors of a file: those of the model, all of them and finite, and the others that are told of."""
+    prefix = found.origin.prefix
+    expected = {f"{prefix}{name}": (tuple(one.shape), one.dtype) for name, one in model.state_dict().items()}
+    numbers = {f"{prefix}{name}" for name, _ in model.named_parameters()}  # a buffer may hold a mask of infinities
     with safe_open(path, framework="pt") as file:
         names = set(file.keys())
-        if names != set(expected):
-            raise ValueError(f"expected the weights {listed(expected)}; it has {listed(sorted(names))}")
+        if names != {*expected, *found.rest} or not expected.keys().isdisjoint(found.rest):
+            every = [*expected, *found.rest]
+            raise ValueError(f"expected the weights {listed(every)}; it has {listed(sorted(names))}")
         tensors = {}
         for name, (shape, dtype) in expected.items():
-            found = file.get_slice(name)
-            if tuple(found.get_shape()) != shape:
-                raise ValueError(f"{name} has the shape {found.get_shape()}; model.json wants {list(shape)}")
-            tensors[name] = file.get_tensor(name)
-            if tensors[name].dtype != dtype:
-                raise ValueError(f"{name} holds {tensors[name].dtype}; expected {dtype}")
-            if not tensors[name].isfinite().all():
+            slices = file.get_slice(name)
+            if tuple(slices.get_shape()) != shape:
+                raise ValueError(f"{name} has the shape {slices.get_shape()}; model.json wants {list(shape)}")
+            tensor = file.get_tensor(name)
+            if tensor.dtype != dtype:
+                raise ValueError(f"{name} holds {tensor.dtype}; expected {dtype}")
+            if name in numbers and not tensor.isfinite().all():
                 raise ValueError(f"{name} holds what is no number (NaN or infinity)")
-    return tensors
+            tensors[name.removeprefix(prefix)] = tensor
+        return tensors, {name: file.get_tensor(name) for name in found.rest}
 
 
 def _encoder(folder: Path, found: Description, part: Part) -> Encoder:
@@ -175,10 +266,9 @@ def _encoder(folder: Path, found: Description, part: Part) -> Encoder:
                 raise ValueError(f"it says that it has {num_rows:,} rows, which can't be in so few bytes")
             vocabulary = pl.read_parquet(folder / VOCABULARY, glob=False)
         encoder.learn(part.learnt, vocabulary)
-        if encoder.num_features != found.spec.num_features:
-            raise ValueError(
-                f"there are {encoder.num_features:,} features; model.json wants {found.spec.num_features:,}"
-            )
+        wanted = found.sizes.get("num_features", encoder.num_features)
+        if encoder.num_features != wanted:
+            raise ValueError(f"there are {encoder.num_features:,} features; model.json wants {wanted:,}")
     with refusing(folder / JSON):
         if json.dumps(encoder.facts()) != json.dumps(part.learnt):
             raise ValueError("encoder.learnt is not what an encoder learns")
@@ -196,5 +286,6 @@ def _try(encoder: Encoder, found: Description) -> None:
         features = encoder.encode(pl.DataFrame(schema={str(name): pl.String for name in names}), found.columns, "rows")
     except Exception:  # a class of one's own may want other columns
         return
-    if isinstance(features, Bags) != found.spec.bags:
-        raise ValueError(f"bags is {found.spec.bags}, and not so of what the encoder gives")
+    bags = found.sizes.get("bags", isinstance(features, Bags))
+    if isinstance(features, Bags) != bags:
+        raise ValueError(f"bags is {bags}, and not so of what the encoder gives")

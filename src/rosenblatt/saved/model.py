@@ -1,4 +1,4 @@
-"""A model that is trained: it takes rows as they come, and gives classes, probabilities and reasons."""
+"""A model that is trained: it takes rows as they come, and gives classes or numbers, how sure they are, and reasons."""
 
 from __future__ import annotations
 
@@ -14,15 +14,34 @@ from torch import Tensor, nn
 
 from rosenblatt.data.columns import Columns
 from rosenblatt.data.encoder import Encoder
-from rosenblatt.data.features import DataSpec, Features
+from rosenblatt.data.features import Features
 from rosenblatt.data.points import PointEncoder
 from rosenblatt.errors import UserError, first_line
 from rosenblatt.saved.reasons import Reason, reasons
-from rosenblatt.tasks.evaluation import decide, to_probs
+from rosenblatt.tasks.classification import Classification
+from rosenblatt.tasks.regression import Regression
+from rosenblatt.tasks.task import Task
 
 Rows: TypeAlias = pl.DataFrame | pl.Series | Sequence[Any] | NDArray[Any] | Mapping[str, Sequence[Any]]
 CHUNK = 200_000  # rows that are encoded at a time
 MAX_DENSE = 10_000_000  # numbers of dense features that are there at a time: 40 MB, and copies of them
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a model was made of.
+
+    Attributes:
+        target: its class, as ``_target_`` names it.
+        arguments: of its YAML.
+        role: ``model``, or ``module`` for a LightningModule that has its own.
+        prefix: of the model's weights among those of the module that has trained it, such as ``model.``.
+    """
+
+    target: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+    role: str = "model"
+    prefix: str = "model."
 
 
 @dataclass
@@ -30,68 +49,112 @@ class SavedModel:
     """A model with all that it needs to predict; `rosenblatt.load` returns one.
 
     Attributes:
-        model: gives logits.
-        spec: task, and the classes in the order of all probabilities.
-        encoder: makes features of rows; ``None`` where the data module of the project had none.
+        model: gives outputs.
+        task: what they mean, with classes in the order of all probabilities; ``None``: the module alone knows.
+        encoder: makes features of rows; ``None`` where the data module had none.
+        origin: what the model was made of.
+        sizes: that the data offered, such as ``num_features`` and ``bags``.
         columns: which columns of a file hold text and label.
-        model_arguments: that ``model`` was made with.
-        threshold: probability above which the second of two classes, or a label (one for each, or for all), is
-            predicted.
-        temperature: that logits are divided by.
-        loss: arguments of `rosenblatt.tasks.losses.ClassificationLoss`, to measure as training did.
+        loss: its node in the configuration, to measure as training did; without ``_target_`` the task's own.
+        metrics: nodes of metrics beside the task's own, by name.
         batch_size: rows a batch, to measure to the same bits as training did.
         precision: of the Trainer, for the same reason.
         rows: ``split``, ``bytes`` and ``sha256`` of the file with the rows that it was measured on, or ``None``.
+        rest: weights of the module that has trained it, by name, which are not the model's.
     """
 
     model: nn.Module
-    spec: DataSpec
+    task: Task | None
     encoder: Encoder | None
+    origin: Origin
+    sizes: dict[str, Any] = field(default_factory=dict)
     columns: Columns = field(default_factory=Columns)
-    model_arguments: dict[str, Any] = field(default_factory=dict)
-    threshold: float | Sequence[float] = 0.5
-    temperature: float = 1.0
     loss: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
     batch_size: int = 4096
     precision: str = "32-true"
     rows: dict[str, Any] | None = None
+    rest: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes, in the order of the columns of `predict_proba`."""
-        return self.spec.classes
+        """Names of the classes, in the order of the columns of `predict_proba`; none of numbers."""
+        return self.known_task.classes
+
+    @property
+    def known_task(self) -> Task:
+        """The task.
+
+        Raises:
+            UserError: there is none.
+        """
+        if self.task is None:
+            raise UserError(
+                f"{type(self.model).__name__} has no task, so that nobody knows what its outputs mean. Use `.model`, or "
+                "predict a split: python scripts/predict.py run=RUN split=test"
+            )
+        return self.task
+
+    @property
+    def state(self) -> dict[str, Tensor]:
+        """All weights of the module that has trained the model, by name."""
+        return {f"{self.origin.prefix}{name}": one for name, one in self.model.state_dict().items()} | self.rest
 
     def predict(self, rows: Rows) -> NDArray[Any] | list[list[str]]:
-        """Return the class of each row.
+        """Return the class, or the number, of each row.
 
         Args:
             rows: N texts for a model of texts; a frame (polars, pandas), a mapping of columns or a list of mappings for
                 one of tables; for one of points also numbers (N, num_features).
 
         Returns:
-            (N,) names; for multilabel a list of names for each row.
+            (N,) names; for multilabel a list of names for each row; for regression numbers (N,) float64, NaN for a row
+            that can't be read.
 
         Raises:
             UserError: a column is missing, or rows are of another kind.
         """
-        found = self.predictions(torch.from_numpy(self._probs(rows)))["prediction"]
-        if self.spec.task == "multilabel":
+        task, scores = self._task_and_scores(rows)
+        found = task.predictions(scores)["prediction"]
+        if isinstance(found.dtype, pl.List):
             return found.to_list()
-        return np.array(found.to_list(), dtype=object)
+        return found.to_numpy() if found.dtype.is_numeric() else np.array(found.to_list(), dtype=object)
 
     def predict_proba(self, rows: Rows) -> NDArray[np.float32]:
-        """Return probabilities (N, num_classes) float32, in the order of `classes`; see `predict` for rows."""
-        return self.of_every_class(torch.from_numpy(self._probs(rows))).numpy()
+        """Return probabilities (N, num_classes) float32, in the order of `classes`; see `predict` for rows.
 
-    def of_every_class(self, probs: Tensor) -> Tensor:
-        """Return probabilities (N, num_classes) from those of `probs_of_frame`."""
-        return torch.stack([1 - probs, probs], dim=1) if self.spec.task == "binary" else probs
+        Raises:
+            UserError: numbers are predicted, which have none.
+        """
+        if not isinstance(self.known_task, Classification):
+            raise UserError("This model predicts numbers, so there are no classes with probabilities: predict_interval")
+        task, scores = self._task_and_scores(rows)
+        assert isinstance(task, Classification)
+        found: NDArray[np.float32] = task.of_every_class(scores).numpy()
+        return found
+
+    def predict_interval(self, rows: Rows) -> NDArray[np.float64]:
+        """Return low and high (N, 2) float64 of each row, between which nine of ten new numbers are; see `predict`.
+
+        Raises:
+            UserError: classes are predicted, or validation rows were too few for intervals.
+        """
+        if not isinstance(self.known_task, Regression):
+            raise UserError("This model predicts classes, which have probabilities and no intervals: predict_proba")
+        task, scores = self._task_and_scores(rows)
+        found = task.predictions(scores)
+        if "low" not in found.columns:
+            raise UserError(
+                f"This model has no intervals: they are read off validation rows, and there were {task.num_validation}."  # type: ignore[attr-defined]
+            )
+        return found.select("low", "high").cast(pl.Float64).to_numpy()
 
     def explain(self, rows: Rows, num: int = 10) -> list[list[Reason]]:
         """Return what has moved each prediction, the strongest first.
 
         For a perceptron the parts of all features and of the bias add up to the logit of the predicted class (of
-        several classes: to how far it is above the mean logit); for an MLP they are a first-order estimate.
+        several classes: to how far it is above the mean logit), or to the number, with the mean of the training rows;
+        for an MLP they are a first-order estimate.
 
         Args:
             rows: see `predict`.
@@ -99,88 +162,64 @@ class SavedModel:
 
         Returns:
             For each row (name, part): words or n-grams of a text, ``column = value`` of a table. A positive part
-            speaks for the predicted class, a negative one against it.
+            speaks for the predicted class, a negative one against it; of numbers they are in the units of the label.
         """
         return [row for frame in self.slices(self.frame_of(rows)) for row in self.explained(frame, "rows", num)[1]]
 
     def explained(self, frame: pl.DataFrame, where: str, num: int) -> tuple[Tensor, list[list[Reason]]]:
-        """Return probabilities and reasons of rows as read from a file; see `probs_of_frame` and `explain`."""
+        """Return scores and reasons of rows as read from a file; see `scores_of_frame` and `explain`."""
         features = self.encode_frame(frame, where)
-        probs = self.probs_of(features)
-        preds = decide(probs, self.spec.task, self.threshold)
-        found = reasons(self.model, features, preds, frame, self._known_encoder, num, self.temperature)
-        return probs, found
+        scores = self.scores_of(features)
+        return scores, reasons(self.model, features, scores, self.known_task, frame, self._known_encoder, num)
 
     def encode(self, rows: Rows) -> Features:
         """Return the features of N rows: what the model itself, or an exported one, takes."""
         return self.encode_frame(self.frame_of(rows), "rows")
 
-    def probs_of_frame(self, frame: pl.DataFrame, where: str) -> Tensor:
-        """Return probabilities, (N,) of the second class for binary, (N, num_classes) otherwise; NaN where none are.
+    def scores_of_frame(self, frame: pl.DataFrame, where: str) -> Tensor:
+        """Return what the task makes of outputs: probabilities or numbers, NaN where a row has none.
 
         Args:
             frame: rows as read from a file.
             where: that file, for messages.
+
+        Returns:
+            (N,) probabilities of the second class for binary, (N, num_classes) for other classes; (N,) numbers.
         """
-        return self.probs_of(self.encode_frame(frame, where))
+        return self.scores_of(self.encode_frame(frame, where))
 
     def encode_frame(self, frame: pl.DataFrame, where: str) -> Features:
         """Return the features of rows as read from a file; ``where`` is that file, for messages."""
         return self._known_encoder.encode(frame, self.columns, where)
 
-    def predictions(self, probs: Tensor) -> pl.DataFrame:
-        """Return what is predicted, and how probable that is.
-
-        Args:
-            probs: of N rows, as `probs_of_frame` gives them.
-
-        Returns:
-            ``prediction`` and ``probability``: a name and a number a row; for multilabel lists of them; null where
-            probabilities are NaN.
-        """
-        decided = decide(probs, self.spec.task, self.threshold)
-        names = pl.Series("prediction", self.classes, dtype=pl.String)
-        if self.spec.task == "multilabel":
-            rows, labels = decided.numpy().nonzero()
-            found = pl.DataFrame(
-                {"row": rows, "prediction": names.gather(labels), "probability": probs.numpy()[rows, labels]}
-            )
-            lists = found.group_by("row", maintain_order=True).agg(pl.all())
-            every = pl.DataFrame({"row": np.arange(len(probs)), "known": ~probs.isnan().any(dim=1).numpy()})
-            every = every.join(lists, on="row", how="left", maintain_order="left")
-            return every.select(
-                pl.when("known").then(pl.col(name).fill_null([])) for name in ("prediction", "probability")
-            )
-        if self.spec.task == "binary":
-            probability = torch.where(decided.bool(), probs, 1 - probs)
-        else:
-            probability = probs.gather(1, decided.unsqueeze(1)).squeeze(1)  # (N, 1) -> (N,)
-        frame = pl.DataFrame({"prediction": names.gather(decided.numpy()), "probability": probability.numpy()})
-        known = pl.col("probability").is_not_nan()
-        return frame.with_columns(pl.when(known).then(pl.all()))
+    def predictions(self, scores: Tensor) -> pl.DataFrame:
+        """Return what is predicted of N rows, and how sure it is; see `rosenblatt.tasks.task.Task.predictions`."""
+        return self.known_task.predictions(scores)
 
     @property
     def _known_encoder(self) -> Encoder:
         if self.encoder is None:
             raise UserError(
-                "This model can't read rows: the data module that it was trained with has no encoder. Give it one (see "
-                "rosenblatt.data.module.DataModule), or use `.model` on features of your own."
+                "This model can't read rows: the data module that it was trained with has no encoder. Write it "
+                "(docs/bring_your_own.md), predict a split (python scripts/predict.py run=RUN split=test), or use "
+                "`.model` on features of your own."
             )
         return self.encoder
 
     @torch.inference_mode()
-    def probs_of(self, features: Features) -> Tensor:
-        """Return probabilities of N rows of features; see `probs_of_frame`."""
-        logits: Tensor = self.model.eval()(features)
-        return to_probs(logits if self.temperature == 1 else logits / self.temperature, self.spec.task)
+    def scores_of(self, features: Features) -> Tensor:
+        """Return scores of N rows of features; see `scores_of_frame`."""
+        outputs: Tensor = self.model.eval()(features)
+        return self.known_task.scores(outputs)
 
-    def _probs(self, rows: Rows) -> NDArray[np.float32]:
-        parts = [self.probs_of_frame(frame, "rows").numpy() for frame in self.slices(self.frame_of(rows))]
-        return np.concatenate(parts)
+    def _task_and_scores(self, rows: Rows) -> tuple[Task, Tensor]:
+        task, frame = self.known_task, self.frame_of(rows)
+        return task, torch.cat([self.scores_of_frame(one, "rows") for one in self.slices(frame)])
 
     def slices(self, frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
         """Yield the rows of a frame, as many at a time as can be encoded without filling the memory; once at least."""
-        size = CHUNK if self.spec.bags else max(1, min(CHUNK, MAX_DENSE // self.spec.num_features))
+        bags, num_features = self.sizes.get("bags", False), self.sizes.get("num_features", 1)
+        size = CHUNK if bags else max(1, min(CHUNK, MAX_DENSE // num_features))
         for start in range(0, max(frame.height, 1), size):
             yield frame[start : start + size]
 

@@ -11,7 +11,9 @@ from torch import Tensor, nn
 
 from rosenblatt.data.encoder import Encoder
 from rosenblatt.data.features import Features
-from rosenblatt.show.influence import contributions
+from rosenblatt.show.influence import contributions, parts_of
+from rosenblatt.tasks.classification import Classification
+from rosenblatt.tasks.task import Task
 
 Reason: TypeAlias = tuple[str, float]
 
@@ -19,25 +21,29 @@ Reason: TypeAlias = tuple[str, float]
 def reasons(
     model: nn.Module,
     features: Features,
-    preds: Tensor,
+    scores: Tensor,
+    task: Task,
     frame: pl.DataFrame,
     encoder: Encoder,
     num: int,
-    temperature: float = 1.0,
 ) -> list[list[Reason]]:
     """Return the strongest parts of each prediction; see `rosenblatt.saved.model.SavedModel.explain`.
 
     Args:
-        model: maps features to logits.
+        model: maps features to outputs.
         features: of N rows.
-        preds: (N,) class numbers, or (N, num_labels) of 0 and 1.
+        scores: of the same rows, see `rosenblatt.tasks.task.Task.scores`.
+        task: what outputs mean.
         frame: the rows, for the values of columns.
         encoder: has made the features.
         num: reasons a row, at most.
-        temperature: that logits are divided by.
     """
-    ids, parts, offsets = contributions(model, features, preds)
-    parts /= temperature
+    if isinstance(task, Classification):
+        ids, parts, offsets = contributions(model, features, task.decide(scores))
+        parts /= task.temperature
+    else:
+        ids, parts, offsets = parts_of(model, features, lambda outputs: outputs.sum())
+        parts *= task.scale
     columns = encoder.column_of
     if columns is None:
         known = np.unique(ids)

@@ -12,10 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from rosenblatt.data.features import Features
-from rosenblatt.show.figures.curves import learning_curves
 from rosenblatt.show.figures.kinds import Drawing
 from rosenblatt.show.inside import looked_at
-from rosenblatt.show.metrics import parted
 from rosenblatt.show.pool import FigurePool, Ordered, told
 from rosenblatt.show.tensorboard import (
     log_figure,
@@ -27,6 +25,7 @@ from rosenblatt.show.tensorboard import (
 )
 from rosenblatt.tasks.examination import OneAgainstRest
 
+ITS_OWN = ("roc", "precision_recall")  # what TensorBoard has a tab of curves for, itself
 MAX_WAITING = 40  # figures, before training waits for them
 
 
@@ -60,7 +59,6 @@ class LiveFigures(pl.Callback):
         pair_of: outputs (N, num_outputs) and target of a batch, from what ``validation_step`` returns and the batch; or
             ``None``.
         graph: a model and features of a row or more, to draw its layers with.
-        monitor: metric that decides which epoch is the best.
 
     Attributes:
         seconds: that all this has kept training waiting.
@@ -74,7 +72,6 @@ class LiveFigures(pl.Callback):
         examine: Examine | None = None,
         pair_of: Callable[[Any, Any], tuple[Tensor, Tensor] | None] = lambda returned, batch: None,
         graph: tuple[nn.Module, Features] | None = None,
-        monitor: str = "val/loss",
     ) -> None:
         self.pool = pool
         self.epochs = epochs
@@ -82,7 +79,6 @@ class LiveFigures(pl.Callback):
         self.examine = examine
         self.pair_of = pair_of
         self.graph = graph
-        self.monitor = monitor
         self.seconds = 0.0
         self._ended = False
         self._pairs: list[tuple[Tensor, Tensor]] = []
@@ -120,7 +116,7 @@ class LiveFigures(pl.Callback):
         """Show what the model makes of validation."""
         pairs, self._pairs = self._pairs, []
         writers = writers_of(trainer)
-        if self.examine is None or not pairs or not writers:
+        if self.examine is None or not pairs or not writers or trainer.state.fn != "fit":
             return
         with self._timed(), told("figures"):
             step = trainer.global_step - 1  # where Lightning puts the scalars of the epoch
@@ -128,7 +124,11 @@ class LiveFigures(pl.Callback):
             found = self.examine(outputs.float(), target, f"epoch {trainer.current_epoch + 1}")
             for writer in writers:
                 log_pr_curves(writer, "val", found.questions, step)
-            self._order(writers, {f"val/{name}": one for name, one in found.figures.items()}, step)
+            for name, one in found.figures.items():
+                if name not in ITS_OWN and not isinstance(one, str):
+                    ordered = self.pool.order(one)
+                    self._waiting += [(writer, f"val/{name}", step, ordered) for writer in writers]
+            self._deliver(MAX_WAITING)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Note that there is an epoch to show; its training metrics are there only once it has ended."""
@@ -157,15 +157,6 @@ class LiveFigures(pl.Callback):
                 log_histograms(writer, pl_module, step)
                 if epoch == 1:
                     log_layout(writer, self.epochs[1])
-            curves = learning_curves(self.epochs, self.monitor)
-            drawing = curves if isinstance(curves, str) else Drawing(curves, f"up to epoch {epoch}")
-            self._order(writers, {"val/learning_curves": drawing}, step)
-
-    def _order(self, writers: Sequence[Any], figures: Mapping[str, Drawing | str], step: int) -> None:
-        self._deliver(MAX_WAITING)
-        for tag, one in figures.items():
-            ordered = self.pool.order(one)
-            self._waiting += [(writer, tag, step, ordered) for writer in writers if not isinstance(ordered, str)]
 
     def _deliver(self, at_most: int = 0) -> None:
         """Log figures in their order, waiting for them until no more than some are left."""

@@ -86,7 +86,7 @@ def log_outcome(
 def log_layout(writer: SummaryWriter, keys: Iterable[str]) -> None:
     """Put the metrics that both training and validation have into one chart each, under "Custom Scalars"."""
     tags: dict[str, list[str]] = {}
-    for key in keys:
+    for key in sorted(keys, key=parted):
         split, name = parted(key)
         if split in ("train", "val"):
             tags.setdefault(name, []).append(f"^{re.escape(key)}$")
@@ -147,7 +147,7 @@ def log_embeddings(writer: SummaryWriter, tag: str, names: Sequence[str], vector
 
 def log_graph(writer: SummaryWriter, model: nn.Module, features: Features) -> None:
     """Add the graph of a model: its layers, in the order in which rows pass through them."""
-    _file_of(writer).add_event(Event(graph_def=graph_of(model, features).SerializeToString()))
+    _file_of(writer).add_event(Event(graph_def=graph_of(model, features).SerializeToString(deterministic=True)))
 
 
 def _file_of(writer: SummaryWriter) -> Any:

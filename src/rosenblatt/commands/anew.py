@@ -1,0 +1,103 @@
+"""A run built anew from what it was started with: for data and modules that are not in its model folder."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import lightning.pytorch as pl
+from hydra.errors import ConfigCompositionException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from rosenblatt.cli.earlier import with_earlier
+from rosenblatt.cli.messages import unknown_key
+from rosenblatt.cli.project import foreign, loader
+from rosenblatt.cli.schema import checked
+from rosenblatt.cli.values import plain
+from rosenblatt.cli.words import in_quotes, opened
+from rosenblatt.commands.parts import Parts, make_parts
+from rosenblatt.data.fingerprint import differences
+from rosenblatt.errors import UserError, first_line
+from rosenblatt.loop.random_state import random_state, set_random_state
+from rosenblatt.saved.folder import run_of
+from rosenblatt.saved.model import SavedModel
+
+log = logging.getLogger(__name__)
+
+
+def built_anew(folder: Path, saved: SavedModel) -> Parts:
+    """Build data, model, task and module of a run as they were, with the weights of its model folder.
+
+    Nothing of ``config.yaml`` is called: settings are composed from the project's ``configs/`` and the words that the
+    run was started with, under the checks that ``resume=`` has.
+
+    Args:
+        folder: of the model.
+        saved: what was read from it.
+
+    Raises:
+        UserError: the words are not there, or name code that is not the project's; data or weights are others.
+    """
+    run = run_of(folder)
+    if not (run / "overrides.yaml").is_file():
+        raise UserError(
+            f"run={run}: this model needs its data built anew, from what the run was started with; there is no "
+            "overrides.yaml. Give the folder of the run, not a copy of its model/ alone."
+        )
+    config = _composed(run)
+    pl.seed_everything(config.seed, verbose=False)
+    parts = make_parts(config)
+    state = random_state()
+    parts.data.prepare_data()
+    parts.data.setup("fit")
+    set_random_state(state)  # as training measures: whoever draws splits in setup draws the same
+    _check_data(run, parts)
+    try:
+        parts.module.load_state_dict(saved.state)
+    except RuntimeError as error:
+        raise UserError(
+            f"run={run}: its weights are not those of the module that its settings make: {first_line(error)}"
+        ) from None
+    return parts
+
+
+def _composed(run: Path) -> DictConfig:
+    words = [opened(word) for word in with_earlier([f"resume={in_quotes(run)}"]) if not _is_of_call(word)]
+    while True:
+        try:
+            every = loader().load_configuration("train", words, RunMode.RUN)
+            break
+        except ConfigCompositionException as error:  # a setting that no YAML file names, and a class takes
+            key = unknown_key(error)
+            if key is None or not any(word.startswith(f"{key}=") for word in words):
+                raise
+            words = [f"++{word}" if word.startswith(f"{key}=") else word for word in words]
+    config = OmegaConf.masked_copy(every, [str(key) for key in every if key not in ("hydra", "logger")])
+    OmegaConf.set_struct(config, False)
+    config.logger = {}  # of no use here, and it may lead into the run folder
+    config = checked(config, "train")
+    if target := foreign(plain(config), []):
+        raise UserError(
+            f"run={run}: the arguments in its overrides.yaml would call {target!r}, which no file of configs/ names for "
+            "that. If the run is yours, name it in one."
+        )
+    return config
+
+
+def _is_of_call(word: str) -> bool:
+    return word.startswith(("resume=", "hydra.run.dir="))
+
+
+def _check_data(run: Path, parts: Parts) -> None:
+    """Raise a `UserError` where the data say that they are others than those of training."""
+    digest, path = getattr(parts.data, "digest", None), run / "data.json"
+    if not callable(digest) or not path.is_file():
+        return
+    now, before = json.loads(json.dumps(digest())), json.loads(path.read_text(encoding="utf-8"))
+    if before != now:
+        lines = differences(before, now) if isinstance(before, dict) and isinstance(now, dict) else []
+        raise UserError(
+            f"run={run}: the data are not those that the run was started with{': ' if lines else ''}{'; '.join(lines)}."
+        )

@@ -1,0 +1,21 @@
+"""Which classes a model folder may be made of where a command reads it: those that the project's own YAML files name."""
+
+from __future__ import annotations
+
+import pkgutil
+from typing import Any
+
+from rosenblatt.cli.project import targets
+
+
+def of_project(role: str, name: str) -> Any:
+    """Return the class that the project's own YAML files name in a role; see `rosenblatt.saved.known`."""
+    known = targets()
+    if role == "encoder":  # which no YAML file names: it stands beside the data module
+        module, _, short = name.rpartition(".")
+        if module not in {target.rpartition(".")[0] for target in known.get("data", ())}:
+            return None
+        found = getattr(pkgutil.resolve_name(module), short, None)
+        return found if isinstance(found, type) and found.__module__ == module and hasattr(found, "encode") else None
+    named = [one for one in known.get(role, ()) if one == name or ("." not in name and one.endswith(f".{name}"))]
+    return pkgutil.resolve_name(named[0]) if named else None
