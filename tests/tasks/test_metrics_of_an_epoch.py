@@ -9,6 +9,7 @@ import weakref
 
 import pytest
 import torch
+import torchmetrics as tm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -19,8 +20,9 @@ from rosenblatt.tasks.binary import Binary
 from rosenblatt.tasks.epoch import EpochMetrics
 from rosenblatt.tasks.multiclass import Multiclass
 from rosenblatt.tasks.multilabel import Multilabel
+from rosenblatt.tasks.regression import scaled_by
 
-pytestmark = ONE_SIDED
+pytestmark = [ONE_SIDED, pytest.mark.filterwarnings("ignore:Metric `SpearmanCorrcoef` will save all:UserWarning")]
 
 
 class Kept(list[Tensor]):
@@ -111,9 +113,27 @@ def feed(metrics, task, logits, target, rows, size=3):
         metrics.update(logits[batch], target[batch], task.loss()(logits[batch], target[batch]))
 
 
+def split_of_any(kind, seed, num_rows):
+    """A split, of numbers too; each third task has metrics of somebody's own."""
+    if kind == "regression":
+        target = torch.randn(num_rows, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) * 7 + 1e9
+        task, outputs = scaled_by(target), torch.linspace(-1, 1, num_rows).unsqueeze(1)
+    else:
+        task, outputs, target = split(kind, seed, num_rows)
+    return task.with_metrics(own_metrics(kind)) if seed % 3 == 0 else task, outputs, target
+
+
+def own_metrics(kind):
+    """By name, one that counts and one that keeps rows."""
+    if kind == "regression":
+        return {"mape": tm.MeanAbsolutePercentageError(), "spearman": tm.SpearmanCorrCoef()}
+    many = {"num_labels" if kind == "multilabel" else "num_classes": 4} if kind != "binary" else {}
+    return {"mcc": tm.MatthewsCorrCoef(kind, **many), "roc": tm.AUROC(kind, **many)}
+
+
 @settings(max_examples=60, deadline=None)
 @given(
-    kind=st.sampled_from(TASKS),
+    kind=st.sampled_from([*TASKS, "regression"]),
     seed=st.integers(0, 2**31),
     batches=st.integers(0, 12),
     ranking=st.booleans(),
@@ -121,9 +141,9 @@ def feed(metrics, task, logits, target, rows, size=3):
     used=st.booleans(),
 )
 def test_an_epoch_that_is_cut_in_two_gives_the_very_same_bits(kind, seed, batches, ranking, per_class, used):
-    # A flush comes after 14 batches of binary and 4 of the others: cuts fall before, on and after one.
-    task, logits, target = split(kind, seed, num_rows=60)
-    cut = 3 * batches + (12 if kind == "binary" else 0)
+    # A flush comes after 14 batches of one output and 4 of the others: cuts fall before, on and after one.
+    task, logits, target = split_of_any(kind, seed, num_rows=60)
+    cut = 3 * batches + (12 if task.num_outputs == 1 else 0)
     whole, first, second = (EpochMetrics(task, "val", ranking, per_class) for _ in range(3))
     if used:  # by then torchmetrics has found which metrics share their counts
         feed(second, task, logits, target, range(60))
@@ -140,9 +160,9 @@ def test_an_epoch_that_is_cut_in_two_gives_the_very_same_bits(kind, seed, batche
     assert repr(second.compute()) == repr(whole.compute())  # as text, since NaN equals nothing
 
 
-@pytest.mark.parametrize("kind", TASKS)
+@pytest.mark.parametrize("kind", [*TASKS, "regression"])
 def test_progress_once_taken_stays_as_it_is(kind):
-    task, logits, target = split(kind, 18, num_rows=60)
+    task, logits, target = split_of_any(kind, 18, num_rows=60)
     results, one = [], EpochMetrics(task)
     feed(one, task, logits, target, range(48))
     state = one.progress()

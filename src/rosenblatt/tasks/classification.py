@@ -235,20 +235,28 @@ class ClassLoss(nn.Module):
         self.register_buffer("class_weights", task.weights(class_weights), persistent=False)
 
 
-def check_logits(outputs: Any, target: Any, num_outputs: int, dims: int, what: str) -> None:
-    """Raise a `UserError` unless outputs are logits (N, num_outputs), and target has as many rows.
+def check_logits(outputs: Any, target: Any, num_outputs: int, num_values: int, dims: int, what: str) -> None:
+    """Raise a `UserError` unless outputs are logits (N, num_outputs), and target has N rows of class numbers.
 
     Args:
         outputs: of a batch.
         target: of the same batch.
         num_outputs: that there are to be.
+        num_values: that a target may have, from 0 on.
         dims: of the target, 1 or 2.
         what: the target in words, for the message.
     """
     if isinstance(outputs, Tensor) and isinstance(target, Tensor) and outputs.ndim == 2:
         wanted = (len(outputs), num_outputs)
         if outputs.shape == wanted and target.shape == wanted[:dims]:
-            return
+            wrong = ~((target >= 0) & (target < num_values) & (target == target.long()))
+            if not wrong.any():
+                return
+            raise UserError(
+                f"data: expected a target of whole numbers from 0 to {num_values - 1}, since there are {what}; row "
+                f"{int(wrong.nonzero()[0, 0]) + 1} of a batch has {target[wrong][0]}. Number classes from 0, or say "
+                "what is to be predicted: task=..."
+            )
     shape = "(N,)" if dims == 1 else f"(N, {num_outputs})"
     raise UserError(
         f"model: expected outputs (N, {num_outputs}) and a target {shape} for {what}; got outputs {shape_of(outputs)} "

@@ -203,7 +203,7 @@ def _told(name: str) -> Iterator[None]:
     """Tell of what a metric of somebody's own can't take, or gives that is no number."""
     try:
         yield
-    except (RuntimeError, TypeError, ValueError) as error:
+    except Exception as error:
         raise UserError(
             f"metrics.{name}: it can't be computed of these scores and targets: {first_line(error)}. Metrics get "
             "probabilities (N,) or (N, num_classes), or numbers (N,), and compute one number."

@@ -51,7 +51,7 @@ class Multilabel(Classification):
 
     def check(self, outputs: Any, target: Any) -> None:
         """Raise a `UserError` unless outputs and target have a column for each label."""
-        check_logits(outputs, target, len(self.classes), 2, f"{len(self.classes)} labels, each 0 or 1")
+        check_logits(outputs, target, len(self.classes), 2, 2, f"{len(self.classes)} labels, each there or not")
 
     def own_metrics(self, ranking: bool, per_class: bool) -> tuple[dict[str, Metric], dict[str, Metric]]:
         """Return the share of rows that are all right, micro F1, what the top label is, and means over labels."""

@@ -125,6 +125,10 @@ class Regression(Task):
         found["r2"] = R2(self.mean)
         return found, {}
 
+    def with_metrics(self, metrics: Mapping[str, Metric]) -> Regression:
+        """Return the task with metrics of somebody's own, which get numbers in 64 bits and keep them so."""
+        return super().with_metrics({name: metric.clone().set_dtype(torch.float64) for name, metric in metrics.items()})
+
     def scores(self, outputs: Tensor) -> Tensor:
         """Return numbers (N,) float64 in the target's units."""
         return outputs.flatten().double() * self.scale + self.mean
