@@ -15,7 +15,6 @@ from lightning.pytorch.profilers import PassThroughProfiler, SimpleProfiler
 from omegaconf import DictConfig
 
 from rosenblatt.cli.build import build, build_each
-from rosenblatt.loop.progress import NoProfiler
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 CHOICES = sorted((path.parent.name, path.stem) for path in CONFIGS.glob("*/*.yaml"))
