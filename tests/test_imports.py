@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src" / "rosenblatt").rglob("*.py"))
 FLOORS = ("commands", "sweeps", "saved", "show", "cli", "text", "table", "data", "tasks", "loop", "run")  # top down
 TIES = {  # against the floors, to be cut
-    "saved -> perceptron", "table -> text",
+    "table -> text",
 }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 
 class Blobs(Dataset):
-    """Pictures (1, 6, 6) that are bright in one of three corners; noise is drawn at each look where they are to train on."""
+    """Pictures (1, 6, 6) that are bright in one of three corners; those to train on get new noise at each look."""
 
     def __init__(self, num: int, seed: int, noisy: bool) -> None:
         generator = torch.Generator().manual_seed(seed)
@@ -208,7 +208,7 @@ class Silent(Squeeze):
 
 
 class ByHand(pl.LightningModule):
-    """Manual optimization, ``save_hyperparameters``, torchmetrics as attributes, dict batches, names without a slash."""
+    """Manual optimization, hyperparameters that are saved, torchmetrics as attributes, names without a slash."""
 
     def __init__(self, optimizer, width: int = 8) -> None:
         super().__init__()

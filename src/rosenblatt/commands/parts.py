@@ -132,7 +132,7 @@ def make_model(config: DictConfig, sizes: Mapping[str, Any], said: Task | str | 
         said: the task, as far as it is known.
 
     Raises:
-        UserError: it needs a number of outputs that nobody knows.
+        UserError: it needs a size that nobody knows, or is no module.
     """
     num_outputs: int | None = None
     if isinstance(said, Task):
@@ -140,11 +140,6 @@ def make_model(config: DictConfig, sizes: Mapping[str, Any], said: Task | str | 
     elif said in ("binary", "regression"):
         num_outputs = 1
     known = {} if num_outputs is None else {"num_outputs": num_outputs}
-    if not known and "num_outputs" in names(config.model) and "num_outputs" not in config.model:
-        raise UserError(
-            "model.num_outputs: the model asks for it, and nobody says how many classes there are. Give the data "
-            "module a task (docs/bring_your_own.md), or say model.num_outputs=4."
-        )
     model = build("model", config.model, **sizes, **known)
     if not isinstance(model, nn.Module):
         raise UserError(

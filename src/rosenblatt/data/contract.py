@@ -56,7 +56,10 @@ def loader_of(data: pl.LightningDataModule, split: str) -> Any | None:
     own = getattr(data, "batches", None)
     if callable(own):
         return own(split)
-    return None if split == "train" else getattr(data, LOADERS[split])() or None
+    if split == "train":
+        return None
+    loader = getattr(data, LOADERS[split])()
+    return None if loader is None or loader == [] else loader
 
 
 def sizes_of(data: pl.LightningDataModule) -> dict[str, Any]:
