@@ -152,8 +152,8 @@ def test_a_label_that_the_model_does_not_know_is_named(
     [
         (["run=nothing"], "run=nothing: expected the folder of a run"),
         ([], "run is not set"),
-        (["run=run", "mistakes=many"], "mistakes: expected a whole number; got 'many'"),
-        (["run=run", "mistakes=-1"], "mistakes: expected a number of at least 0; got -1"),
+        (["run=run", "mistakes=many"], "mistakes: expected a whole number of at least 0; got 'many'"),
+        (["run=run", "mistakes=-1"], "mistakes: expected a whole number of at least 0; got -1"),
         (["run=run", "data.tset=x.csv"], "Did you mean 'data.test'?"),
         (["run=run", "data.test=none.csv"], "none.csv: no such file"),
         (["run=run", "accelerator=quantum"], "trainer: "),

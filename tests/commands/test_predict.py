@@ -168,7 +168,7 @@ def test_a_pipe_that_is_closed_is_no_traceback(run: Path) -> None:
         (("input=wrong.csv", "output=x.csv"), "error: text_column=text: no such column in wrong.csv"),
         (("input=reviews.csv", "encoding=utf-9"), "error: encoding=utf-9"),
         (("input=twice.csv", "output=x.csv"), "it has a column 'prediction' already"),
-        (("text=x", "explain=often"), "explain: expected true or false or a whole number; got 'often'"),
+        (("text=x", "explain=often"), "explain: expected true or false or a whole number of at least 0; got 'often'"),
         (("text=x", "probabilites=true"), "Did you mean 'probabilities'?"),
         (("input=empty.csv",), "empty.csv: the file is empty"),
     ],
