@@ -31,7 +31,9 @@ def card(saved: SavedModel, metrics: Mapping[str, Any], data: Mapping[str, Any],
     """
     spec = saved.spec
     last = list(data)[-1]
-    figures = [f"| {row.title} | {row.values[-1]} | {row.interval} | {row.baseline} |" for row in metric_rows(metrics)]
+    figures = [
+        f"| {row.title} | {row.values[0]} | {row.interval} | {row.baseline} |" for row in metric_rows(metrics, [last])
+    ]
     splits = [f"| {split} | {one['rows']:,} | `{one['digest']}` |" for split, one in data.items()]
     example = EXAMPLES.get(type(saved.encoder).__name__, "rows")
     limits = _limits(saved, metrics, data)
