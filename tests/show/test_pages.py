@@ -10,6 +10,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from rosenblatt.show.report.page import inline
+from rosenblatt.show.report.run_page import RunPage
 from rosenblatt.tasks.titles import TITLES, interval, shown
 from shown_runs import trained
 
@@ -98,6 +99,64 @@ def test_a_figure_takes_the_colours_of_the_page():
     assert "currentColor" in part
     assert 'aria-label="a &#34;label&#34;"' in part
     ET.fromstring(part)
+
+
+def test_a_module_without_classes_rows_and_figures_has_a_page_too():
+    metrics = {"train_loss": 0.5, "val_loss": 0.6, "test/loss": 0.7, "test/<own>": float("nan"), "epochs": 3}
+    content = RunPage("a", "somebody's autoencoder", metrics).html()
+    tree = ET.fromstring(content.removeprefix("<!DOCTYPE html>\n"))
+    check_alone(content, tree)
+    rows = {row[0]: row[1:] for row in rows_of(tree)}
+    assert rows["loss"] == ["0.5000", "0.6000", "0.7000", "", "-"]
+    assert rows["<own>"] == ["-", "-", "nan", "", "-"]
+    headings = [heading.text for heading in tree.iter(f"{HTML}h2")]
+    assert headings == ["Metrics", "How to repeat it"]
+
+
+def test_mistakes_in_numbers_are_shown_with_their_errors():
+    mistakes = [{"row": 7, "true": 5.0, "prediction": 7.5, "error": 2.5, "content": "rooms=3"}]
+    content = RunPage("a", "prices", {"test/loss": 0.7}, mistakes=mistakes, mistakes_title="Largest errors").html()
+    tree = ET.fromstring(content.removeprefix("<!DOCTYPE html>\n"))
+    assert rows_of(tree)[2:4] == [
+        ["row", "true", "predicted", "error", "content"],
+        ["7", "5.0000", "7.5000", "2.5000", "rooms=3"],
+    ]
+
+
+def rows():
+    found = [
+        Row(Trial(0, {"lr": "0.1", "model": HOSTILE}), "done", {"val/loss": 0.5, "seconds": 1.0}, {}, 1, ["000"]),
+        Row(Trial(1, {"lr": "0.01", "model": "mlp"}), "failed", {}, {}, 0, ["001"], reason=HOSTILE),
+    ]
+    ranked(found, ["val/loss"])
+    return found
+
+
+def test_a_sweep_is_one_file_that_is_whole():
+    svg = (trained("points") / "figures" / "confusion.svg").read_text()
+    content = sweep_page(
+        name="first", rows=rows(), objectives=["val/loss"], svg=svg, failures=[("lr=0.01", HOSTILE)],
+        winner_command="python train.py lr=0.1", command="python train.py -m lr=0.1,0.01",
+    )  # fmt: skip
+    tree = ET.fromstring(content.removeprefix("<!DOCTYPE html>\n"))
+    check_alone(content, tree)
+    assert rows_of(tree)[1][:4] == ["1", "0.1", HOSTILE, "0.5000"]
+    assert "python train.py -m lr=0.1,0.01" in content
+
+
+def test_a_sweep_without_a_result_has_a_page_too():
+    failed = rows()[1:]
+    content = sweep_page(
+        name="first",
+        rows=failed,
+        objectives=["val/loss"],
+        svg="",
+        failures=[],
+        winner_command=None,
+        command="c",
+    )
+    check_alone(content, ET.fromstring(content.removeprefix("<!DOCTYPE html>\n")))
+    assert "No trial is done." in content
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
