@@ -12,7 +12,6 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -106,8 +105,13 @@ def train(program: Callable[..., Outcome]) -> Callable[..., Outcome]:
 
 @pytest.fixture
 def sweep(program: Callable[..., Outcome]) -> Callable[..., Outcome]:
-    """``python train.py ...``, with nothing added."""
-    return partial(program, "train.py")
+    """``python train.py -m ...``; pictures only where they are asked for."""
+
+    def without_figures(*words: str) -> Outcome:
+        added = () if any(word.startswith("figures") for word in words) else ("figures=none",)
+        return program("train.py", *words, *added)
+
+    return without_figures
 
 
 @pytest.fixture

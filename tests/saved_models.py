@@ -18,16 +18,24 @@ from conftest import dense_of
 from perceptron.models import MLP, Perceptron
 from rosenblatt.data.columns import Columns
 from rosenblatt.data.encoder import Encoder
-from rosenblatt.data.features import Bags, DataSpec, Task
+from rosenblatt.data.features import Bags
 from rosenblatt.data.labels import rows_of_class
 from rosenblatt.data.points import PointEncoder
-from rosenblatt.saved.model import SavedModel
+from rosenblatt.saved import folder as model_folder
+from rosenblatt.saved.known import given, path_of
+from rosenblatt.saved.model import Origin, SavedModel
 from rosenblatt.table.encoder import TableEncoder
+from rosenblatt.tasks.binary import Binary
+from rosenblatt.tasks.multiclass import Multiclass
+from rosenblatt.tasks.multilabel import Multilabel
+from rosenblatt.tasks.regression import Regression
+from rosenblatt.tasks.task import Task
 from rosenblatt.text.encoder import TextEncoder
 from rosenblatt.text.sparse import BagLinear
 
 CLASSES = {"binary": ("no", "yes"), "multiclass": ("café", "red, wine", "tea"), "multilabel": ("a b", "c", "d")}
-THRESHOLDS: dict[str, Any] = {"binary": 0.375, "multiclass": 0.5, "multilabel": [0.25, 0.5, 0.625]}
+THRESHOLDS: dict[str, Any] = {"binary": 0.375, "multiclass": 0.5, "multilabel": (0.25, 0.5, 0.625)}
+NUMBERS = {"mean": 1234.5, "std": 67.25, "radius": 90.5, "num_validation": 450}
 WORDS = ["good", "Bad", "film", "isn't", "пьеса", "<br />", ",", "!", "7th", "naïve", "so", "好", "a", "the"]
 NUM_ROWS = 250
 
@@ -50,22 +58,36 @@ def table(num: int = NUM_ROWS, seed: int = 0, codes: int = 0) -> pl.DataFrame:
     return frame.with_columns(pl.Series("code", [f"c{i % codes}" for i in range(num)])) if codes else frame
 
 
+def task_of(name: str, **settings: Any) -> Task:
+    """A task with facts that are none of the usual ones."""
+    if name == "regression":
+        return Regression(num_rows=NUM_ROWS, **NUMBERS | settings)
+    classes = CLASSES[name]
+    kind = {"binary": Binary, "multiclass": Multiclass, "multilabel": Multilabel}[name]
+    counts = tuple(range(100, 100 + len(classes)))
+    usual = {"class_counts": counts, "threshold": THRESHOLDS[name], "temperature": 1.75}
+    return kind(classes, num_rows=NUM_ROWS, **usual | settings)
+
+
 def saved_model(
-    encoder: Encoder | None, bags: bool, task: Task, make: type[nn.Module] = Perceptron, **settings: Any
+    encoder: Encoder | None, bags: bool, task: str, make: type[nn.Module] = Perceptron, **settings: Any
 ) -> SavedModel:
     """A model on what an encoder gives, with settings that are none of the usual ones."""
-    columns = settings.pop("columns", Columns())
     num_features = settings.pop("num_features", None) or encoder.num_features
-    classes = CLASSES[task]
     arguments = {"hidden": [5, 4], "activation": "tanh", "dropout": 0.5} if make is MLP else {}
-    spec = DataSpec(num_features, bags, task, classes, tuple(range(100, 100 + len(classes))), NUM_ROWS)
-    model = make(num_features, spec.num_outputs, bags, **arguments)
+    means = task_of(task)
+    model = make(num_features, means.num_outputs, bags, **arguments)
     generator = torch.Generator().manual_seed(0)
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.3, generator=generator)
-    chosen = {"threshold": THRESHOLDS[task], "temperature": 1.75, "batch_size": 7}
-    loss = {"class_weights": "balanced", "label_smoothing": 0.125}
-    return SavedModel(model.eval(), spec, encoder, columns, arguments, **chosen | {"loss": loss} | settings)
+    usual = {"batch_size": 7, "sizes": {"num_features": num_features, "bags": bags}}
+    usual["loss"] = {} if task == "regression" else {"class_weights": "balanced", "label_smoothing": 0.125}
+    return SavedModel(model.eval(), means, encoder, Origin(path_of(make), arguments), **usual | settings)
+
+
+def read(folder: Path, *classes: type) -> SavedModel:
+    """Read a model folder; the project's own models are known."""
+    return model_folder.read(folder, [given([Perceptron, MLP, *classes])])
 
 
 def text_encoder(**settings: Any) -> TextEncoder:
@@ -75,19 +97,19 @@ def text_encoder(**settings: Any) -> TextEncoder:
     return encoder
 
 
-def texts(task: Task = "binary", make: type[nn.Module] = Perceptron, **settings: Any) -> SavedModel:
+def texts(task: str = "binary", make: type[nn.Module] = Perceptron, **settings: Any) -> SavedModel:
     """A model of texts; settings are those of the encoder."""
     return saved_model(text_encoder(**settings), True, task, make, columns=Columns(text=("text",)))
 
 
-def rows(task: Task = "binary", make: type[nn.Module] = Perceptron, codes: int = 0) -> SavedModel:
+def rows(task: str = "binary", make: type[nn.Module] = Perceptron, codes: int = 0) -> SavedModel:
     """A model of `table`, dense or, with more than a thousand codes, on bags."""
     encoder = TableEncoder(bins=2)
     encoder.fit_transform(table(max(NUM_ROWS, codes), codes=codes))
     return saved_model(encoder, codes > 0, task, make)
 
 
-def points(task: Task = "binary", make: type[nn.Module] = Perceptron) -> SavedModel:
+def points(task: str = "binary", make: type[nn.Module] = Perceptron) -> SavedModel:
     """A model of points in the plane."""
     return saved_model(PointEncoder(2), False, task, make)
 
@@ -102,7 +124,8 @@ KINDS: dict[str, Callable[..., SavedModel]] = {
     "table of bags": partial(rows, codes=CODES),
     "points": points,
 }
-TASKS: tuple[Task, ...] = ("binary", "multiclass", "multilabel")
+TASKS = ("binary", "multiclass", "multilabel", "regression")
+OF_CLASSES = TASKS[:3]
 
 
 def new_rows(kind: str) -> pl.DataFrame:
@@ -119,7 +142,9 @@ def new_rows(kind: str) -> pl.DataFrame:
 def dense_features(saved: SavedModel, frame: pl.DataFrame) -> np.ndarray:
     """(N, num_features) in float64."""
     features = saved.encoder.encode(frame, saved.columns, "rows")
-    return (dense_of(features, saved.spec.num_features) if isinstance(features, Bags) else features).double().numpy()
+    return (
+        (dense_of(features, saved.sizes["num_features"]) if isinstance(features, Bags) else features).double().numpy()
+    )
 
 
 def layers_of(saved: SavedModel) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -133,21 +158,23 @@ def layers_of(saved: SavedModel) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def plain_logits(saved: SavedModel, frame: pl.DataFrame) -> np.ndarray:
-    """(N, num_outputs), divided by the temperature, by arithmetic on dense arrays alone."""
+    """(N, num_outputs) by arithmetic on dense arrays alone: divided by the temperature, or in the units of the label."""
     values = dense_features(saved, frame)
     for number, (weight, bias) in enumerate(layers_of(saved)):
         values = (np.tanh(values) if number else values) @ weight + bias
-    return values / saved.temperature
+    if saved.task.name == "regression":
+        return values * NUMBERS["std"] + NUMBERS["mean"]
+    return values / saved.task.temperature
 
 
 def plain_probs(saved: SavedModel, frame: pl.DataFrame) -> np.ndarray:
     """(N, num_classes), of `plain_logits`."""
     values = plain_logits(saved, frame)
-    if saved.spec.task == "multiclass":
+    if saved.task.name == "multiclass":
         shares = np.exp(values - values.max(axis=1, keepdims=True))
         return shares / shares.sum(axis=1, keepdims=True)
     probs = 1 / (1 + np.exp(-values))
-    return np.hstack([1 - probs, probs]) if saved.spec.task == "binary" else probs
+    return np.hstack([1 - probs, probs]) if saved.task.name == "binary" else probs
 
 
 def correct(folder: Path, **changes: Any) -> None:

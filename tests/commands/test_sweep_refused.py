@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from conftest import SMALL
-from swept import FIRST, GRID, SEARCH, runs
+from swept import FIRST, GRID, SEARCH, runs, swept_grid
 
 
 def test_data_that_have_changed_are_refused(sweep, reviews):
@@ -28,7 +28,7 @@ def test_a_configuration_file_that_is_broken_is_told_with_its_place(sweep, confi
 
 
 def test_another_sweep_under_the_same_name_is_refused_with_the_difference(sweep):
-    sweep(*GRID)
+    swept_grid()
     before = {path: path.stat().st_mtime_ns for path in FIRST.rglob("*") if ".locks" not in path.parts}
     for words, message in (
         ((*GRID[:-2], "lr=0.1,0.02", "sweep.name=first"), "lr was 0.1|0.01, and is 0.1|0.02 now"),
@@ -44,7 +44,7 @@ def test_another_sweep_under_the_same_name_is_refused_with_the_difference(sweep)
 
 
 def test_files_that_were_edited_refuse_the_sweep_where_its_jobs_would_be_others(sweep, configs):
-    words = (*GRID, f"--config-path={configs}")
+    words = ("-m", f"--config-path={configs}", *GRID[1:])
     sgd = configs / "optimizer" / "sgd.yaml"
     sweep(*words)
     sgd.write_text(sgd.read_text() + "# a comment\n")
@@ -68,13 +68,9 @@ def test_a_sweep_of_an_earlier_version_is_told(sweep):
 BAD = [
     (("-m",), "nothing varies"),
     (("-m", "lr=0.1"), "nothing varies"),
-    (("-m", "lr=0.1,0.2", "sweep.seeds=0"), "sweep.seeds: expected at least 1; got 0."),
-    (("-m", "lr=0.1,0.2", "sweep.name=a/b"), "sweep.name=a/b: expected letters"),
     (("-m", "lr=0.1,0.2", "sweep.objective=val/los"), "Did you mean 'val/loss'?"),
     (("-m", "lr=0.1,0.2", "sweep.objective=val/p_at_1"), "got 'val/p_at_1'"),
     (("-m", "lr=0.1,0.2", "sweep.objective=test/acc"), "The winner is, once. Take val/acc."),
-    (("-m", "lr=0.1,0.2", "sweep.objective=[]"), "expected a metric, such as val/loss"),
-    (("-m", "lr=0.1,0.2", "sweep.max_failures=-1"), "sweep.max_failures: expected null or at least 0"),
     (("-m", "lr=0.1,0.2", "sweep.seeds=1,2"), "settings of the sweep itself do not vary"),
     (("-m", "lr=interval(0.1,1)"), "an interval has no end of values"),
     (("-m", "lr=0.1,0.2", "seed=1,2", "sweep.seeds=2"), "it varies already"),
@@ -82,19 +78,16 @@ BAD = [
     (("-m", "optimizer=adam,sdg"), "optimizer=sdg: no such choice. Did you mean 'sgd'?"),
     (("-m", "sweep=optuna", "lr=interval(1,1)"), "expected a range from a number to a larger one"),
     (("-m", "sweep=optuna", "lr=tag(log,interval(0,1))"), "with log a range begins above 0"),
-    (("-m", "sweep=optuna", "lr=interval(0.1,1)", "sweep.sampler=tep"), "Did you mean 'tpe'?"),
-    (("-m", "sweep=optuna", "lr=interval(0.1,1)", "sweep.pruner=medium"), "Did you mean 'median'?"),
-    (("-m", "sweep=optuna", "lr=interval(0.1,1)", "sweep.trials=0"), "sweep.trials: expected at least 1; got 0."),
     (("-m", "sweep=optuna", "+sweep.space={lr: 0.1}"), "sweep.space.lr=0.1: expected what varies"),
     (("-m", "sweep=optuna", "+sweep.space={lr: intervall(1)}"), "sweep.space"),
-    (("-m", "sweep=optuna", "lr=interval(0.1,1)", "sweep.storage=sqlite:////no/x.db"), "give that, too"),
     (("-m", "sweep=optuna", "lr=interval(0.1,1)", "sweep.storage=sqlite:////no/x.db", "sweep.name=a"), "can't be"),
     (("-m", "sweep=grid,optuna", "lr=1,2"), "settings of the sweep itself do not vary"),
     (("-m", "lr=1,2", "seed=abc"), "seed: expected a whole number from 0"),
-    (("-m", "sweep=optuna", "lr=interval(0.1,1)", "sweep.pruner=median", "sweep.objective=epochs"), "of each epoch"),
-    (("-m", "sweep=optuna", "lr=interval(0.1,1)", "sweep.retry_failed=true"), "Give it more sweep.trials"),
     (("-m", "lr=0.1,0.2", "hydra/launcher=submitit_slurm"), "hydra/launcher: it can't start jobs"),
     (("-m", "sweep=grids", "lr=1,2"), "sweep=grids: no such choice"),
+    (("-m", "lr=loguniform(1e-3,1e-1)"), "there is no loguniform(...). Did you mean tag(log,interval(1e-3,1e-1))?"),
+    (("-m", "sweep=optuna", "lr=intervall(0.1,1)"), "there is no intervall(...). Did you mean interval(...)?"),
+    (("-m", "lr=0.1,0.2", "+hydra.sweeper.params={lr: 1}"), "hydra.sweeper.params: not read here."),
     (("-m", "lr=0.1,0.2", "sweep.trials=3"), "sweep.trials: no such setting here; sweep=optuna has it."),
     (("-m", "lr=0.1,0.2", "resume=logs/sweeps/first"), "resume=... goes on with one run"),
 ]  # fmt: skip

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from foreign import CASES, Training
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from tensorboard.util.tensor_util import make_ndarray
-from test_checkpoints import assert_same
 
-from rosenblatt.loop.checkpoints import Checkpoints
+from fitting import assert_same
+from foreign import CASES, Bare, Counter, Training
+from rosenblatt.loop.checkpoints import Checkpoints, read
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -84,21 +84,6 @@ def test_what_can_not_be_gone_through_again_is_told_at_the_start(tmp_path, caplo
     Training("workers that live on", tmp_path / "workers")
     (line,) = told()
     assert "persistent_workers=True" in line
-
-
-def test_workers_that_live_on_see_the_rows_in_the_same_order(tmp_path, monkeypatch):
-    seen: list[list[float]] = []
-    monkeypatch.setattr(
-        pl.Callback, "on_train_batch_start", lambda self, trainer, module, batch, *_: seen[-1].append(batch[0].sum())
-    )
-    with monkeypatch.context() as patch:
-        copying = Copying(patch, tmp_path / "killed")
-        seen.append([])
-        Training("workers that live on", tmp_path / "ours", noise=False)
-    for copy in copying.copies[:-1]:
-        seen.append([])
-        Training("workers that live on", copy, noise=False)
-        assert seen[-1] == seen[0][-len(seen[-1]) :], copy.name
 
 
 def test_a_state_that_no_checkpoint_can_hold_is_left_out_with_a_word(tmp_path, caplog, monkeypatch):

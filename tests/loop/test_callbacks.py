@@ -16,7 +16,6 @@ from torch.nn import functional as F
 from fitting import NUM_BATCHES, QUIET, Poison, batches, fit
 from rosenblatt.errors import UserError
 from rosenblatt.loop import progress as under_test
-from rosenblatt.loop.measures import Measures
 from rosenblatt.loop.progress import TrainingProgress
 
 pytestmark = QUIET
@@ -118,6 +117,6 @@ def test_an_exception_takes_the_bar_away():
     file = io.StringIO()
     progress = TrainingProgress(Console(force_terminal=True, file=file, width=80))
     with pytest.raises(UserError):
-        fit(progress, Poison(1), Measures("val/loss"))
+        fit(progress, Poison(1))
     assert progress.bar is None
     assert file.getvalue().count("\x1b[?25l") == file.getvalue().count("\x1b[?25h") == 1

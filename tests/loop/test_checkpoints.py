@@ -14,7 +14,7 @@ import torch
 from lightning.pytorch.loggers.logger import DummyLogger
 from torch.optim import lr_scheduler
 
-from fitting import QUIET, batches
+from fitting import QUIET, assert_same, batches
 from perceptron.classifier import Classifier
 from perceptron.models import MLP
 from rosenblatt.data.batches import Batches
@@ -110,22 +110,6 @@ class Fitting:
             "best score": self.saving.best_score,
             "position": (self.trainer.global_step, self.trainer.current_epoch, self.trainer.fit_loop.total_batch_idx),
         }
-
-
-def assert_same(ours: Any, theirs: Any, where: str = "") -> None:
-    """Equal to the bit, in dicts, lists and tensors."""
-    if isinstance(ours, torch.Tensor):
-        assert torch.equal(ours, theirs), where
-    elif isinstance(ours, dict):
-        assert ours.keys() == theirs.keys(), where
-        for key, value in ours.items():
-            assert_same(value, theirs[key], f"{where} {key}")
-    elif isinstance(ours, list | tuple):
-        assert len(ours) == len(theirs), (where, ours, theirs)
-        for number, (one, other) in enumerate(zip(ours, theirs, strict=True)):
-            assert_same(one, other, f"{where} {number}")
-    else:
-        assert ours == theirs or (ours != ours and theirs != theirs), (where, ours, theirs)
 
 
 plateau = partial(lr_scheduler.ReduceLROnPlateau, factor=0.5, patience=0, threshold=0.2)

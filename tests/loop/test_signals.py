@@ -8,7 +8,6 @@ import pytest
 
 from fitting import NUM_BATCHES, QUIET, Poison, fit
 from rosenblatt.errors import UserError
-from rosenblatt.loop.measures import Measures
 from rosenblatt.loop.signals import StopOnCtrlC
 
 pytestmark = QUIET
@@ -103,7 +102,7 @@ def test_the_signal_is_given_back_after_training_and_after_a_failure(before):
     assert (fit(stop).global_step, stop.pressed) == (3 * NUM_BATCHES, False)
     assert before.is_back
     with pytest.raises(UserError):
-        fit(StopOnCtrlC(), Poison(0), Measures("val/loss"))
+        fit(StopOnCtrlC(), Poison(0))
     assert before.is_back
 
 

@@ -23,7 +23,7 @@ from rosenblatt.saved import export as exporting
 from rosenblatt.saved.export import SUFFIXES, TOLERANCE, PlainBagLinear, export, inputs_of, largest_difference
 from rosenblatt.saved.model import SavedModel
 from rosenblatt.text.sparse import BagLinear
-from saved_models import KINDS, TASKS, plain_logits, plain_probs, points, table, texts
+from saved_models import KINDS, NUMBERS, TASKS, plain_logits, plain_probs, points, table, task_of, texts
 
 pytestmark = [
     # What newer versions of the exporters may say of their own doings; the command ignores it, too.
@@ -60,7 +60,7 @@ def runner(path: Path, format: str) -> Callable[..., tuple[np.ndarray, np.ndarra
 
         def run(*inputs):
             feed = dict(zip(names, (one.numpy() for one in inputs), strict=True))
-            return tuple(session.run(["logits", "probabilities"], feed))
+            return tuple(session.run([one.name for one in session.get_outputs()], feed))
 
         return run
     program = torch.export.load(path).module()
@@ -98,34 +98,41 @@ def exported(request, tmp_path_factory) -> ExportedModel:
 def test_logits_and_probabilities_are_those_of_the_model_for_any_number_of_rows(exported, num):
     frame = rows_of(exported.kind)[:num]
     logits, probs = exported.run(*inputs_of(exported.saved.encode(frame)))
+    if exported.saved.task.name == "regression":
+        assert (logits.shape, logits.dtype, probs.dtype) == ((num, 1), np.float32, np.float64)
+        expected = plain_logits(exported.saved, frame)[:, 0]
+        assert np.abs(probs - expected).max(initial=0) < TOLERANCE * NUMBERS["std"]
+        np.testing.assert_allclose(logits[:, 0] * NUMBERS["std"] + NUMBERS["mean"], probs, rtol=1e-6)
+        return
     assert logits.dtype == probs.dtype == np.float32
     np.testing.assert_allclose(logits, plain_logits(exported.saved, frame), atol=1e-4, rtol=1e-4)
     expected = plain_probs(exported.saved, frame)
-    expected = expected[:, 1] if exported.saved.spec.task == "binary" else expected
+    expected = expected[:, 1] if exported.saved.task.name == "binary" else expected
     assert probs.shape == expected.shape
     assert np.abs(probs - expected).max(initial=0) < TOLERANCE
 
 
 def test_rows_of_which_nothing_is_known_are_no_exception(exported):
-    spec = exported.saved.spec
-    nothing = exported.saved.encode([""] * 5) if spec.bags else torch.zeros(5, spec.num_features)
+    saved = exported.saved
+    nothing = saved.encode([""] * 5) if saved.sizes["bags"] else torch.zeros(5, saved.sizes["num_features"])
     _, probs = exported.run(*inputs_of(nothing))
-    np.testing.assert_allclose(probs, exported.saved.probs_of(nothing).numpy(), atol=TOLERANCE)
+    np.testing.assert_allclose(probs, saved.scores_of(nothing).numpy(), atol=TOLERANCE * saved.task.scale)
 
 
 def test_inputs_and_outputs_are_those_that_are_documented(exported):
-    spec = exported.saved.spec
-    names = ["ids", "weights", "offsets"] if spec.bags else ["features"]
+    sizes, task = exported.saved.sizes, exported.saved.task
+    names = ["ids", "weights", "offsets"] if sizes["bags"] else ["features"]
     assert len(inputs_of(exported.saved.encode(rows_of(exported.kind)[:3]))) == len(names)
     if exported.format == "onnx":
         session = pytest.importorskip("onnxruntime").InferenceSession(str(exported.path))
-        types = ["tensor(int64)", "tensor(float)", "tensor(int64)"] if spec.bags else ["tensor(float)"]
+        types = ["tensor(int64)", "tensor(float)", "tensor(int64)"] if sizes["bags"] else ["tensor(float)"]
         assert [(one.name, one.type) for one in session.get_inputs()] == list(zip(names, types, strict=True))
-        assert [one.name for one in session.get_outputs()] == ["logits", "probabilities"]
+        results = ["outputs", "predictions"] if task.name == "regression" else ["logits", "probabilities"]
+        assert [one.name for one in session.get_outputs()] == results
         for one in (*session.get_inputs(), *session.get_outputs()):
             assert not isinstance(one.shape[0], int), f"{one.name} has a fixed number of rows"
-        assert session.get_outputs()[0].shape[1:] == [spec.num_outputs]
-        assert spec.bags or session.get_inputs()[0].shape[1:] == [spec.num_features]
+        assert session.get_outputs()[0].shape[1:] == [task.num_outputs]
+        assert sizes["bags"] or session.get_inputs()[0].shape[1:] == [sizes["num_features"]]
 
 
 def test_the_difference_is_measured_and_is_small(exported):
@@ -135,10 +142,13 @@ def test_the_difference_is_measured_and_is_small(exported):
 
 def test_a_difference_is_found(exported, monkeypatch):
     features = exported.saved.encode(rows_of(exported.kind))
-    monkeypatch.setattr(exported.saved, "temperature", exported.saved.temperature * 1.01)
-    expected, (_, found) = exported.saved.probs_of(features).numpy(), exported.run(*inputs_of(features))
+    name = exported.saved.task.name
+    changed = {"std": NUMBERS["std"] * 1.01} if name == "regression" else {"temperature": 1.75 * 1.01}
+    monkeypatch.setattr(exported.saved, "task", task_of(name, **changed))
+    expected, (_, found) = exported.saved.scores_of(features).numpy(), exported.run(*inputs_of(features))
     difference = largest_difference(exported.saved, exported.path, exported.format, features)
-    assert difference == pytest.approx(np.abs(expected - found).max(), abs=1e-7)
+    scale = exported.saved.task.scale
+    assert difference == pytest.approx(np.abs(expected - found).max() / scale, abs=1e-7)
     assert difference > TOLERANCE
 
 
@@ -172,7 +182,7 @@ def test_probabilities_of_another_shape_are_refused(tmp_path):
 @pytest.mark.parametrize("format", SUFFIXES)
 def test_a_vocabulary_of_one_word_can_be_exported(tmp_path, format):
     one = made(tmp_path, format, "words", texts(max_features=1))
-    assert one.saved.spec.num_features == 1
+    assert one.saved.sizes["num_features"] == 1
     features = one.saved.encode(rows_of("words"))
     assert largest_difference(one.saved, one.path, format, features) < TOLERANCE
 

@@ -13,17 +13,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from perceptron.models import MLP
+from perceptron.models import MLP, Perceptron
 from rosenblatt.errors import UserError
-from rosenblatt.saved.folder import read, write
+from rosenblatt.saved import folder as model_folder
+from rosenblatt.saved.folder import write
+from rosenblatt.saved.known import path_of
 from rosenblatt.saved.refusal import ModelRefused
-from saved_models import CODES, KINDS, correct, new_rows, points, rows, texts, write_json
+from saved_models import CODES, KINDS, correct, new_rows, points, read, rows, texts, write_json
 
 Place = tuple[str | int, ...]
 MODELS = {
     "words": lambda: texts("multilabel"),
     "table": lambda: rows("multiclass", MLP),
     "points": lambda: points("binary"),
+    "numbers": lambda: points("regression"),
 }
 
 
@@ -76,7 +79,7 @@ def refused(folder: Path, kind: str, content: Any) -> bool:
         again = json.loads((folder.parent / "again" / "model.json").read_text())
         for key in set(again) - {"files", "sha256", "rosenblatt"}:
             assert again[key] == content[key]
-        for frame in (new_rows(kind), []):
+        for frame in (new_rows("points" if kind == "numbers" else kind), []):
             with suppress(UserError):  # a column has another name now
                 found.predict(frame)
         return False
@@ -102,7 +105,7 @@ BAD = [
 
 @huge
 @pytest.mark.parametrize("number", range(len(BAD)))
-@pytest.mark.parametrize("kind", ["words", "table"])
+@pytest.mark.parametrize("kind", ["words", "table", "numbers"])
 def test_a_wrong_value_anywhere_is_refused_or_does_no_harm(folders, contents, kind, number):
     found = [
         refused(folders[kind], kind, changed(contents[kind], place, BAD[number])) for place in places(contents[kind])
@@ -127,10 +130,13 @@ def test_any_value_anywhere_is_refused_or_does_no_harm(folders, contents, kind, 
     refused(folders[kind], kind, changed(contents[kind], place, data.draw(NAMES_AND_VALUES)))
 
 
+FREE = ("loss", "sizes")  # of which each may be there or not
+
+
 @pytest.mark.parametrize("kind", MODELS)
 def test_a_key_that_is_missing_is_refused(folders, contents, kind):
     for place in places(contents[kind]):
-        if place and isinstance(place[-1], str) and place[:2] != ("model", "arguments") and place[0] != "loss":
+        if place and isinstance(place[-1], str) and place[:2] != ("model", "arguments") and place[0] not in FREE:
             content = copy.deepcopy(contents[kind])
             inner = content
             for key in place[:-1]:
@@ -157,36 +163,47 @@ def test_sizes_of_files_that_are_none_are_refused(folders, contents, kind, facts
 
 
 NAMES = [
-    "os.system",
-    "torch.nn.Linear",
-    "perceptron.models.MLP",
-    "eval",
-    "__import__",
-    "\x1b[2J",
-    "MLP ",
-    "PointEncoder",
-]
+    "os.system", "torch.nn.Linear", "perceptron.models", "perceptron.models.MLP.forward", "eval", "__import__",
+    "\x1b[2J", "perceptron.models.MLP ", "PointEncoder", "builtins.exec", "../MLP",
+]  # fmt: skip
 ARGUMENTS = [
     {"_target_": "os.system", "command": "true"}, {"_target_": "os.system"}, {"hidden": {"_target_": "os.system"}},
-    {"num_features": 2}, {"bags": True}, {"self": 1}, {"args": [1]}, {"kwargs": {}}, {"\x1b[2J": 1},
+    {"hidden": [{"_target_": "os.system", "command": "true"}]}, {"_args_": [1]}, {"_partial_": True},
+    {"num_features": 3}, {"bags": True}, {"self": 1}, {"args": [1]}, {"kwargs": {}}, {"\x1b[2J": 1},
     {"activation": "Tanh"}, {"activation": "os.system"}, {"hidden": "5"}, {"hidden": [5.0]}, {"hidden": [0]},
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("part", ["model", "encoder"])
 def test_code_can_not_be_named(folders, contents, part):
-    folder, content = folders["points"], contents["points"]
-    for name in [*NAMES, "TextEncoder" if part == "model" else "Perceptron"]:
+    folder, content, key = folders["points"], contents["points"], {"model": "_target_", "encoder": "name"}[part]
+    for name in NAMES if part == "model" else [*NAMES, "perceptron.models.Perceptron"]:
         if (part, name) != ("encoder", "PointEncoder"):
-            assert refused(folder, "points", content | {part: content[part] | {"name": name}}), name
-            with pytest.raises(ModelRefused, match=r"model\.json: .* is none of .*add it to .*\.registry"):
+            assert refused(folder, "points", content | {part: content[part] | {key: name}}), name
+            with pytest.raises(
+                ModelRefused, match=r"model\.json: .* that is known here.*rosenblatt\.load\(run, classes=\["
+            ):
                 read(folder)
     for arguments in ARGUMENTS:
-        name = {"model": "MLP", "encoder": "PointEncoder"}[part]
+        name = {"model": path_of(MLP), "encoder": "PointEncoder"}[part]
         more = {} if part == "model" or "num_features" in arguments else {"num_features": 2}
-        facts = content[part] | {"name": name, "arguments": arguments | more}
-        if (part, arguments) != ("encoder", {"num_features": 2}):
-            assert refused(folder, "points", content | {part: facts}), arguments
+        facts = content[part] | {key: name, "arguments": arguments | more}
+        assert refused(folder, "points", content | {part: facts}), arguments
+
+
+def test_a_class_that_is_known_in_one_role_is_not_in_another(folders, contents):
+    """A find is asked for the role; a data module of the project is no model."""
+    asked = []
+
+    def find(role, name):
+        asked.append((role, name))
+        return Perceptron if role == "module" else None
+
+    facts = contents["points"]["model"] | {"_target_": "plain.Conv"}
+    write_json(folders["points"], contents["points"] | {"model": facts})
+    with pytest.raises(ModelRefused, match=r"'plain\.Conv' is no model that is known here.*classes=\[Conv\]"):
+        model_folder.read(folders["points"], [find])
+    assert asked == [("model", "plain.Conv")]
 
 
 TEXTS = {

@@ -13,9 +13,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from rosenblatt.saved.folder import MAX_JSON, read, write
+from perceptron.models import MLP
+from rosenblatt.saved.folder import MAX_JSON, write
+from rosenblatt.saved.known import path_of
 from rosenblatt.saved.refusal import ModelRefused
-from saved_models import CODES, KINDS, correct, new_rows, points, rows, texts, write_json
+from saved_models import CODES, KINDS, correct, new_rows, points, read, rows, texts, write_json
 
 VOCABULARY = "vocabulary.parquet"
 SCHEMA = {"symbol": pl.String, "prefix": pl.Int32, "last": pl.Int32, "weight": pl.Float32}
@@ -213,20 +215,24 @@ def test_rows_that_only_a_few_bytes_stand_for_take_no_memory(folder, row_group_s
 
 
 SIZES = {
-    "features": {"num_features": 10**12},
-    "all that can be said": {"num_features": 2**53 - 1},
-    "hidden": {"model": {"name": "MLP", "arguments": {"hidden": [10**9, 10**9]}}},
-    "hidden beyond 64 bits": {"model": {"name": "MLP", "arguments": {"hidden": [10**10, 10**10]}}},
-    "hidden beyond all bits": {"model": {"name": "MLP", "arguments": {"hidden": [10**40]}}},
-    "layers": {"model": {"name": "MLP", "arguments": {"hidden": [1] * 200_000}}},
-    "classes": {"task": "multilabel", "classes": [f"{k}" for k in range(10**5)], "class_counts": [1] * 10**5},
+    "features": ("sizes", {"num_features": 10**12}),
+    "all that can be said": ("sizes", {"num_features": 2**53 - 1}),
+    "hidden": ("model", {"_target_": path_of(MLP), "arguments": {"hidden": [10**9, 10**9]}}),
+    "hidden beyond 64 bits": ("model", {"_target_": path_of(MLP), "arguments": {"hidden": [10**10, 10**10]}}),
+    "hidden beyond all bits": ("model", {"_target_": path_of(MLP), "arguments": {"hidden": [10**40]}}),
+    "layers": ("model", {"_target_": path_of(MLP), "arguments": {"hidden": [1] * 200_000}}),
+    "classes": (
+        "task",
+        {"name": "multilabel", "classes": [f"{k}" for k in range(10**5)], "class_counts": [1] * 10**5},
+    ),
 }
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_sizes_that_are_only_said_take_no_memory(tmp_path, size):
     write(points(), tmp_path, "card")
-    write_json(tmp_path, description(tmp_path) | SIZES[size])
+    content, (part, said) = description(tmp_path), SIZES[size]
+    write_json(tmp_path, content | {part: content[part] | said})
     with little_memory(), pytest.raises(ModelRefused):
         read(tmp_path)
 

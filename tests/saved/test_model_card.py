@@ -11,8 +11,9 @@ from perceptron.models import MLP
 from rosenblatt.data.points import PointEncoder
 from rosenblatt.saved.card import card
 from rosenblatt.saved.model import SavedModel
+from rosenblatt.tasks.multiclass import Multiclass
 from rosenblatt.tasks.titles import TITLES
-from saved_models import CLASSES, KINDS, TASKS, points, rows, saved_model, texts
+from saved_models import CLASSES, KINDS, OF_CLASSES, points, rows, saved_model, texts
 
 DATA = {
     "train": {"rows": 12_345, "digest": "0123abcd"},
@@ -51,7 +52,7 @@ def table_of(text: str) -> list[list[str]]:
     return cells[2:]
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", OF_CLASSES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_says_what_the_model_is_and_knows(kind, task):
     saved = KINDS[kind](task, MLP)
@@ -59,7 +60,7 @@ def test_it_says_what_the_model_is_and_knows(kind, task):
     assert text.startswith("# Model card\n")
     assert text.endswith("\n")
     num_parameters = sum(one.numel() for one in saved.model.parameters())
-    assert f"MLP with {num_parameters:,} parameters on {saved.spec.num_features:,} features: {task}, " in text
+    assert f"MLP with {num_parameters:,} parameters on {saved.sizes['num_features']:,} features: {task}, " in text
     for name in CLASSES[task]:
         assert repr(name) in text
     assert [line for line in text.splitlines() if line.startswith("#")] == [
@@ -73,7 +74,7 @@ def test_figures_are_those_of_the_last_split_with_their_intervals_and_the_majori
         ["loss", "0.3142", "-"], ["accuracy", "0.8765", "0.5432"], ["F1", "0.5000", "-"], ["precision", "0.0000", "-"],
     ]  # fmt: skip
     assert [[float(end) for end in row[2].split("-") if end] for row in found] == [[], [0.851, 0.899], [0.4, 0.6], []]
-    of_val = card(texts(), METRICS, {split: DATA[split] for split in ("train", "val")}, SETTINGS)
+    of_val = of(texts(), {name: value for name, value in METRICS.items() if not name.startswith("test/")})
     assert table_of(section(of_val, "Measured on val")) == [
         ["accuracy", "1.0000", "", "-"], ["avg. precision", "0.1111", "", "-"],
     ]  # fmt: skip
@@ -97,16 +98,50 @@ def test_the_data_are_named_by_rows_and_digest():
         (texts(), '["a text", "another one"]'),
         (points(), '{"x1": [3.0], "x2": [2.0]}'),
         (rows(), "frame_with_the_same_columns"),
-        (saved_model(None, False, "binary", num_features=3), "rows"),
+        (points("regression"), '{"x1": [3.0], "x2": [2.0]}'),
+        (saved_model(None, False, "binary", num_features=3), None),
     ],
-    ids=["texts", "points", "table", "no encoder"],
+    ids=["texts", "points", "table", "numbers", "no encoder"],
 )
 def test_the_program_in_it_runs(saved, example, monkeypatch):
     [program] = re.findall(r"```python\n(.*?)```", of(saved), re.DOTALL)
-    assert f"model.predict({example})" in program
-    if example.startswith(("[", "{")):
-        monkeypatch.setattr("rosenblatt.load", lambda folder: saved)
+    assert (f"model.predict({example})" in program) == (example is not None)
+    if example != "frame_with_the_same_columns":
+        monkeypatch.setattr("rosenblatt.load", lambda folder, classes=(): saved)
         exec(program, {})
+
+
+def test_a_model_that_is_not_installed_is_imported_and_given(monkeypatch):
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: ())
+    text = of(points())
+    assert "from perceptron.models import Perceptron\n" in text
+    assert 'rosenblatt.load("this folder", classes=[Perceptron])' in text
+
+
+def test_a_model_of_numbers_says_how_wide_its_intervals_are():
+    metrics = {
+        "test/rmse": 50.5,
+        "test/rmse_low": 45.0,
+        "test/rmse_high": 56.0,
+        "test/baseline_rmse": 67.0,
+        "test/inside": 0.911,
+    }
+    text = of(points("regression"), metrics)
+    assert "on 2 features: regression, mean 1234.5, standard deviation 67.25." in text
+    assert "| | | 95 % | mean of train |" in text
+    assert any(
+        row[1].startswith("50.5") and row[3].startswith("67") for row in table_of(section(text, "Measured on test"))
+    )
+    assert "- intervals: 90% within ± 90.5; of test 91.1% are" in text
+    assert "classes" not in section(text, "Limits")
+
+
+def test_a_module_without_a_task_has_a_card_too():
+    saved = points()
+    saved.task, saved.encoder = None, None
+    text = of(saved, {"test/loss": 0.5}, {})
+    assert "# Model card\n\nPerceptron with 3 parameters on 2 features.\n" in text
+    assert table_of(section(text, "Measured on test")) == [["loss", "0.5000", "", "-"]]
 
 
 def test_settings_are_those_that_make_the_model():
@@ -136,13 +171,13 @@ def test_limits_are_told_where_they_hold_and_only_there():
 
 def test_classes_with_few_rows_are_named():
     saved = saved_model(PointEncoder(2), False, "multiclass")
-    saved.spec = type(saved.spec)(2, False, "multiclass", ("a", "b", "c"), (9, 10, 0), 19)
+    saved.task = Multiclass(("a", "b", "c"), num_rows=19, class_counts=(9, 10, 0))
     assert "Fewer than ten training rows were of 'a', 'c'." in limits_of(saved)
 
 
 def test_many_classes_are_counted():
     names = tuple(f"class {k}" for k in range(800))
     saved = points("multiclass")
-    saved.spec = type(saved.spec)(2, False, "multiclass", names, (50,) * 800, 40_000)
+    saved.task = Multiclass(names, num_rows=40_000, class_counts=(50,) * 800)
     assert "800 classes ('class 0', " in of(saved)
     assert "and 788 more" in of(saved)

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
+import lightning.pytorch as pl
 import numpy as np
-import polars as pl
+import polars
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 import rosenblatt
+from conftest import ROOT
 from perceptron.models import MLP, Perceptron
 from rosenblatt.data.columns import Columns
 from rosenblatt.data.points import PointEncoder
 from rosenblatt.errors import UserError
 from rosenblatt.saved import folder as model_folder
-from rosenblatt.saved.folder import read, write
+from rosenblatt.saved import known
+from rosenblatt.saved.folder import write
+from rosenblatt.saved.known import path_of
+from rosenblatt.saved.model import Origin, SavedModel
 from rosenblatt.saved.refusal import ModelRefused
-from rosenblatt.saved.registry import ENCODERS, MODELS
-from saved_models import KINDS, TASKS, new_rows, points, saved_model, texts
+from saved_models import KINDS, OF_CLASSES, TASKS, new_rows, points, read, saved_model, task_of, texts, write_json
 
 posix = pytest.mark.skipif(os.name == "nt", reason="has no such rights")
 
@@ -43,10 +52,11 @@ def test_a_model_is_read_back_to_the_last_bit(folder, kind, make, task):
     saved, frame = KINDS[kind](task, make), new_rows(kind)
     write(saved, folder, "card")
     found = read(folder)
-    assert found.predict_proba(frame).tobytes() == saved.predict_proba(frame).tobytes()
+    same = "predict_interval" if task == "regression" else "predict_proba"
+    assert getattr(found, same)(frame).tobytes() == getattr(saved, same)(frame).tobytes()
     assert list(found.predict(frame)) == list(saved.predict(frame))
     assert found.explain(frame[:5]) == saved.explain(frame[:5])
-    for name in ("spec", "columns", "threshold", "temperature", "loss", "batch_size", "model_arguments"):
+    for name in ("task", "columns", "sizes", "origin", "loss", "metrics", "batch_size"):
         assert getattr(found, name) == getattr(saved, name), name
     assert type(found.model) is make
     assert not found.model.training
@@ -71,7 +81,7 @@ def test_a_model_without_an_encoder_is_read_back_and_says_that_it_reads_no_rows(
     write(saved, folder, "card")
     found, features = read(folder), torch.randn(4, 3)
     assert found.encoder is None
-    assert torch.equal(found.probs_of(features), saved.probs_of(features))
+    assert torch.equal(found.scores_of(features), saved.scores_of(features))
     for rows in ([[1.0, 2.0, 3.0]], ["a text"], []):
         with pytest.raises(UserError, match="This model can't read rows"):
             found.predict(rows)
@@ -89,7 +99,7 @@ def test_the_files_are_those_that_are_documented_and_none_is_a_pickle(folder, ki
     strict = json.loads((folder / "model.json").read_text(encoding="utf-8"), parse_constant=pytest.fail)
     assert set(strict["files"]) == {"weights.safetensors"} | vocabulary
     if vocabulary:
-        assert pl.read_parquet(folder / "vocabulary.parquet").columns == ["symbol", "prefix", "last", "weight"]
+        assert polars.read_parquet(folder / "vocabulary.parquet").columns == ["symbol", "prefix", "last", "weight"]
 
 
 @posix
@@ -152,8 +162,8 @@ def test_what_fails_half_way_leaves_the_old_model_and_nothing_else(folder, monke
 def test_a_newer_format_says_to_install_a_newer_version(folder):
     write(points(), folder, "card")
     content = json.loads((folder / "model.json").read_text())
-    (folder / "model.json").write_text(json.dumps({"format": 2, "rosenblatt": "9.9", "of": [content]}))
-    with pytest.raises(ModelRefused, match=r"model\.json.*format 2, of rosenblatt 9\.9.*up to 1: install a newer"):
+    (folder / "model.json").write_text(json.dumps({"format": 3, "rosenblatt": "9.9", "of": [content]}))
+    with pytest.raises(ModelRefused, match=r"model\.json.*format 3, of rosenblatt 9\.9.*up to 2: install a newer"):
         read(folder)
 
 
@@ -165,9 +175,45 @@ class Own(torch.nn.Module):
         self.linear = torch.nn.Linear(num_features, num_outputs)
         self.register_buffer("scale", torch.tensor(scale), persistent=False)
         self.register_buffer("steps", torch.tensor(7))
+        self.register_buffer("mask", torch.tensor(-float("inf")))
+        self.held = torch.tensor([scale])  # no buffer, so that nothing moves or keeps it
 
     def forward(self, features):
-        return self.linear(features * self.scale)
+        return self.linear(features * self.scale * self.held)
+
+
+class Looks(Own):
+    """It looks at numbers while it is made, which tensors without memory do not have."""
+
+    def __init__(self, num_features: int, num_outputs: int) -> None:
+        super().__init__(num_features, num_outputs, scale=2.0)
+        assert self.scale.item() == 2.0
+
+
+class Tied(torch.nn.Module):
+    """Two layers that share their weights."""
+
+    def __init__(self, num_features: int, num_outputs: int) -> None:
+        super().__init__()
+        self.first = torch.nn.Linear(num_features, num_features)
+        self.second = torch.nn.Linear(num_features, num_features)
+        self.second.weight = self.first.weight
+        self.out = torch.nn.Linear(num_features, num_outputs)
+
+    def forward(self, features):
+        return self.out(self.second(self.first(features).tanh()))
+
+
+class Wrapped(torch.nn.Module):
+    """It takes another module and its size by arguments, as YAML gives them."""
+
+    def __init__(self, inner: torch.nn.Module, num_outputs: int) -> None:
+        super().__init__()
+        self.inner = inner
+        self.out = torch.nn.Linear(2, num_outputs)
+
+    def forward(self, features):
+        return self.out(self.inner(features))
 
 
 class OwnPoints(PointEncoder):
@@ -179,32 +225,176 @@ class OwnPoints(PointEncoder):
         return super().encode(frame.rename({"a": "x1", "b": "x2"}, strict=True), columns, where)
 
 
-def own() -> rosenblatt.saved.model.SavedModel:
-    saved = saved_model(PointEncoder(2), False, "binary", Own)
-    saved.model.scale.fill_(3.0)
-    saved.model_arguments = {"scale": 3.0}
-    return saved
+def own(model: torch.nn.Module, **arguments) -> SavedModel:
+    """A model of two classes on points."""
+    sizes = {"num_features": 2, "bags": False}
+    return SavedModel(
+        model.eval(), task_of("binary"), PointEncoder(2), Origin(path_of(type(model)), arguments), sizes=sizes
+    )
 
 
-def test_a_class_that_is_not_registered_is_refused_with_what_to_do(folder):
-    write(own(), folder, "card")
-    with pytest.raises(ModelRefused, match=r"'Own' is none of 'Perceptron', 'MLP'\..*add it to .*registry\.MODELS"):
+@pytest.mark.parametrize("model", [Own, Looks, Tied])
+def test_classes_that_are_given_are_read_back_with_what_is_not_saved(folder, model):
+    torch.manual_seed(0)
+    saved, frame = own(model(2, 1)), new_rows("points")
+    write(saved, folder, "card")
+    for found in (read(folder, model), rosenblatt.load(folder, classes=[model])):
+        assert type(found.model) is model
+        assert found.predict_proba(frame).tobytes() == saved.predict_proba(frame).tobytes()
+
+
+def test_arguments_that_are_objects_themselves_are_made_of_known_classes(folder):
+    model = Wrapped(torch.nn.Linear(2, 2), 1)
+    linear = {"_target_": "torch.nn.modules.linear.Linear", "in_features": 2, "out_features": 2}
+    saved, frame = own(model, inner=linear), new_rows("points")
+    write(saved, folder, "card")
+    expected = saved.predict_proba(frame).tobytes()
+    assert read(folder, Wrapped, torch.nn.Linear).predict_proba(frame).tobytes() == expected
+    with pytest.raises(ModelRefused, match=r"'torch\.nn\.modules\.linear\.Linear' is no model that is known here"):
+        read(folder, Wrapped)
+
+
+def test_a_class_that_is_not_known_is_refused_with_what_to_do(folder):
+    write(own(Own(2, 1)), folder, "card")
+    with pytest.raises(ModelRefused, match=r"Own' is no model that is known here.*load\(run, classes=\[Own\]\)"):
         read(folder)
     saved = saved_model(OwnPoints(2), False, "binary")
     write(saved, folder, "card")
-    with pytest.raises(ModelRefused, match=r"'OwnPoints' is none of .*add it to .*registry\.ENCODERS"):
+    with pytest.raises(ModelRefused, match=r"OwnPoints' is no encoder that is known here.*classes=\[OwnPoints\]"):
         read(folder)
+    frame = new_rows("points").rename({"x1": "a", "x2": "b"})
+    assert read(folder, OwnPoints).predict_proba(frame).tobytes() == saved.predict_proba(frame).tobytes()
 
 
-def test_classes_that_are_registered_are_read_back(folder, monkeypatch):
-    monkeypatch.setitem(MODELS, "Own", Own)
-    monkeypatch.setitem(ENCODERS, "OwnPoints", OwnPoints)
-    saved, frame = own(), new_rows("points")
+class Point(NamedTuple):
+    """An entry point, as far as we ask."""
+
+    value: str
+    loads: Any
+
+    def load(self):
+        if self.loads is None:
+            raise AssertionError("it was imported")
+        return self.loads
+
+
+def test_classes_of_installed_projects_are_known_and_no_other_is_imported(folder, monkeypatch):
+    write(own(Own(2, 1)), folder, "card")
+    mine, points_of = path_of(Own), []
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: {known.ENTRY_POINTS: points_of}[group])
+    points_of[:] = [Point("other.module:Own", None), Point(mine.replace(".Own", ":Own"), Own)]
+    assert type(rosenblatt.load(folder).model) is Own
+    points_of[:] = [Point(mine.replace(".Own", ":Own"), Tied)]  # it says one thing, and is another
+    with pytest.raises(ModelRefused, match="is no model that is known here"):
+        rosenblatt.load(folder)
+
+
+def test_the_project_s_own_models_are_entry_points():
+    content = pytest.importorskip("tomllib").loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    named = content["project"]["entry-points"][known.ENTRY_POINTS]
+    assert {value.replace(":", ".") for value in named.values()} == {path_of(one) for one in (Perceptron, MLP)}
+    assert content["project"]["version"] == rosenblatt.__version__
+
+
+class Scaled(pl.LightningModule):
+    """A module of somebody's project that has its own layers, and takes an optimizer."""
+
+    def __init__(self, optimizer, size: int = 3) -> None:
+        super().__init__()
+        self.make_optimizer = optimizer
+        self.layer = torch.nn.Linear(2, size)
+        self.register_buffer("seen", torch.tensor(5.0))
+
+    def forward(self, features):
+        return self.layer(features) * self.seen
+
+
+def test_a_module_of_its_own_kind_is_read_back_whole(folder):
+    module = Scaled(partial(torch.optim.SGD, lr=0.1), size=4)
+    write(SavedModel(module, None, None, Origin(path_of(Scaled), {"size": 4}, "module", "")), folder, "card")
+    assert set(load_file(folder / "weights.safetensors")) == {"layer.weight", "layer.bias", "seen"}
+    found, features = rosenblatt.load(folder, classes=[Scaled]), torch.randn(3, 2)
+    assert torch.equal(found.model(features), module(features))
+    assert found.state.keys() == module.state_dict().keys()
+    with pytest.raises(UserError, match="Scaled has no task"):
+        found.predict([[1.0, 2.0]])
+
+
+def test_weights_that_are_not_the_model_s_are_kept_and_read_back(folder):
+    saved = points()
+    saved.rest = {"loss.weight": torch.tensor([0.25, 4.0]), "steps": torch.tensor(7)}
     write(saved, folder, "card")
-    assert read(folder).predict_proba(frame).tobytes() == saved.predict_proba(frame).tobytes()
-    saved.encoder, frame = OwnPoints(2), frame.rename({"x1": "a", "x2": "b"})
+    names = {"model.linear.weight", "model.linear.bias", "loss.weight", "steps"}
+    assert set(load_file(folder / "weights.safetensors")) == names == set(read(folder).state)
+    for name, one in read(folder).state.items():
+        assert torch.equal(one, saved.state[name])
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "bf16-true", "64-true"])
+def test_weights_are_kept_in_32_bits_whatever_the_precision_of_training_was(folder, precision):
+    saved = points()
+    saved.model.to({"bf16-true": torch.bfloat16, "64-true": torch.float64}.get(precision, torch.float32))
+    saved.precision = precision
     write(saved, folder, "card")
-    assert read(folder).predict_proba(frame).tobytes() == saved.predict_proba(frame).tobytes()
+    assert {one.dtype for one in read(folder).model.state_dict().values()} == {torch.float32}
+
+
+def as_format_1(saved: SavedModel, folder: Path) -> None:
+    """Write a model folder as rosenblatt 0.1 did."""
+    folder.mkdir(parents=True)
+    save_file(
+        {name: one.contiguous() for name, one in saved.model.state_dict().items()}, folder / "weights.safetensors"
+    )
+    if (vocabulary := saved.encoder.vocabulary()) is not None:
+        vocabulary.write_parquet(folder / "vocabulary.parquet", compression="zstd", compression_level=1)
+    files = {
+        path.name: {"bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        for path in folder.iterdir()
+    }
+    task, encoder = saved.task, saved.encoder
+    threshold = list(task.threshold) if isinstance(task.threshold, tuple) else task.threshold
+    content = {
+        "format": 1, "rosenblatt": "0.1.0", "num_features": saved.sizes["num_features"], "bags": saved.sizes["bags"],
+        "task": task.name, "classes": task.classes, "class_counts": task.class_counts, "num_rows": task.num_rows,
+        "model": {"name": type(saved.model).__name__, "arguments": saved.origin.arguments},
+        "encoder": {
+            "name": type(encoder).__name__, "arguments": encoder.settings, "learnt": encoder.facts(),
+        },
+        "columns": asdict(saved.columns), "threshold": threshold, "temperature": task.temperature, "loss": saved.loss,
+        "batch_size": saved.batch_size, "precision": saved.precision, "rows": saved.rows, "files": files,
+    }  # fmt: skip
+    digest = hashlib.sha256(json.dumps(content, ensure_ascii=False, allow_nan=False).encode()).hexdigest()
+    text = json.dumps(content | {"sha256": digest}, indent=1, ensure_ascii=False) + "\n"
+    (folder / "model.json").write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize("task", OF_CLASSES)
+@pytest.mark.parametrize("make", [Perceptron, MLP])
+@pytest.mark.parametrize("kind", ["words", "table", "points"])
+def test_a_model_of_format_1_is_read_to_the_last_bit_and_written_as_one_of_now(folder, kind, make, task):
+    saved, frame = KINDS[kind](task, make), new_rows(kind)
+    as_format_1(saved, folder)
+    found = read(folder)
+    assert found.predict_proba(frame).tobytes() == saved.predict_proba(frame).tobytes()
+    assert list(found.predict(frame)) == list(saved.predict(frame))
+    for name in ("task", "columns", "sizes", "loss", "batch_size", "precision"):
+        assert getattr(found, name) == getattr(saved, name), name
+    write(found, folder.parent / "now", "card")
+    assert json.loads((folder.parent / "now" / "model.json").read_text())["format"] == 2
+    assert read(folder.parent / "now").predict_proba(frame).tobytes() == saved.predict_proba(frame).tobytes()
+
+
+def test_a_model_of_format_1_is_checked_as_one_of_now(folder):
+    as_format_1(points(), folder)
+    content = json.loads((folder / "model.json").read_text())
+    changes = [
+        {"threshold": 2}, {"classes": ["a"]}, {"task": "regression"}, {"num_features": 3},
+        {"model": content["model"] | {"name": "os.system"}}, {"model": content["model"] | {"name": "system"}},
+    ]  # fmt: skip
+    for change in changes:
+        write_json(folder, content | change)
+        with pytest.raises(ModelRefused, match=r"the model is refused: "):
+            read(folder)
 
 
 def test_a_model_is_loaded_from_its_run_or_its_own_folder_however_the_path_is_given(folder, monkeypatch):
@@ -214,7 +404,8 @@ def test_a_model_is_loaded_from_its_run_or_its_own_folder_however_the_path_is_gi
     monkeypatch.chdir(folder)
     expected = points().predict_proba([[1.0, 2.0]])
     for path in (folder, folder.parent, str(folder), str(folder.parent), "~/run", Path("~/run/model"), ".", ".."):
-        assert np.array_equal(rosenblatt.load(path).predict_proba([[1.0, 2.0]]), expected)
+        found = rosenblatt.load(path, classes=[Perceptron])
+        assert np.array_equal(found.predict_proba([[1.0, 2.0]]), expected)
 
 
 def test_what_is_no_model_folder_says_so_and_which_may_be_meant(tmp_path, monkeypatch):
@@ -238,9 +429,9 @@ def test_what_is_no_model_folder_says_so_and_which_may_be_meant(tmp_path, monkey
 def test_neither_hydra_nor_lightning_is_needed(folder):
     write(points(), folder, "card")
     program = (
-        "import sys, rosenblatt; assert 'torch' not in sys.modules; "
-        f"print(rosenblatt.load({str(folder)!r}).predict([[1.0, 2.0]])[0]); "
-        "assert not {'hydra', 'omegaconf', 'lightning'} & set(sys.modules)"
+        "import sys, rosenblatt; assert 'torch' not in sys.modules; from perceptron.models import Perceptron; "
+        f"print(rosenblatt.load({str(folder)!r}, classes=[Perceptron]).predict([[1.0, 2.0]])[0]); "
+        "assert not {'hydra', 'omegaconf', 'lightning', 'torchmetrics'} & set(sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.stdout.strip() in ("no", "yes"), done.stderr) == (True, "")

@@ -12,6 +12,7 @@ from perceptron.models import MLP
 from saved_models import (
     CLASSES,
     KINDS,
+    NUMBERS,
     TASKS,
     dense_features,
     layers_of,
@@ -19,6 +20,7 @@ from saved_models import (
     plain_logits,
     points,
     rows,
+    task_of,
     texts,
 )
 
@@ -28,16 +30,23 @@ ALL = 10**9
 def score_weights(saved, frame) -> np.ndarray:
     """(N, num_outputs): how the score that is explained is made of logits, written down from its description."""
     logits = plain_logits(saved, frame)
+    if saved.task.name == "regression":
+        return np.ones_like(logits)
     weights = np.zeros_like(logits)
     for row, names in enumerate(saved.predict(frame)):
-        if saved.spec.task == "binary":
+        if saved.task.name == "binary":
             weights[row] = 1 if names == CLASSES["binary"][1] else -1
-        elif saved.spec.task == "multiclass":
+        elif saved.task.name == "multiclass":
             weights[row] = np.eye(3)[CLASSES["multiclass"].index(names)] - 1 / 3
         else:
             chosen = [CLASSES["multilabel"].index(name) for name in names] or [logits[row].argmax()]
             weights[row, chosen] = 1
     return weights
+
+
+def unit_of(saved) -> float:
+    """What parts of the outputs are multiplied by."""
+    return NUMBERS["std"] if saved.task.name == "regression" else 1 / saved.task.temperature
 
 
 def names_of(saved, frame, row: int) -> list[str]:
@@ -64,8 +73,9 @@ def test_all_parts_of_a_perceptron_and_its_bias_are_the_logit(kind, task):
     [(weight, bias)] = layers_of(saved)
     score = score_weights(saved, frame)
     logits = (plain_logits(saved, frame) * score).sum(axis=1)
-    of_bias = (bias / saved.temperature * score).sum(axis=1)
-    parts = dense_features(saved, frame) * (score @ weight.T) / saved.temperature
+    unit = unit_of(saved)
+    of_bias = (bias * unit * score).sum(axis=1) + (NUMBERS["mean"] if task == "regression" else 0)
+    parts = dense_features(saved, frame) * (score @ weight.T) * unit
     for row, found in enumerate(saved.explain(frame, num=ALL)):
         assert sum(part for _, part in found) + of_bias[row] == pytest.approx(logits[row], abs=1e-5, rel=1e-5)
         expected = added_up(names_of(saved, frame, row), parts[row])
@@ -94,7 +104,7 @@ def test_parts_of_an_mlp_are_values_times_slopes(kind, task):
     saved, frame = KINDS[kind](task, MLP), new_rows(kind)
     features = torch.from_numpy(dense_features(saved, frame)).requires_grad_()
     (dense_network(saved)(features) * torch.from_numpy(score_weights(saved, frame))).sum().backward()
-    parts = (features * features.grad).detach().numpy() / saved.temperature
+    parts = (features * features.grad).detach().numpy() * unit_of(saved)
     for row, found in enumerate(saved.explain(frame, num=ALL)):
         expected = added_up(names_of(saved, frame, row), parts[row])
         assert set(dict(found)) <= set(expected)
@@ -153,7 +163,7 @@ def test_reasons_speak_for_or_against_what_is_predicted():
     with torch.no_grad():
         saved.model.linear.weight.copy_(torch.tensor([[2.0, -1.0]]))
         saved.model.linear.bias.zero_()
-    saved.threshold, saved.temperature = 0.5, 2.0
+    saved.task = task_of("binary", threshold=0.5, temperature=2.0)
     for row, name, parts in (([3, 1], "yes", [3.0, -0.5]), ([-3, 1], "no", [3.0, 0.5]), ([0, 4], "no", [2.0])):
         assert saved.predict([row])[0] == name
         assert [part for _, part in saved.explain([row])[0]] == parts
@@ -162,6 +172,6 @@ def test_reasons_speak_for_or_against_what_is_predicted():
 
 def test_a_cooler_model_has_stronger_reasons():
     saved, warm = texts(), texts()
-    warm.temperature = 2 * saved.temperature
+    warm.task = task_of("binary", temperature=2 * saved.task.temperature)
     [cool], [halved] = saved.explain(["a good film"]), warm.explain(["a good film"])
     assert halved == [(name, pytest.approx(part / 2)) for name, part in cool]

@@ -55,7 +55,7 @@ def pool():
 
 
 def history(folder):
-    events = EventAccumulator(str(folder), size_guidance={"images": 0})
+    events = EventAccumulator(str(folder), size_guidance={"images": 0, "histograms": 0})
     events.Reload()
     return events
 

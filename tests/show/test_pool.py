@@ -92,13 +92,35 @@ def test_a_figure_that_hangs_is_not_waited_for_for_ever(pool, monkeypatch, tmp_p
     late.close()
 
 
-def test_closed_it_is_gone_whatever_it_was_doing():
+def test_closed_it_is_gone_whatever_it_was_asked_for():
     made = FigurePool()
-    for _ in range(50):
-        made.order(CURVES, with_svg=True)
+    ordered = [made.order(CURVES, with_svg=True) for _ in range(200)]
     made.close()
-    wait_until_gone(made._workers[0].pid)
-    assert made.result(made.order(CURVES)) == "the run has ended"
+    assert not is_there(made._workers[0].pid)
+    assert ordered[-1].cancelled()
+    assert made.result(ordered[-1]) == "the process that draws has ended (CancelledError)"
+    assert made.order(CURVES) == "the run has ended"
+
+
+def test_closed_it_does_not_wait_for_what_hangs(monkeypatch, tmp_path):
+    (tmp_path / "hanging_too.py").write_text(HANGING)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(pools, "GRACE", 0.5)
+    import hanging_too
+
+    made = FigurePool()
+    assert not isinstance(made.result(made.order(CURVES)), str)
+    made.order(hanging_too.Hanging())
+    made.close()
+    assert not is_there(made._workers[0].pid)
+
+
+def test_a_program_that_ends_with_it_ends_in_silence(tmp_path):
+    program = PROGRAM.replace("time.sleep(60)", "pool.close()")
+    (tmp_path / "program.py").write_text(program)
+    for _ in range(3):
+        done = subprocess.run([sys.executable, str(tmp_path / "program.py")], capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")

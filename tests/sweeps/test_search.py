@@ -53,8 +53,12 @@ def finished(plan):
     return found
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
-@pytest.mark.parametrize("at_once", [1, 3])
+SOAK = [(sampler, at_once) for sampler in SAMPLERS for at_once in (1, 3) if (sampler, at_once) != ("tpe", 3)]
+
+
+@pytest.mark.parametrize(
+    ("sampler", "at_once"), [("tpe", 3), *(pytest.param(*one, marks=pytest.mark.soak) for one in SOAK)]
+)
 def test_a_search_that_is_killed_after_any_step_goes_on_to_the_same_trials(tmp_path, sampler, at_once):
     whole = finished(plan(tmp_path / "whole", at_once=at_once, sampler=sampler))
     assert len(whole) == 20
@@ -149,6 +153,7 @@ def test_a_study_of_something_else_is_told(tmp_path):
         plan(tmp_path / "ours", objectives={"val/acc": "max"})
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("sampler", [name for name in SAMPLERS if name != "random"])
 def test_each_sampler_learns_from_what_it_is_told(tmp_path, sampler):
     found = finished(plan(tmp_path, num_trials=160, sampler=sampler))

@@ -28,12 +28,19 @@ def test_seeds_are_counted_from_the_first_and_objectives_have_a_direction():
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({"sampler": "tep"}, "sweep.sampler: expected one of"),
+        ({"sampler": "tep"}, "got 'tep'. Did you mean 'tpe'?"),
         ({"pruner": "medium"}, "sweep.pruner: expected one of 'median', 'hyperband'; got 'medium'."),
         ({"pruner": "median", "objective": ["val/loss", "val/acc"]}, "stopped by one objective and one run each"),
         ({"pruner": "median", "seeds": 5}, "stopped by one objective and one run each"),
         ({"pruner": "median", "objective": "epochs"}, "it goes by a metric of each epoch, and epochs is none"),
         ({"objective": ["val/loss", "val/loss"]}, "one is there twice"),
+        ({"objective": []}, "expected a metric, such as val/loss"),
+        ({"seeds": 0}, "sweep.seeds: expected at least 1; got 0."),
+        ({"trials": 0}, "sweep.trials: expected at least 1; got 0."),
+        ({"name": "a/b"}, "sweep.name=a/b: expected letters"),
+        ({"max_failures": -1}, "sweep.max_failures: expected null or at least 0"),
+        ({"retry_failed": True}, "Give it more sweep.trials"),
+        ({"storage": "sqlite:///x.db"}, "give that, too"),
     ],
 )
 def test_what_does_not_go_together_is_told(more, message):

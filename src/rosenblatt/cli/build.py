@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import functools
 import importlib
-import importlib.util
 import inspect
 import pkgutil
 import re
 from collections.abc import Mapping
-from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 import hydra
 from hydra.errors import InstantiationException
@@ -41,17 +39,22 @@ def build(group: str, node: DictConfig | Mapping[str, Any], **offered: Any) -> A
         raise UserError(f"{group}: nothing to set: no {group} is chosen. See the choices with --help.")
     arguments = plain(config)
     _check(group, arguments)
-    given = arguments.keys() | _bound(arguments)
-    offered = {name: value for name, value in offered.items() if name in names(config) and name not in given}
+    taken = _taken(config)
+    given = {*arguments, *list(taken)[: len(arguments.get("_args_") or ())]}
+    offered = {name: value for name, value in offered.items() if name in taken and name not in given}
     is_partial = bool(arguments.get("_partial_"))
-    if not is_partial:
-        _check_none_is_missing(group, arguments, [*given, *offered])
+    for name, parameter in taken.items():
+        if parameter.default is parameter.empty and not is_partial and name not in given and name not in offered:
+            raise UserError(
+                f"{group}.{name} is not set, and {config._target_.rpartition('.')[2]} needs it. Give it in its YAML "
+                f"file, or on the command line: {group}.{name}=..."
+            )
     try:
         # Called without what is offered first: Hydra would take objects apart that look like configurations.
         make = hydra.utils.instantiate(config, _partial_=True, _convert_="all")
         return Partial(make, **offered).named(group) if is_partial else make(**offered)
     except Exception as error:
-        raise _as_users(group, error) from error
+        _tell(group, error)
 
 
 def build_each(group: str, node: DictConfig | Mapping[str, Any] | None, **offered: Any) -> dict[str, Any]:
@@ -82,10 +85,14 @@ def build_each(group: str, node: DictConfig | Mapping[str, Any] | None, **offere
 def names(node: DictConfig | Mapping[str, Any]) -> set[str]:
     """Return the arguments that a node's target names in its signature; none where it can't be imported."""
     try:
-        target = _imported("", str(node["_target_"]))
+        return set(_taken(node))
     except UserError:  # `build` says why
         return set()
-    return {name for name, parameter in (parameters_of(target) or {}).items() if parameter.kind not in ANY}
+
+
+def _taken(node: DictConfig | Mapping[str, Any]) -> dict[str, inspect.Parameter]:
+    parameters = parameters_of(_imported("", str(node["_target_"]))) or {}
+    return {name: parameter for name, parameter in parameters.items() if parameter.kind not in ANY}
 
 
 def check_setting(group: str, node: DictConfig, name: str) -> None:
@@ -106,7 +113,7 @@ class Partial(functools.partial):  # type: ignore[type-arg]
         try:
             return super().__call__(*args, **kwargs)
         except Exception as error:
-            raise _as_users(self.group, error) from error
+            _tell(self.group, error)
 
 
 def _check(group: str, node: Any) -> None:
@@ -128,44 +135,30 @@ def _has_target(value: Any) -> bool:
     return isinstance(value, list) and any(map(_has_target, value))
 
 
-def _bound(arguments: Mapping[str, Any]) -> set[str]:
-    """Return the names of what ``_args_`` gives by position."""
-    parameters = parameters_of(_imported("", str(arguments["_target_"]))) or {}
-    return set(list(parameters)[: len(arguments.get("_args_") or ())])
-
-
-def _check_none_is_missing(group: str, arguments: Mapping[str, Any], given: list[str]) -> None:
-    target = str(arguments["_target_"])
-    for name, parameter in (parameters_of(_imported("", target)) or {}).items():
-        if parameter.default is inspect.Parameter.empty and parameter.kind not in ANY and name not in given:
-            raise UserError(
-                f"{group}.{name} is not set, and {target.rpartition('.')[2]} needs it. Give it in its YAML file, or on "
-                f"the command line: {group}.{name}=..."
-            )
-
-
-def _as_users(group: str, error: Exception) -> Exception:
-    """Return what went wrong in a target as a message with the place; as it is where the engine itself is to blame."""
+def _tell(group: str, error: Exception) -> NoReturn:
+    """Raise what went wrong in a target as a message with the place; as it is where the engine itself is to blame."""
     if isinstance(error, InstantiationException):  # of a nested target, or refused by Hydra
         if found := re.search(r"full_key: (\S+)", str(error)):
             group = found[1] if found[1].startswith(group) else f"{group}.{found[1]}"
         refused = UserError(f"{group}: {' '.join(str(error).split())}")
         error = error.__cause__ if isinstance(error.__cause__, Exception) else refused
     if isinstance(error, UserError):
-        return error
+        raise error
     about_device = group == "trainer" and re.search("accelerator|backend|device|torch_xla", str(error), re.I)
     if isinstance(error, ImportError) and not about_device and (package := _missing(error)):
-        return UserError(f"{group}: it needs the package {package}: pip install {package}")
+        raise UserError(f"{group}: it needs the package {package}: pip install {package}") from error
     place = place_of(error)
     if place is None and isinstance(error, AssertionError | AttributeError | LookupError | NameError | OSError):
-        return error  # not of the arguments
+        raise error  # not of the arguments
     hint = " Try trainer.accelerator=auto, which takes what this machine has." if about_device else ""
-    speaks_for_itself = (
-        isinstance(error, ValueError | RuntimeError | ImportError) or "Misconfig" in type(error).__name__
-    )
-    told = first_line(error) if speaks_for_itself else ""
-    told = told or f"{type(error).__name__}: {first_line(error)}".rstrip(": ")
-    return UserError(f"{group}: {told}{f' ({place})' if place else ''}{hint}")
+    raise UserError(f"{group}: {_said(error)}{f' ({place})' if place else ''}{hint}") from error
+
+
+def _said(error: Exception) -> str:
+    """Return the first line of an error, after its kind where that says more than the line alone."""
+    speaks = isinstance(error, ValueError | RuntimeError | ImportError) or "Misconfig" in type(error).__name__
+    line = first_line(error)
+    return line if speaks and line else f"{type(error).__name__}: {line}".rstrip(": ")
 
 
 def _missing(error: ImportError) -> str | None:
@@ -184,39 +177,28 @@ def _imported(prefix: str, path: str) -> Any:
     parts = path.split(".")
     found: Any = None
     for number, part in enumerate(parts):
-        known = ".".join(parts[:number])
-        if number and hasattr(found, part):
-            found = getattr(found, part)
-            continue
+        name, known = ".".join(parts[: number + 1]), ".".join(parts[:number])
         try:
-            if number and not isinstance(found, ModuleType):
-                raise UserError(f"{prefix}{known} has no {part!r}.{_near(part, dir(found), known)}")
-            found = importlib.import_module(".".join(parts[: number + 1]))
-        except UserError:
-            raise
+            found = getattr(found, part) if number and hasattr(found, part) else importlib.import_module(name)
         except Exception as error:
-            if isinstance(error, ModuleNotFoundError) and error.name == ".".join(parts[: number + 1]):
+            if isinstance(error, ModuleNotFoundError) and error.name in (name, known):
                 raise UserError(f"{prefix}{_not_there(part, found, known)}") from None
             if isinstance(error, ImportError) and (package := _missing(error)):
                 raise UserError(f"{prefix}it needs the package {package}: pip install {package}") from error
             place = place_of(error)
-            told = f"{type(error).__name__}: {first_line(error)}{f' ({place})' if place else ''}"
-            raise UserError(f"{prefix}{'.'.join(parts[: number + 1])} can't be imported: {told}") from error
+            where = f" ({place})" if place else ""
+            raise UserError(f"{prefix}{name} can't be imported: {_said(error)}{where}") from error
     if not callable(found):
-        raise UserError(f"{prefix}it is a {type(found).__name__}, and nothing to call.{_near('', dir(found), path)}")
+        raise UserError(f"{prefix}it is no class or function, but {type(found).__name__}.")
     return found
 
 
-def _not_there(part: str, module: ModuleType | None, known: str) -> str:
-    if module is None:
+def _not_there(part: str, found: Any, known: str) -> str:
+    if not known:
         own = [file.stem for pattern in ("*.py", "src/*") for file in root().glob(pattern)]
         hint = nearest(part, [*own, "torch", "lightning", "torchmetrics", "rosenblatt"])
         return f"there is no module {part!r}.{hint or f' If it is a package that is not installed: pip install {part}'}"
-    inside = [one.name for one in pkgutil.iter_modules(getattr(module, "__path__", []))]
-    options = [*(name for name in dir(module) if callable(getattr(module, name, None))), *inside]
-    return f"{known} has no {part!r}.{_near(part, options, known)}"
-
-
-def _near(part: str, options: list[str], known: str) -> str:
-    found = nearest(part, [name for name in options if not name.startswith("_")])
-    return found.replace("'", f"'{known}.", 1) if found else ""
+    inside = [one.name for one in pkgutil.iter_modules(getattr(found, "__path__", []))]
+    options = [name for name in dir(found) if callable(getattr(found, name, None)) and not name.startswith("_")]
+    hint = nearest(part, [*options, *inside])
+    return f"{known} has no {part!r}." + hint.replace("'", f"'{known}.", 1)

@@ -6,6 +6,7 @@ import gc
 import inspect
 import logging
 import os
+import re
 import signal
 import sys
 import traceback
@@ -88,6 +89,11 @@ def _let_in(error: ConfigCompositionException, config_name: str) -> bool:
     Raises:
         UserError: the class does not take it.
     """
+    if found := re.search(r"Could not override '(\w+)'\.\s*No match in the defaults list", str(error)):
+        words = [word for word in sys.argv[1:] if word.startswith(f"{found[1]}=") and found[1] in groups()]
+        sys.argv[1:] = [f"+{word}" if word in words else word for word in sys.argv[1:]]
+        GlobalHydra.instance().clear()
+        return bool(words)
     key = unknown_key(error)
     words = [word for word in sys.argv[1:] if key is not None and word.startswith(f"{key}=")]
     if key is None or not words:
@@ -97,11 +103,12 @@ def _let_in(error: ConfigCompositionException, config_name: str) -> bool:
         node, place = loader().load_configuration(config_name, chosen, RunMode.MULTIRUN), ""
         for part in key.split("."):
             if "_target_" in node:
-                if other := elsewhere(key, config_name):
-                    raise UserError(other)
                 from rosenblatt.cli.build import check_setting
 
-                check_setting(place, node, part)
+                try:
+                    check_setting(place, node, part)
+                except UserError as refused:
+                    raise UserError(elsewhere(key, config_name) or str(refused)) from None
                 break
             node, place = node.get(part), f"{place}.{part}".strip(".")
             if not isinstance(node, DictConfig):
@@ -134,8 +141,6 @@ def importing() -> Iterator[None]:
     `gc.freeze` sets them aside.
     """
     warnings.filterwarnings("ignore", module=r"(lightning|torchmetrics|torch)\b")
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR)
     if "lightning" in sys.modules:  # a second job of the same process; what is left of the first can be garbage
         yield
         return
@@ -145,6 +150,8 @@ def importing() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+        for name in ("lightning.pytorch", "lightning.fabric"):  # which set their own level as they are imported
+            logging.getLogger(name).setLevel(logging.ERROR)
 
 
 @contextmanager

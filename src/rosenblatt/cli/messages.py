@@ -20,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rosenblatt.cli.project import choices, groups, loader
 from rosenblatt.errors import UserError, first_line, nearest
 
+FUNCTIONS = ("choice", "range", "interval", "glob", "tag", "sort", "shuffle", "int", "float", "str", "bool")  # Hydra's
 DISK_FULL = "The disk is full"
 ENGINE = Path(__file__).parents[1]
 MOVED = {  # what other programs give to the Trainer
@@ -104,6 +105,11 @@ def _hydra_message(error: BaseException, config_name: str) -> str:
     cause = str(error.__cause__ or "")
     if isinstance(error, OverrideParseException):
         word = error.override.removeprefix("++")
+        called = re.fullmatch(r"[^=]+=(\w+)\((.*)\)", word)
+        if called and called[1] not in FUNCTIONS:
+            hint = f" Did you mean tag(log,interval({called[2]}))?" if called[1].startswith("log") else ""
+            near = nearest(called[1], FUNCTIONS).replace("'?", "(...)?").replace("'", "")
+            return f"{word}: there is no {called[1]}(...).{hint or near} There are {', '.join(FUNCTIONS)}."
         return (
             f"{word}: expected KEY=VALUE or GROUP=CHOICE. Signs such as , ( [ {{ = ~ in a value need quotes that reach "
             f"the program: \"data.train='a,b.csv'\""
@@ -119,10 +125,7 @@ def _hydra_message(error: BaseException, config_name: str) -> str:
         known = f" There are {', '.join(options)}." if options else ""
         return f"{group}={option}: no such choice.{nearest(option, options)}{known}"
     if found := re.search(r"Could not override '?([^'\s]+?)'?\.?\s*No match in the defaults list", text):
-        group = found[1]
-        if group in groups():
-            return f"{group}: the defaults in configs/{config_name}.yaml have no line for it, such as - {group}: none"
-        return f"{group}: no such group.{nearest(group, groups())} There are {', '.join(groups())}."
+        return f"{found[1]}: no such group.{nearest(found[1], groups())} There are {', '.join(groups())}."
     if found := re.search(r"Missing mandatory value: (\S+)", text):
         return f"{found[1]} is not set. Give it on the command line: {found[1]}=..."
     if found := re.search(

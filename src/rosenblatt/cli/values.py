@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from rosenblatt.errors import UserError, first_line
 
 OF_THIS_CALL = ("resume", "resume_anyway", "sweep")  # and not of the run
-OF_NO_MATTER = ("figures",)  # for what is learnt
+OF_NO_MATTER = ("figures", "logger")  # for what is learnt
 
 
 def plain(config: DictConfig) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from torch.utils.tensorboard import SummaryWriter
 
 from rosenblatt.cli.values import flat, plain
 from rosenblatt.commands.parts import Parts
-from rosenblatt.commands.results import Reached
+from rosenblatt.commands.results import Reached, worst_rows
+from rosenblatt.data.columns import Columns
 from rosenblatt.data.contract import pair_of
 from rosenblatt.data.features import first_rows
 from rosenblatt.run.folder import RunFolder
@@ -192,12 +193,11 @@ class Ending:
         )
         write_whole(run.path / "report.html", content.html().encode())
 
-    def mistakes(self, rows: bytes | None, shown: Any) -> tuple[list[dict[str, Any]], str]:
+    def mistakes(self, rows: bytes | None) -> tuple[list[dict[str, Any]], str]:
         """Return the rows that are wrong, as people read them, and what to say where there are none.
 
         Args:
             rows: of the last split, as a Parquet file.
-            shown: makes the rows of a frame, scores, target and their number.
         """
         measured, task = self.reached.measured, self.reached.task
         if measured is None or task is None:
@@ -207,8 +207,9 @@ class Ending:
         if rows is None:
             return [], "Not shown: these data have no rows that people can read."
         with told("mistakes"):
-            frame = polars.read_parquet(io.BytesIO(rows))
-            return shown(frame, task.scores(measured.outputs), measured.target, NUM_MISTAKES), "None: all are right."
+            frame, scores = polars.read_parquet(io.BytesIO(rows)), task.scores(measured.outputs)
+            columns = getattr(self.parts.data, "columns", None) or Columns()
+            return worst_rows(columns, task, scores, measured.target, frame, NUM_MISTAKES), "None: all are right."
         return [], "They could not be looked for."
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from omegaconf import DictConfig
-from torch import Tensor
+from torch import Tensor, nn
 
 from rosenblatt.cli.build import names
 from rosenblatt.cli.values import flat, plain
@@ -45,7 +45,8 @@ def saved_model(
         rows: of the last split, as a Parquet file.
     """
     data, state = parts.data, parts.module.state_dict()
-    model, origin = parts.module, Origin(str(config.module._target_), _arguments(config.module), "module", "")
+    model: nn.Module = parts.module
+    origin = Origin(str(config.module._target_), _arguments(config.module), "module", "")
     place = next((name for name, one in parts.module.named_modules() if one is parts.model and name), None)
     if parts.model is not None and place is not None:
         model = parts.model

@@ -9,7 +9,6 @@ import signal
 import sys
 import time
 from contextlib import ExitStack
-from functools import partial
 from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
@@ -41,7 +40,6 @@ from rosenblatt.loop.random_state import random_state, set_random_state
 from rosenblatt.loop.signals import StopOnCtrlC
 from rosenblatt.loop.threads import use_threads
 from rosenblatt.run.folder import RunFolder
-from rosenblatt.saved.mistakes import shown_mistakes
 from rosenblatt.show.final import FinalFigures
 from rosenblatt.show.live import LiveFigures
 from rosenblatt.show.pool import FigurePool, told
@@ -136,7 +134,7 @@ def _train(
     if ending is not None:
         with told("report.html"):
             lines = [f"{word}: {note}" for word, note in notes]
-            ending.finish(config, metrics, lines, *ending.mistakes(rows, partial(shown_mistakes, saved)))
+            ending.finish(config, metrics, lines, *ending.mistakes(rows))
     for logger in trainer.loggers:
         logger.finalize("success")
     run.write_json("metrics.json", metrics)  # last: of a folder with it nothing is done again

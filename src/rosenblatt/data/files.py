@@ -125,9 +125,13 @@ def _text_blocks(text: TextFile, kind: str, header: bool, lines: bool, strict: b
         kind = "fasttext" if LABEL.encode() in text.data else "lines" if lines else "tsv"
     table = kind in ("csv", "tsv")
     text.check_encoding(first_line=table and header)
-    reader: RowReader | Lines = (
-        Table(text, kind, header) if table else JsonLines(text) if kind == "jsonl" else Lines(kind == "fasttext")
-    )
+    reader: RowReader | Lines
+    if table:
+        reader = Table(text, kind, header)
+    elif kind == "jsonl":
+        reader = JsonLines(text)
+    else:
+        reader = Lines(fasttext=kind == "fasttext")
     num_rows, num_empty, told = 0, 0, False
     frames: list[pl.DataFrame] = []
     readable: list[pl.Series] = []

@@ -144,7 +144,7 @@ class TextFile:
         if self._decoder is not None:
             content = self._decoder.decode(chunk, final=not chunk).encode(errors="surrogateescape")
         elif not self.data:
-            content = chunk.removeprefix(codecs.BOM_UTF8)
+            content = chunk.removeprefix(codecs.BOM_UTF8).removeprefix(codecs.BOM_UTF8)  # some programs add another
         self._num_lines += self.data.count(b"\n", 0, self.at)
         content = content.replace(b"\r", b"\n") if self._old_mac else content
         self.data = b"".join((memoryview(self.data)[self.at :], content)) if self.data else content

@@ -17,7 +17,7 @@ from polars.exceptions import PolarsError
 
 from rosenblatt.data.files import FORMATS, format_of
 from rosenblatt.errors import UserError, first_line
-from rosenblatt.run.whole import check_free
+from rosenblatt.run.whole import check_free, replace
 
 
 class FrameWriter:
@@ -159,9 +159,7 @@ class FrameWriter:
             pl.scan_parquet(parts, glob=False).sink_parquet(whole, maintain_order=True)
         else:
             self._close()
-        with open(whole, "r+b") as file:
-            os.fsync(file.fileno())
-        os.replace(whole, self.path)
+        replace(whole, self.path)
 
     def _close(self) -> None:
         try:

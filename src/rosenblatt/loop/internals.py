@@ -295,3 +295,10 @@ def dump_checkpoint(trainer: pl.Trainer, weights_only: bool) -> dict[str, Any]:
         for name in ("NAME", "KEY", "TYPE"):
             checkpoint.pop(getattr(part, f"CHECKPOINT_HYPER_PARAMS_{name}", ""), None)
     return checkpoint
+
+
+def own_hook(part: Any, name: str) -> bool:
+    """Return whether somebody has written a hook of a module, data module or callback, in its class or later."""
+    base = next(kind for kind in (pl.Callback, pl.LightningModule, pl.LightningDataModule) if isinstance(part, kind))
+    hook = getattr(part, name)
+    return hook is not None and getattr(hook, "__func__", None) is not getattr(base, name)

@@ -94,7 +94,7 @@ class SweepFolder:
         paths = (Path(word.strip("'\"")).expanduser() for word in data if len(word) < LONGEST)
         digests = {str(path): _digest(path) for path in paths if path.is_file()}
         varies = {one.key: str(one) for one in dimensions}
-        same = {key: value for key, value in composed.items() if key not in {*varies, *MAY_CHANGE}}
+        same = {key: one for key, one in composed.items() if key not in varies and not key.startswith(MAY_CHANGE)}
         if same.get("sweep.storage"):  # without the password of the database
             same["sweep.storage"] = re.sub(r"(//[^:/@]*):[^@]*@", r"\1:...@", same["sweep.storage"])
         before = self.read()

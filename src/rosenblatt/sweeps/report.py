@@ -6,6 +6,7 @@ import shlex
 import statistics
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -103,6 +104,7 @@ class Progress:
             self.look()
 
 
+@dataclass
 class Report:
     """Tells of a sweep, and measures its winner.
 
@@ -115,23 +117,12 @@ class Report:
         evaluate: measures the run in a folder on test; returns its metrics.
     """
 
-    def __init__(
-        self,
-        folder: SweepFolder,
-        settings: Settings,
-        plan: Plan,
-        fixed: Sequence[str],
-        command: str,
-        evaluate: Callable[[Path], Mapping[str, Any]],
-    ) -> None:
-        self.folder = folder
-        self.path = folder.path
-        self.objectives = settings.objectives
-        self.max_failures = settings.max_failures
-        self.plan = plan
-        self.fixed = fixed
-        self.command = command
-        self.evaluate = evaluate
+    folder: SweepFolder
+    settings: Settings
+    plan: Plan
+    fixed: Sequence[str]
+    command: str
+    evaluate: Callable[[Path], Mapping[str, Any]]
 
     def tell(self, seconds: float, with_figures: bool) -> bool:
         """Print the leaderboard, and measure the winner once all trials have ended.
@@ -143,7 +134,7 @@ class Report:
         Returns:
             Whether no more jobs have failed than may.
         """
-        console, board = Console(), Board(self.path, self.objectives)
+        console, board = Console(), Board(self.folder.path, self.settings.objectives)
         num_left = self.plan.num_left()
         rows = board.write()
         if num_left == 0 and rows and rows[0].rank == 1 and self.plan.is_best(rows[0].trial.number):
@@ -156,7 +147,7 @@ class Report:
             self._write_page(rows, failed)
         console.print()
         if rows:
-            console.print(leaderboard_table(rows, self.objectives, console.width))
+            console.print(leaderboard_table(rows, self.settings.objectives, console.width))
         else:
             console.print("No job has run in this folder: all trials have ended, or are taken, elsewhere.")
         for job, one in failed:
@@ -165,14 +156,14 @@ class Report:
             console.print(Text(f"        {shown_path(file if file.exists() else job.folder)}"), soft_wrap=True)
         for word, note in self._notes(rows, num_left, seconds):
             console.print(Text(f"{word:<12}{note}"), soft_wrap=True)
-        most = len(every) - 1 if self.max_failures is None else self.max_failures
+        most = len(every) - 1 if self.settings.max_failures is None else self.settings.max_failures
         return not failed or len(failed) <= most
 
     def _measure_winner(self, row: Row) -> None:
         """Evaluate the runs of the best setting on test, and write ``winner.json``; not again what has been already."""
         values: dict[str, list[float]] = {}
         for name in row.folders:
-            run = RunFolder(self.path / name)
+            run = RunFolder(self.folder.path / name)
             if "test" not in (run.read_json("data.json") or {}):
                 continue  # there is no test split
             try:
@@ -193,7 +184,7 @@ class Report:
             "validation": {name: row.means[name] for name in row.means if name.startswith("val/")},
             "test": test,
         }
-        write_whole(self.path / WINNER, as_json(content).encode())
+        write_whole(self.folder.path / WINNER, as_json(content).encode())
 
     def _repeated(self, trial: Trial, num_seeds: int) -> str:
         """Return the command that trains a setting by itself."""
@@ -206,16 +197,16 @@ class Report:
         commands = [("The whole sweep; what is done already is not done again", self.command)]
         if rows[0].rank == 1:
             commands.insert(0, ("The best setting", self._repeated(rows[0].trial, len(rows[0].folders))))
-        svg = draw_overview(rows, self.objectives, self.plan.importances(), self.path)
+        svg = draw_overview(rows, self.settings.objectives, self.plan.importances(), self.folder.path)
         failures = [(job.words or job.folder.name, one.reason) for job, one in failed]
-        content = sweep_page(self.path.name, rows, self.objectives, svg, failures, commands)
-        write_whole(self.path / "report.html", content.encode())
+        content = sweep_page(self.folder.path.name, rows, self.settings.objectives, svg, failures, commands)
+        write_whole(self.folder.path / "report.html", content.encode())
 
     def _notes(self, rows: Sequence[Row], num_left: int, seconds: float) -> list[tuple[str, str]]:
         notes = []
         best = rows[0] if rows and rows[0].rank == 1 else None
         if best is not None:
-            first, *others = self.objectives
+            first, *others = self.settings.objectives
             by = f" (by {first}, of those that none beats)" if others else ""
             notes.append(("best", (best.trial.words or best.folders[0]) + by))
             if best.test:
@@ -226,9 +217,11 @@ class Report:
             trials = "1 trial" if num_left == 1 else f"{num_left} trials"
             notes.append(("left", f"{trials}, which other processes run; the last one to end measures the winner"))
         notes.append(("time", f"{seconds:.1f} s"))
-        files = [name for name in ("report.html", "leaderboard.csv", "overview.png") if (self.path / name).exists()]
-        notes.append(("folder", ": ".join([shown_path(self.path), *([", ".join(files)] if files else [])])))
-        notes.append(("next", f"tensorboard --logdir {shown_path(self.path)}"))
+        files = [
+            name for name in ("report.html", "leaderboard.csv", "overview.png") if (self.folder.path / name).exists()
+        ]
+        notes.append(("folder", ": ".join([shown_path(self.folder.path), *([", ".join(files)] if files else [])])))
+        notes.append(("next", f"tensorboard --logdir {shown_path(self.folder.path)}"))
         return notes
 
 

@@ -1,6 +1,6 @@
 """Plain Lightning code of other people's, and a training of it that can be cut off and goes on.
 
-python tests/loop/foreign.py CASE FOLDER [STEP]     in a process of its own, which ends at once after that step
+python tests/foreign.py CASE FOLDER [STEP]     in a process of its own, which ends at once after that step
 """
 
 from __future__ import annotations
@@ -44,6 +44,10 @@ class Noisy(Dataset):
 
     def __len__(self) -> int:
         return NUM_ROWS
+
+    @property
+    def rows_and_target(self) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.rows, self.target
 
     def __getitem__(self, index: Any) -> tuple[torch.Tensor, torch.Tensor]:
         row = self.rows[index] + 0.1 * torch.randn(4) + 0.1 * random.random() + 0.1 * float(np.random.rand())
@@ -223,6 +227,10 @@ CASES: dict[str, Case] = {
     "validation now and then": (plain, Bare, {"check_val_every_n_epoch": 2}),
     "sanity check": (plain, Bare, {"num_sanity_val_steps": 2}),
     "workers of validation that live on": (plain, Bare, {"val_workers": 1, "max_epochs": 2}),
+    "workers that live on": (
+        lambda: DataLoader(TensorDataset(*Noisy().rows_and_target), BATCH, shuffle=True, num_workers=1,
+                           persistent_workers=True), Bare, {"max_epochs": 2},
+    ),
     "reloaded": (plain, Bare, {"reloads": 2}),
     "part of an epoch": (plain, Bare, {"limit_train_batches": 5}),
 }  # fmt: skip
