@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
 import polars
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from rich.console import Console, Group, RenderableType
 from torch import Tensor, nn
 from torchmetrics import Metric
 
 from rosenblatt.cli.build import build_each
 from rosenblatt.cli.project import foreign
-from rosenblatt.cli.schema import checked
-from rosenblatt.cli.values import plain
 from rosenblatt.commands.anew import built_anew
 from rosenblatt.commands.classes import of_project
 from rosenblatt.commands.parts import make_loss
@@ -62,11 +61,11 @@ class Found(NamedTuple):
     frame: polars.DataFrame | None
 
 
-def evaluate(config: DictConfig) -> dict[str, Any]:
+def evaluate(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Measure a model on its own test split or on another file, print the tables, and write ``evaluation.json``.
 
     Args:
-        config: ``configs/evaluate.yaml``, composed.
+        settings: of ``configs/evaluate.yaml``, checked, as plain values.
 
     Returns:
         The content of ``evaluation.json``.
@@ -74,7 +73,6 @@ def evaluate(config: DictConfig) -> dict[str, Any]:
     Raises:
         UserError: no such model, rows that can't be read, a label that it does not know.
     """
-    settings = plain(checked(config, "evaluate"))
     if settings["output"] is not None:
         check_free(Path(settings["output"]), settings["overwrite"])
     folder = find(settings["run"])

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from omegaconf import DictConfig
-
-from rosenblatt.cli.schema import checked
-from rosenblatt.cli.values import plain
 from rosenblatt.commands.classes import of_project
 from rosenblatt.errors import UserError
 from rosenblatt.run.whole import check_free
@@ -23,11 +21,11 @@ log = logging.getLogger(__name__)
 MAX_ROWS = 1000  # that the exported model is compared on
 
 
-def export(config: DictConfig) -> Path:
+def export(settings: Mapping[str, Any]) -> Path:
     """Write the model in another format, and compare it with its source.
 
     Args:
-        config: ``configs/export.yaml``, composed.
+        settings: of ``configs/export.yaml``, checked, as plain values.
 
     Returns:
         The file.
@@ -36,7 +34,6 @@ def export(config: DictConfig) -> Path:
         UserError: no such model, no rows to compare on, or probabilities (or numbers, in standard deviations) that
             differ by more than 1e-5.
     """
-    settings = plain(checked(config, "export"))
     if settings["output"] is not None:
         check_free(Path(settings["output"]), settings["overwrite"])
     format = settings["format"]

@@ -6,19 +6,16 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from omegaconf import DictConfig
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
-from rosenblatt.cli.schema import checked
-from rosenblatt.cli.values import plain
 from rosenblatt.commands.classes import of_project
 from rosenblatt.data.columns import Columns
 from rosenblatt.data.stream import Block, read_blocks
@@ -36,16 +33,15 @@ REASONS = 5  # a row, where explain=true
 STDIN_BYTES = 1 << 22  # that are taken at once, where so many are waiting
 
 
-def predict(config: DictConfig) -> None:
+def predict(settings: Mapping[str, Any]) -> None:
     """Predict, and write or print what comes out.
 
     Args:
-        config: ``configs/predict.yaml``, composed.
+        settings: of ``configs/predict.yaml``, checked, as plain values.
 
     Raises:
         UserError: no such model, a file that can't be read as a whole or in any row, a column that is missing.
     """
-    settings = plain(checked(config, "predict"))
     asked = [name for name in ("input", "text", "split") if settings[name] is not None]
     if len(asked) != 1:
         raise UserError('Expected input=FILE, input=- (standard input), text="..." or split=test, one of them.')

@@ -55,7 +55,8 @@ def loader_of(data: pl.LightningDataModule, split: str) -> Any | None:
     own = getattr(data, "batches", None)
     if callable(own):
         return own(split)
-    return None if split == "train" else getattr(data, LOADERS[split])() or None
+    loader = None if split == "train" else getattr(data, LOADERS[split])()
+    return None if isinstance(loader, list | tuple) and not loader else loader  # not by truth: streams have no length
 
 
 def sizes_of(data: pl.LightningDataModule) -> dict[str, Any]:
