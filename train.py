@@ -10,6 +10,7 @@ import hydra
 from omegaconf import DictConfig
 
 from rosenblatt.cli.launch import importing, launch, told, wants_figures
+from rosenblatt.cli.schema import checked
 from rosenblatt.show.pool import FigurePool
 
 
@@ -17,6 +18,7 @@ from rosenblatt.show.pool import FigurePool
 def main(config: DictConfig) -> None:
     """Hand over to the training command; torch is imported only here, so that --help is quick."""
     with told("train"):
+        config = checked(config, "train")
         pool = FigurePool() if wants_figures(config) else None  # it loads what it needs meanwhile
         with importing():
             from rosenblatt.commands.train import train

@@ -1,11 +1,11 @@
 """Kill training at random moments, resume it until it is done, and compare with a run that nobody disturbed.
 
-    python scripts/crash_test.py                          20 kills of the toy perceptron, and 20 of a model of texts
+    python scripts/crash_test.py                          20 kills of each kind: the toy, texts, a project from outside
     python scripts/crash_test.py --kills 5 --seed 1 --only text
 
 Every other kill waits until a checkpoint is being written. What must be the same, to the bit: all weights, all figures
-in metrics.json but for times, and every point in TensorBoard's history, none twice and none missing. The exit status is
-1 where anything differs.
+in metrics.json but for times, every point in the history of each logger, none twice and none missing, and what a
+callback has written. The exit status is 1 where anything differs.
 """
 
 from __future__ import annotations
@@ -26,6 +26,11 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 from tensorboard.util.tensor_util import make_ndarray
 
 ROOT = Path(__file__).parents[1]
+OUTSIDE = {  # what a project of other people's brings, beside its code
+    "data/pictures": "_target_: pictures.Pictures\n",
+    "model/conv": "_target_: pictures.Conv\nchannels: 8\n",
+    "callbacks/diary": "diary:\n  _target_: pictures.Diary\n  path: ${hydra:runtime.output_dir}/diary.json\n",
+}
 RUNS = {
     "toy": [
         "data=xor", "model=mlp", "model.dropout=0.2", "data.num_train=2000", "trainer.max_epochs=30", "lr=0.01",
@@ -34,6 +39,10 @@ RUNS = {
     "text": [
         "data=text", "data.train=texts.csv", "model=mlp", "model.dropout=0.2", "trainer.max_epochs=12", "threshold=f1",
         "scheduler=cosine", "early_stopping.patience=12", "checkpoint.every_n_steps=5", "data.batch_size=16",
+    ],
+    "outside": [
+        "data=pictures", "model=conv", "callbacks=diary", "logger=[tensorboard,csv]", "trainer.max_epochs=12",
+        "lr=0.01", "checkpoint.every_n_steps=5", "early_stopping.patience=12", "trainer.log_every_n_steps=1",
     ],
 }  # fmt: skip
 
@@ -49,8 +58,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_texts(folder / "texts.csv")
+        write_project(folder / "outside")
         for kind in [arguments.only] if arguments.only else RUNS:
-            equal &= contest(kind, folder, arguments.kills, random.Random(arguments.seed))
+            place = folder / "outside" if kind == "outside" else folder
+            equal &= contest(kind, place, arguments.kills, random.Random(arguments.seed))
     sys.exit(0 if equal else 1)
 
 
@@ -96,9 +107,10 @@ def command(kind: str, run: Path) -> list[str]:
 
 
 def start_of(arguments: list[str], folder: Path) -> subprocess.Popen[str]:
-    """Start ``python train.py``."""
+    """Start ``python train.py``: that of the folder, or ours."""
+    program = folder / "train.py" if (folder / "train.py").exists() else ROOT / "train.py"
     return subprocess.Popen(
-        [sys.executable, str(ROOT / "train.py"), *arguments], cwd=folder, text=True,
+        [sys.executable, str(program), *arguments], cwd=folder, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
 
@@ -157,7 +169,26 @@ def outcome(run: Path) -> dict[str, Any]:
             for value in event.summary.value:
                 if not value.tag.startswith("_hparams_"):
                     points.setdefault(value.tag, []).append((event.step, make_ndarray(value.tensor).tolist()))
+    for table in (run / "csv").glob("metrics.csv"):
+        with table.open(newline="") as lines:
+            for row in csv.DictReader(lines):
+                for tag in row.keys() - {"step"}:
+                    if row[tag]:
+                        points.setdefault(f"(csv) {tag}", []).append((int(row["step"]), row[tag]))
+    if (run / "diary.json").exists():
+        found["diary"] = json.loads((run / "diary.json").read_text())
     return found | {f"tensorboard {tag}": sorted(series) for tag, series in points.items()}
+
+
+def write_project(folder: Path) -> None:
+    """Make a project of other people's: their code, our ``train.py`` and ``configs``, and a few lines of YAML."""
+    shutil.copytree(ROOT / "configs", folder / "configs")
+    shutil.copy(ROOT / "train.py", folder)
+    shutil.copy(ROOT / "scripts" / "crash" / "pictures.py", folder)
+    for name, content in OUTSIDE.items():
+        path = folder / "configs" / f"{name}.yaml"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content, encoding="utf-8")
 
 
 def write_texts(path: Path) -> None:

@@ -8,16 +8,19 @@ import hydra
 from omegaconf import DictConfig
 
 from rosenblatt.cli.launch import importing, launch, told
+from rosenblatt.cli.schema import checked
+from rosenblatt.cli.values import plain
 
 
 @hydra.main(version_base="1.3", config_path="../configs", config_name="export")
 def main(config: DictConfig) -> None:
     """Hand over to the command; torch is imported only here, so that --help is quick."""
     with told("export"):
+        settings = plain(checked(config, "export"))
         with importing():
             from rosenblatt.commands.export import export
 
-        export(config)
+        export(settings)
 
 
 if __name__ == "__main__":

@@ -17,9 +17,8 @@ from rich.console import Console
 
 from rosenblatt.errors import UserError, listed, nearest
 from rosenblatt.run.whole import write_whole
-from rosenblatt.sweeps.board import Board
 from rosenblatt.sweeps.folder import SweepFolder
-from rosenblatt.sweeps.leaderboard import as_csv, as_markdown, leaderboard_table, ranked, table_of
+from rosenblatt.sweeps.leaderboard import Board, as_csv, as_markdown, leaderboard_table, ranked, table_of
 
 KINDS = {".csv": "csv", ".md": "markdown"}
 
@@ -69,7 +68,7 @@ def leaderboard(paths: list[Path], kind: str) -> str:
         if objectives not in (None, content["objectives"]):
             raise UserError(
                 f"{path}: its sweep was judged by {listed(content['objectives'])}, and {paths[0]} by "
-                f"{listed(objectives or [])}. Compare them one by one."
+                f"{listed(objectives or {})}. Compare them one by one."
             )
         objectives = content["objectives"]
         found = Board(path, objectives).rows()
@@ -77,12 +76,12 @@ def leaderboard(paths: list[Path], kind: str) -> str:
             for row in found:
                 row.trial = replace(row.trial, setting={"sweep": path.name, **row.trial.setting})
         rows += found
-    rows = ranked(rows, objectives or [])
+    rows = ranked(rows, objectives or {})
     if kind == "table":
         console = Console(file=io.StringIO(), width=Console().width)
-        console.print(leaderboard_table(rows, objectives or [], console.width))
+        console.print(leaderboard_table(rows, objectives or {}, console.width))
         return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
-    table = table_of(rows, objectives or [])
+    table = table_of(rows, objectives or {})
     return as_csv(table) if kind == "csv" else as_markdown(table)
 
 

@@ -9,16 +9,19 @@ import hydra
 from omegaconf import DictConfig
 
 from rosenblatt.cli.launch import importing, launch, told
+from rosenblatt.cli.schema import checked
+from rosenblatt.cli.values import plain
 
 
 @hydra.main(version_base="1.3", config_path="../configs", config_name="predict")
 def main(config: DictConfig) -> None:
     """Hand over to the command; torch is imported only here, so that --help is quick."""
     with told("predict"):
+        settings = plain(checked(config, "predict"))
         with importing():
             from rosenblatt.commands.predict import predict
 
-        predict(config)
+        predict(settings)
 
 
 if __name__ == "__main__":

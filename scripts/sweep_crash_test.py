@@ -22,7 +22,7 @@ from typing import Any
 import optuna
 from crash_test import ROOT, outcome
 
-from rosenblatt.sweeps.storage import storage_of
+from rosenblatt.sweeps.study import storage_of
 
 
 def main() -> None:

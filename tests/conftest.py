@@ -12,15 +12,12 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from rosenblatt.cli import messages
-from rosenblatt.commands import sweep_identity
 from rosenblatt.data.features import Bags
 
 ROOT = Path(__file__).parents[1]
@@ -93,7 +90,7 @@ def program(
 
 @pytest.fixture
 def train(program: Callable[..., Outcome]) -> Callable[..., Outcome]:
-    """``python train.py ...``; the run folder is ``run`` unless it is named; pictures only where they are asked for."""
+    """``python train.py ...``; the run folder is ``run`` unless it is named; figures only where they are asked for."""
 
     def with_folder(*overrides: str, run: str = "run") -> Outcome:
         arguments = [word for word in overrides if word]
@@ -108,16 +105,20 @@ def train(program: Callable[..., Outcome]) -> Callable[..., Outcome]:
 
 @pytest.fixture
 def sweep(program: Callable[..., Outcome]) -> Callable[..., Outcome]:
-    """``python train.py ...``, with nothing added."""
-    return partial(program, "train.py")
+    """``python train.py -m ...``; pictures only where they are asked for."""
+
+    def without_figures(*words: str) -> Outcome:
+        added = () if any(word.startswith("figures") for word in words) else ("figures=none",)
+        return program("train.py", *words, *added)
+
+    return without_figures
 
 
 @pytest.fixture
-def configs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of configs/ that may be edited, which sweeps take for the project's."""
+def configs(tmp_path: Path) -> Path:
+    """A copy of configs/ that may be edited, for ``--config-path``."""
     copy = tmp_path / "configs"
-    shutil.copytree(messages.CONFIGS, copy)
-    monkeypatch.setattr(sweep_identity, "CONFIGS", copy)
+    shutil.copytree(ROOT / "configs", copy)
     return copy
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import lightning.pytorch as pl
 import pytest
@@ -11,8 +12,8 @@ import torch
 from perceptron.classifier import Classifier
 from perceptron.models import Perceptron
 from rosenblatt.data.batches import Batches
-from rosenblatt.data.features import DataSpec
-from rosenblatt.tasks.losses import ClassificationLoss
+from rosenblatt.loop.measures import Measures
+from rosenblatt.tasks.binary import Binary
 
 QUIET = [
     # torchmetrics, of a validation split with one class or of NaN
@@ -34,12 +35,12 @@ def batches(seed: int, num_batches: int = NUM_BATCHES, scale: float = 1.0) -> Ba
 def perceptron(lr: float = 0.5) -> Classifier:
     """The same start each time."""
     torch.manual_seed(0)
-    spec = DataSpec(2, False, "binary", ("no", "yes"), (20, 15), 35)
-    return Classifier(Perceptron(2, 1), spec, ClassificationLoss(spec), partial(torch.optim.SGD, lr=lr))
+    task = Binary(("no", "yes"), num_rows=35, class_counts=(20, 15))
+    return Classifier(Perceptron(2, 1), task, task.loss(), partial(torch.optim.SGD, lr=lr))
 
 
 def make_trainer(*callbacks: pl.Callback, **kwargs) -> pl.Trainer:
-    settings = {"max_epochs": 3, "num_sanity_val_steps": 0, "enable_checkpointing": False} | kwargs
+    settings = {"max_epochs": 3, "num_sanity_val_steps": 0, "enable_checkpointing": bool(callbacks)} | kwargs
     quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
     return pl.Trainer(accelerator="cpu", callbacks=list(callbacks), **quiet, **settings)
 
@@ -53,7 +54,8 @@ def fit(
     **kwargs,
 ) -> pl.Trainer:
     """Train; an error on the way carries the trainer with it."""
-    trainer = make_trainer(*callbacks, **kwargs)
+    measures = Measures("val/loss" if validate else "train/loss")
+    trainer = make_trainer(measures, *callbacks, **kwargs)
     classifier = classifier or perceptron(lr)
     try:
         trainer.fit(classifier, batches(1, scale=scale), batches(2, num_batches=2) if validate else None)
@@ -77,3 +79,19 @@ class Poison(pl.Callback):
     def on_train_epoch_start(self, trainer, pl_module):
         if self.when == trainer.current_epoch:
             torch.nn.init.constant_(pl_module.model.linear.bias, self.value)
+
+
+def assert_same(ours: Any, theirs: Any, where: str = "") -> None:
+    """Equal to the bit, in dicts, lists and tensors."""
+    if isinstance(ours, torch.Tensor):
+        assert torch.equal(ours, theirs), where
+    elif isinstance(ours, dict):
+        assert ours.keys() == theirs.keys(), where
+        for key, value in ours.items():
+            assert_same(value, theirs[key], f"{where} {key}")
+    elif isinstance(ours, list | tuple):
+        assert len(ours) == len(theirs), (where, ours, theirs)
+        for number, (one, other) in enumerate(zip(ours, theirs, strict=True)):
+            assert_same(one, other, f"{where} {number}")
+    else:
+        assert ours == theirs or (ours != ours and theirs != theirs), (where, ours, theirs)

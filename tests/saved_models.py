@@ -25,12 +25,12 @@ from rosenblatt.saved import folder as model_folder
 from rosenblatt.saved.known import given, path_of
 from rosenblatt.saved.model import Origin, SavedModel
 from rosenblatt.table.encoder import TableEncoder
-from rosenblatt.text.encoder import TextEncoder
 from rosenblatt.tasks.binary import Binary
 from rosenblatt.tasks.multiclass import Multiclass
 from rosenblatt.tasks.multilabel import Multilabel
 from rosenblatt.tasks.regression import Regression
 from rosenblatt.tasks.task import Task
+from rosenblatt.text.encoder import TextEncoder
 from rosenblatt.text.sparse import BagLinear
 
 CLASSES = {"binary": ("no", "yes"), "multiclass": ("café", "red, wine", "tea"), "multilabel": ("a b", "c", "d")}
@@ -142,7 +142,9 @@ def new_rows(kind: str) -> pl.DataFrame:
 def dense_features(saved: SavedModel, frame: pl.DataFrame) -> np.ndarray:
     """(N, num_features) in float64."""
     features = saved.encoder.encode(frame, saved.columns, "rows")
-    return (dense_of(features, saved.sizes["num_features"]) if isinstance(features, Bags) else features).double().numpy()
+    return (
+        (dense_of(features, saved.sizes["num_features"]) if isinstance(features, Bags) else features).double().numpy()
+    )
 
 
 def layers_of(saved: SavedModel) -> list[tuple[np.ndarray, np.ndarray]]:

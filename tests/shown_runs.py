@@ -1,4 +1,4 @@
-"""Runs with all their pictures, trained once in each process of the tests that look at them."""
+"""Runs with all their figures, trained once in each process of the tests that look at them."""
 
 from __future__ import annotations
 

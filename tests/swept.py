@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
 import json
+import os
+import shutil
+import subprocess
+import sys
+from functools import cache
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import polars as pl
 
-from conftest import SMALL
+from conftest import ROOT, SMALL
 
 GRID = ("-m", *SMALL, "optimizer=adam,sgd", "lr=0.1,0.01", "sweep.name=first")
 SEARCH = (
@@ -32,3 +39,17 @@ def runs() -> list[Path]:
 
 def board(folder: Path = Path()) -> pl.DataFrame:
     return pl.read_csv(folder / FIRST / "leaderboard.csv")
+
+
+@cache
+def _swept() -> Path:
+    folder = Path(mkdtemp(prefix="rosenblatt-sweep-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    words = [sys.executable, str(ROOT / "train.py"), *GRID, "figures=none"]
+    subprocess.run(words, cwd=folder, check=True, capture_output=True, env=os.environ | {"COLUMNS": "100"})
+    return folder
+
+
+def swept_grid() -> None:
+    """Put the finished sweep of `GRID`, run once in each process of the tests, into the current folder."""
+    shutil.copytree(_swept() / FIRST, FIRST)

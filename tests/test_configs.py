@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
+import lightning.pytorch as pl
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
+from lightning.pytorch.demos.boring_classes import BoringModel
 from lightning.pytorch.profilers import PassThroughProfiler, SimpleProfiler
 from omegaconf import DictConfig
 
-from rosenblatt.cli.build import build
-from rosenblatt.loop.progress import NoProfiler
+from rosenblatt.cli.build import build, build_each
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 CHOICES = sorted((path.parent.name, path.stem) for path in CONFIGS.glob("*/*.yaml"))
@@ -34,9 +36,68 @@ def test_every_choice_can_be_composed_and_built(group: str, choice: str, tmp_pat
     optimizer = build("optimizer", config.optimizer)(model.parameters())
     assert optimizer.param_groups[0]["lr"] == config.lr
     if config.scheduler:
-        assert build("scheduler", config.scheduler)(optimizer).optimizer is optimizer
+        scheduler = build("scheduler", config.scheduler, mode="max")(optimizer)
+        assert scheduler.optimizer is optimizer
+        assert getattr(scheduler, "mode", "max") == "max"
     trainer = build("trainer", config.trainer, logger=False, default_root_dir=str(tmp_path))
     assert trainer.max_epochs == config.trainer.max_epochs
+
+
+def chosen(*words: str) -> dict[str, list[str]]:
+    config = composed(*words)
+    return {group: list(config[group]) for group in ("callbacks", "logger")}
+
+
+def test_several_callbacks_and_loggers_are_chosen_at_once_one_or_none() -> None:
+    assert chosen() == {"callbacks": [], "logger": ["tensorboard"]}
+    assert chosen("logger=csv", "callbacks=timer") == {"callbacks": ["timer"], "logger": ["csv"]}
+    assert chosen("logger=[tensorboard,csv]", "callbacks=[timer,lr_monitor]") == {
+        "callbacks": ["timer", "lr_monitor"],
+        "logger": ["tensorboard", "csv"],
+    }
+    assert chosen("logger=none", "callbacks=[none]") == {"callbacks": [], "logger": []}
+
+
+class Module(BoringModel):
+    def training_step(self, batch: Any, batch_idx: int) -> Any:
+        loss = self.step(batch)
+        self.log("train/loss", loss)
+        return loss
+
+
+def fitted(tmp_path: Path, *words: str) -> pl.Trainer:
+    folders = [f"logger.{name}.save_dir={tmp_path}" for name in chosen(*words)["logger"]]
+    config = composed(*words, *folders)
+    callbacks, loggers = build_each("callbacks", config.callbacks), build_each("logger", config.logger)
+    trainer = pl.Trainer(
+        callbacks=list(callbacks.values()), logger=list(loggers.values()), max_epochs=2, limit_train_batches=2,
+        limit_val_batches=1, log_every_n_steps=1, enable_progress_bar=False, enable_model_summary=False,
+        enable_checkpointing=False, accelerator="cpu", default_root_dir=tmp_path,
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        trainer.fit(Module())
+    return trainer
+
+
+def test_each_local_logger_writes_into_a_folder_of_its_name(tmp_path: Path) -> None:
+    fitted(tmp_path, "logger=[tensorboard,csv]")
+    assert list((tmp_path / "tensorboard").glob("events.*"))
+    assert (tmp_path / "csv" / "metrics.csv").read_text().startswith("epoch,step,train/loss")
+    assert {path.name for path in tmp_path.iterdir()} == {"tensorboard", "csv"}
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (CONFIGS / "callbacks").glob("*.yaml")))
+def test_each_callback_goes_through_a_training(name: str, tmp_path: Path) -> None:
+    trainer = fitted(tmp_path, f"callbacks={name}", "logger=csv")
+    assert trainer.current_epoch == 2
+
+
+@pytest.mark.parametrize("name", ["mae", "mse", "huber"])
+def test_each_loss_of_numbers_is_what_it_says(name: str) -> None:
+    made = build("loss", composed(f"loss={name}").loss)
+    outputs, target = torch.tensor([0.0, 0.0]), torch.tensor([0.5, 3.0])
+    assert made(outputs, target).item() == {"mae": 1.75, "mse": 4.625, "huber": (0.125 + 2.5) / 2}[name]
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.rglob("*.yaml")), ids=lambda path: path.stem)
@@ -71,9 +132,8 @@ def test_the_command_line_wins_over_an_experiment(experiment: str) -> None:
 @pytest.mark.parametrize(
     ("override", "profiler"),
     [
-        ("lr=1", NoProfiler),
-        ("++trainer.profiler=simple", SimpleProfiler),
-        ("++trainer.profiler=null", PassThroughProfiler),
+        ("lr=1", PassThroughProfiler),
+        ("+trainer.profiler=simple", SimpleProfiler),
     ],
 )
 def test_times_are_taken_by_the_profiler_that_was_chosen(override: str, profiler: type, tmp_path: Path) -> None:

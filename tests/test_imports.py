@@ -14,8 +14,7 @@ ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src" / "rosenblatt").rglob("*.py"))
 FLOORS = ("commands", "sweeps", "saved", "show", "cli", "text", "table", "data", "tasks", "loop", "run")  # top down
 TIES = {  # against the floors, to be cut
-    "cli -> commands", "cli -> show", "cli -> sweeps", "cli -> perceptron", "commands -> perceptron", "saved -> perceptron",
-    "show -> perceptron", "show -> sweeps", "table -> text", "tasks -> data",
+    "table -> text",
 }  # fmt: skip
 
 

@@ -75,6 +75,11 @@ class Classifier(pl.LightningModule):
         outputs: Tensor = self.model(batch[0])
         return outputs
 
+    def on_fit_start(self) -> None:
+        """Forget what an earlier pass that was cut off had counted."""
+        self.train_metrics.reset()
+        self.val_metrics.reset()
+
     def on_train_epoch_end(self) -> None:
         """Log the training metrics."""
         self.log_dict(self.train_metrics.values(), sync_dist=self.trainer.world_size > 1)

@@ -64,12 +64,12 @@ class ToyData(DataModule):
         self.centers = torch.tensor(centers, dtype=torch.float32)
         self.labels = torch.tensor(labels, dtype=torch.int64)
         self.spread = spread
-        self.sizes = {"train": num_train, "val": num_val, "test": num_test}
+        self.num_points = {"train": num_train, "val": num_val, "test": num_test}
         self.fresh = fresh
 
     def load(self) -> tuple[Task, Splits]:
         """Draw the three splits, each from a generator of its own."""
-        splits = {split: self.draw(size, number) for number, (split, size) in enumerate(self.sizes.items())}
+        splits = {split: self.draw(size, number) for number, (split, size) in enumerate(self.num_points.items())}
         num_classes = int(self.labels.max()) + 1
         task = Binary() if num_classes == 2 else Multiclass(class_names(num_classes))
         return task.counted(splits["train"][1]), splits
@@ -93,5 +93,5 @@ class ToyData(DataModule):
         batches = super().train_dataloader()
         if self.fresh:
             # Numbers 0 to 2 are the splits themselves.
-            batches.draw = lambda epoch: self.draw(self.sizes["train"], epoch + 3)
+            batches.draw = lambda epoch: self.draw(self.num_points["train"], epoch + 3)
         return batches

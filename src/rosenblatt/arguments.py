@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import types
-import typing
 from collections.abc import Sequence
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -15,31 +14,48 @@ LISTED: dict[Any, str] = {
     float: "numbers, such as [0.5,1]",
     str: "words, such as [a,b]",
 }
+HYDRAS = ("_target_", "_partial_", "_args_", "_convert_", "_recursive_")
+ANY = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+
+
+def parameters_of(target: Any) -> dict[str, inspect.Parameter] | None:
+    """Return what a class or function takes, annotations evaluated where they can be; ``None`` where nobody knows."""
+    try:
+        return dict(inspect.signature(target, eval_str=True).parameters)
+    except Exception:  # a type that exists for the type checker alone; whatever else evaluating foreign words brings
+        pass
+    try:
+        return dict(inspect.signature(target).parameters)
+    except (TypeError, ValueError):  # of a class that is written in C
+        return None
+
+
+def check_name(group: str, target: Any, name: str) -> None:
+    """Raise a `UserError` unless ``target`` takes an argument of that name."""
+    parameters = parameters_of(target)
+    names = [one for one, parameter in (parameters or {}).items() if parameter.kind not in ANY]
+    takes_any = parameters is None or any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values())
+    if name not in names and not takes_any:
+        raise UserError(
+            f"{group}.{name}: {target.__name__} has no such setting."
+            + (nearest(name, names) or (f" There are {listed(names)}." if names else " It has none."))
+        )
 
 
 def check_arguments(group: str, target: Any, arguments: dict[str, Any]) -> None:
     """Raise a `UserError` for an argument that ``target`` does not take, or of a type other than declared."""
-    signature = inspect.signature(target)
-    kinds = {name: parameter.kind.name for name, parameter in signature.parameters.items()}
-    names = [name for name, kind in kinds.items() if kind != "VAR_KEYWORD" and name != "params"]  # of an optimizer
-    try:
-        hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
-    except (NameError, TypeError):  # a type that exists for the type checker alone
-        hints = {}
+    parameters = parameters_of(target) or {}
     for name, value in arguments.items():
-        if name.startswith("_"):  # Hydra's own: _target_, _partial_
+        if name in HYDRAS:
             continue
-        if name not in names:
-            raise UserError(
-                f"{group}.{name}: {target.__name__} has no such setting."
-                + (nearest(name, names) or f" There are {listed(names)}.")
-            )
+        check_name(group, target, name)
         if isinstance(value, str) and value == "???":
             raise UserError(f"{group}.{name} is not set. Give it on the command line: {group}.{name}=...")
-        if not fits(value, hints.get(name, Any)):
-            raise UserError(
-                f"{group}.{name}: expected {described(hints[name])}; got {value!r}.{_hint(value, hints[name])}"
-            )
+        if name not in parameters:
+            continue
+        hint, default = parameters[name].annotation, parameters[name].default
+        if not (fits(value, hint) or (type(value) is type(default) and value == default)):
+            raise UserError(f"{group}.{name}: expected {described(hint)}; got {value!r}.{nearest_in(value, hint)}")
 
 
 def fits(value: Any, hint: Any) -> bool:
@@ -48,9 +64,12 @@ def fits(value: Any, hint: Any) -> bool:
     if origin in (Union, types.UnionType):
         return any(fits(value, one) for one in inner)
     if origin is Literal:
-        return value in inner
+        return value in inner or any(not isinstance(one, str | int | None) for one in inner)  # members of an Enum
     if hint is None or hint is type(None):
         return value is None
+    if origin is tuple and inner and inner[-1] is not ...:
+        is_list = isinstance(value, list | tuple) and len(value) == len(inner)
+        return is_list and all(fits(one, kind) for one, kind in zip(value, inner, strict=True))
     if isinstance(origin, type) and issubclass(origin, Sequence):
         return isinstance(value, list | tuple) and (not inner or all(fits(one, inner[0]) for one in value))
     if hint is float:
@@ -59,23 +78,28 @@ def fits(value: Any, hint: Any) -> bool:
         return isinstance(value, int) and not isinstance(value, bool)
     if hint in (str, bool):
         return isinstance(value, hint)
-    is_torch_class = inspect.isclass(hint) and hint.__module__.split(".")[0] == "torch"
-    return not (is_torch_class and isinstance(value, str | int | float))  # a word is no Tensor
+    is_tensor = inspect.isclass(hint) and f"{hint.__module__}.{hint.__name__}" == "torch.Tensor"
+    return not (is_tensor and isinstance(value, str))  # a word is no Tensor; of other types a word may be a name
 
 
 def described(hint: Any) -> str:
     """Return a type in words."""
     origin, inner = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        return " or ".join(dict.fromkeys(described(one) for one in inner if "torch" not in str(one)))
+        words = list(dict.fromkeys(described(one) for one in inner if "torch" not in str(one)))
+        return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
     if origin is Literal:
-        return f"one of {listed(inner)}"
+        return f"one of {listed(inner)}" if len(inner) > 1 else str(inner[0])
+    if origin is tuple and inner and inner[-1] is not ...:
+        return f"a list of {len(inner)}: {', '.join(map(described, inner))}"
     if isinstance(origin, type) and issubclass(origin, Sequence):
         return f"a list of {LISTED.get(inner[0], 'values')}" if inner else "a list"
-    words = {int: "a whole number", float: "a number", str: "a word", bool: "true or false", type(None): "null"}
-    return words.get(hint, str(getattr(hint, "__name__", hint)))
+    names = {int: "a whole number", float: "a number", str: "a word", bool: "true or false", type(None): "null"}
+    return names.get(hint, str(getattr(hint, "__name__", hint)))
 
 
-def _hint(value: Any, hint: Any) -> str:
-    inner = [word for one in (hint, *get_args(hint)) if get_origin(one) is Literal for word in get_args(one)]
-    return nearest(str(value), map(str, inner)) if inner else ""
+def nearest_in(value: Any, hint: Any) -> str:
+    """Return ``" Did you mean 'x'?"`` for the word of a type that is most like a value, or an empty string."""
+    kinds = (hint, *get_args(hint))
+    words = [str(word) for one in kinds if get_origin(one) is Literal for word in get_args(one)]
+    return nearest("null" if value == "None" else str(value), [*words, *(["null"] if type(None) in kinds else [])])

@@ -46,9 +46,9 @@ def test_the_help_shows_the_settings_that_were_chosen(train: Train, flag: str) -
 
 
 def test_a_mistake_is_told_for_help_as_for_a_run(train: Train) -> None:
-    done = train("modle=mlp", "--help")
+    done = train("modell=mlp", "--help")
     assert done.status == 1
-    assert done.err.startswith("error: modle: no such setting. Did you mean 'model'?")
+    assert done.err.startswith("error: modell: no such setting. Did you mean 'model'?")
 
 
 def test_help_with_another_flag_is_left_to_hydra(train: Train, tmp_path: Path) -> None:

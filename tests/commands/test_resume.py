@@ -58,7 +58,7 @@ def assert_equal(run: Path, undisturbed: Path) -> None:
     for name in ("config.yaml", "overrides.yaml", "data.json", "model/model.json", "test.parquet"):
         assert (run / name).read_bytes() == (undisturbed / name).read_bytes(), name
     points = {name: series for name, series in ours.items() if name.startswith("tensorboard ")}
-    assert {"tensorboard train/loss", "tensorboard val/loss", "tensorboard best/test/acc"} <= points.keys()
+    assert {"tensorboard train/loss", "tensorboard val/loss", "tensorboard wrap_up/test/acc"} <= points.keys()
     del points["tensorboard epoch"]  # it stands beside the training figures and beside those of validation
     assert all(len({step for step, _ in series}) == len(series) for series in points.values())
 

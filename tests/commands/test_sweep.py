@@ -17,7 +17,8 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 
 from conftest import SMALL
 from rosenblatt.commands import job
-from swept import FIRST, GRID, board, metrics, runs, without_times
+from rosenblatt.commands import sweep as commands
+from swept import FIRST, GRID, board, metrics, runs, swept_grid, without_times
 
 
 def test_a_grid_runs_every_combination_and_its_winner_is_measured_on_test(sweep, train):
@@ -49,8 +50,8 @@ def test_a_grid_runs_every_combination_and_its_winner_is_measured_on_test(sweep,
     assert all((FIRST / f"overview.{suffix}").stat().st_size > 5000 for suffix in ("png", "svg"))
 
 
-def test_a_job_is_the_run_that_it_would_be_alone(sweep, train):
-    sweep(*GRID)
+def test_a_job_is_the_run_that_it_would_be_alone(train):
+    swept_grid()
     alone = train(*SMALL, "optimizer=sgd", "lr=0.1", "hydra.run.dir=alone", run="alone").metrics
     found = metrics(FIRST / "002_optimizer-sgd_lr-0.1")
     same = [name for name in found if name.split("/")[0] in ("train", "epochs", "best_epoch", "steps")]
@@ -60,7 +61,7 @@ def test_a_job_is_the_run_that_it_would_be_alone(sweep, train):
 
 
 def test_the_same_command_again_does_nothing_and_one_that_was_cut_off_only_what_is_left(sweep):
-    sweep(*GRID)
+    swept_grid()
     times = {path: path.stat().st_mtime_ns for path in FIRST.glob("*/metrics.json")}
     done = sweep(*GRID)
     assert "4 jobs, 4 of them done before" in done.out
@@ -81,7 +82,7 @@ def test_the_same_command_again_does_nothing_and_one_that_was_cut_off_only_what_
 
 
 def test_words_may_come_in_another_order(sweep):
-    sweep(*GRID)
+    swept_grid()
     before = board()
     done = sweep("-m", "sweep.name=first", "lr=0.1,0.01", *SMALL[::-1], "optimizer=adam,sgd")
     assert done.status == 0, done.err
@@ -95,12 +96,20 @@ def test_a_range_leaves_out_its_end(sweep):
     assert sorted(board()["lr"].to_list()) == pytest.approx([0.1, 0.2, 0.3])
 
 
-def test_jobs_are_composed_from_the_files_as_they_were(sweep, configs, monkeypatch):
+def test_files_that_are_edited_while_a_sweep_runs_change_no_job(sweep, configs, monkeypatch):
     adam = configs / "optimizer" / "adam.yaml"
-    adam.write_text(adam.read_text().replace("weight_decay: 0.0", "weight_decay: 0.5"))
-    sweep("-m", *SMALL, "lr=0.1,0.01", "sweep.name=first")
+    launch = commands._launch
+
+    def edited(*arguments):
+        adam.write_text(adam.read_text().replace("weight_decay: 0.0", "weight_decay: 0.5"))
+        return launch(*arguments)
+
+    monkeypatch.setattr(commands, "_launch", edited)
+    done = sweep("-m", f"--config-path={configs}", *SMALL, "lr=0.1,0.01", "sweep.name=first")
+    assert done.status == 0, done.err
+    assert "weight_decay: 0.5" in adam.read_text()
     for run in runs():
-        assert "weight_decay: 0.5" in (run / "config.yaml").read_text()  # of the copy, not of the project
+        assert "weight_decay: 0.0" in (run / "config.yaml").read_text()  # of the copy, not of the project
 
 
 def test_with_several_seeds_settings_are_judged_by_their_mean(sweep):
@@ -117,13 +126,15 @@ def test_with_several_seeds_settings_are_judged_by_their_mean(sweep):
     evaluated = [json.loads((FIRST / name / "evaluation.json").read_text()) for name in winner["folders"]]
     assert winner["test"]["test/acc"] == pytest.approx(statistics.fmean(one["test/acc"] for one in evaluated))
     assert "± " in done.out
-    alone = sweep("-m", *SMALL, "sweep.seeds=2", "sweep.name=alone")
+    words = shlex.split(winner["command"])[2:]
+    assert (words[0], words[-1]) == ("-m", "sweep.seeds=3")
+    alone = sweep(*words, "sweep.name=alone")
     assert alone.status == 0, alone.err
     assert "Leaderboard of 1" in alone.out
 
 
-def test_tensorboard_compares_what_varies(sweep):
-    sweep(*GRID)
+def test_tensorboard_compares_what_varies(program):
+    swept_grid()
     sessions = {}
     for run in runs():
         events = EventAccumulator(str(run / "tensorboard"))
@@ -131,15 +142,8 @@ def test_tensorboard_compares_what_varies(sweep):
         content = events.summary_metadata["_hparams_/session_start_info"].plugin_data.content
         started = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info.hparams
         sessions[run.name] = {key: value.string_value or value.number_value for key, value in started.items()}
-        assert events.Scalars("best/val/loss")[0].value == pytest.approx(metrics(run)["val/loss"])
+        assert events.Scalars("wrap_up/val/loss")[0].value == pytest.approx(metrics(run)["val/loss"])
     assert sessions["001_optimizer-adam_lr-0.01"] == {"optimizer": "adam", "lr": 0.01, "seed": 0}
-
-
-def test_the_command_that_repeats_several_seeds_is_a_sweep(sweep):
-    sweep("-m", *SMALL, "lr=0.1,0.2", "sweep.seeds=2", "sweep.name=first")
-    words = shlex.split(json.loads((FIRST / "winner.json").read_text())["command"])[2:]
-    assert (words[0], words[-1]) == ("-m", "sweep.seeds=2")
-    assert sweep(*words, "sweep.name=again").status == 0
 
 
 def test_texts_with_several_labels_and_no_test_split_can_be_swept(sweep, tmp_path):
@@ -178,7 +182,7 @@ def test_jobs_take_turns_on_gpus(monkeypatch):
 
 
 def test_the_leaderboard_of_several_sweeps_is_one(sweep, program, capsys):
-    sweep(*GRID)
+    swept_grid()
     sweep("-m", *SMALL, "lr=0.3,0.4", "sweep.name=second")
     done = program("scripts/leaderboard.py", "logs/sweeps/first", "logs/sweeps/second", "--format", "csv")
     found = pl.read_csv(io.StringIO(done.out))

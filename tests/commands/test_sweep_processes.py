@@ -11,16 +11,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import optuna
+import polars as pl
 import pytest
 
 from conftest import ROOT, SMALL, Outcome
-from rosenblatt.sweeps.storage import storage_of
-from swept import FIRST, board, metrics, without_times
+from rosenblatt.sweeps.study import storage_of
+from swept import FIRST, GRID, board, metrics, swept_grid, without_times
 
 linux = pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks at /proc")
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
 TWO_WORKERS = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
 
+DIED = "its process died 3 times: "
 KILLER = """
 import os, signal
 from perceptron.toy import ToyData
@@ -42,9 +44,11 @@ def command(*words: str) -> list[str]:
 
 
 def start(folder: Path, *words: str) -> subprocess.Popen[str]:
-    environment = os.environ | {"PYTHONPATH": str(folder), "COLUMNS": "100"}
+    path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
+    environment = os.environ | {"PYTHONPATH": path, "COLUMNS": "100"}
     return subprocess.Popen(
-        command(*words), cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        command(*words, "figures=none"), cwd=folder, env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
 
@@ -63,38 +67,50 @@ def figures(folder: Path) -> dict[str, dict[str, float]]:
     return found
 
 
-def test_two_workers_find_what_one_finds(train: Callable[..., Outcome], tmp_path: Path) -> None:
-    words = ("-m", *SMALL, "lr=0.1,0.01", "optimizer=adam,sgd", "sweep.name=first")
-    one, two = tmp_path, tmp_path / "two"
+def test_two_workers_find_what_one_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    swept_grid()
+    two = tmp_path / "two"
     two.mkdir()
-    alone = train(*words)
-    for status, out, err in ((alone.status, alone.out, alone.err), run(two, *words, *TWO_WORKERS)):
-        assert status == 0, (out, err)
-        assert "4/4" in out
-        assert "Leaderboard of 4" in out
-    assert figures(one) == figures(two)
+    status, out, err = run(two, *GRID, *TWO_WORKERS)
+    assert status == 0, (out, err)
+    assert "4/4" in out
+    assert "Leaderboard of 4" in out
+    assert figures(two) == figures(tmp_path)
     assert len(figures(two)) == 4
 
 
-def test_kills_signals_exceptions_and_nan_in_one_sweep_fail_their_jobs_and_no_other(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("spreads", "reasons"),
+    [
+        ("1,0.5,0.7,1e38,1.3", {0.5: DIED, 0.7: "RuntimeError: it fell over", 1e38: "val/loss became"}),
+        pytest.param(
+            "1,0.5,1.1,0.7,1.2,1e38,1.3,0.6,1.4",
+            {0.5: DIED, 0.6: DIED, 0.7: "RuntimeError: it fell over", 1e38: "val/loss became"},
+            marks=pytest.mark.soak,
+        ),
+    ],
+)
+def test_kills_signals_exceptions_and_nan_in_one_sweep_fail_their_jobs_and_no_other(
+    tmp_path: Path, spreads: str, reasons: dict[float, str]
+) -> None:
     (tmp_path / "killer.py").write_text(KILLER)
-    words = ("-m", *SMALL, "data._target_=killer.Killer", "data.spread=1,0.5,1.1,0.7,1.2,1e38,1.3,0.6,1.4")
-    status, out, err = run(tmp_path, *words, "sweep.name=first", *TWO_WORKERS)
+    words = ("-m", *SMALL, "data._target_=killer.Killer", f"data.spread={spreads}", "sweep.name=first")
+    status, out, err = run(tmp_path, *words, *TWO_WORKERS)
     assert status == 0, (out, err)
     assert "Traceback" not in out + err
-    assert board(tmp_path)["state"].to_list() == ["done"] * 5 + ["failed"] * 4
-    told = [line for line in out.splitlines() if line.startswith("failed: ")]  # at the end
-    assert sorted(line.partition(": ")[2].partition(":")[0] for line in told) == [
-        "data.spread=0.5", "data.spread=0.6", "data.spread=0.7", "data.spread=1e+38",
-    ]  # fmt: skip
-    reasons = dict(board(tmp_path).select("data.spread", "reason").rows())
-    assert all(reasons[spread].startswith("its process died 3 times: ") for spread in (0.5, 0.6))
-    assert reasons[0.7] == "RuntimeError: it fell over"
-    assert "became" in reasons[1e38]
-    assert len(figures(tmp_path)) == 5
+    found = dict(board(tmp_path).filter(pl.col("state") == "failed").select("data.spread", "reason").rows())
+    assert found.keys() == reasons.keys()
+    assert all(reason in found[spread] for spread, reason in reasons.items())
+    told = [line for line in out.splitlines() if line.startswith("failed: data.spread=")]  # at the end
+    assert len(told) == len(reasons)
+    assert len(figures(tmp_path)) == len(spreads.split(",")) - len(reasons)
 
 
-def test_a_sweep_that_is_killed_goes_on_with_the_same_command(train: Callable[..., Outcome], tmp_path: Path) -> None:
+@pytest.mark.soak
+def test_a_sweep_that_is_killed_twice_goes_on_with_the_same_command(
+    train: Callable[..., Outcome], tmp_path: Path
+) -> None:
     words = (
         "-m", "data=xor", "model=mlp", "trainer.max_epochs=8", "data.num_train=2000", "sweep=optuna", "sweep.trials=6",
         "lr=tag(log,interval(1e-3,1))", "sweep.name=first", "checkpoint.every_n_steps=3",
@@ -119,7 +135,7 @@ def test_a_sweep_that_is_killed_goes_on_with_the_same_command(train: Callable[..
 
 
 def test_ctrl_c_ends_a_sweep_in_order_and_says_how_it_goes_on(tmp_path: Path) -> None:
-    words = ("-m", "lr=0.1,0.01,0.001", "early_stopping.patience=null", "trainer.max_epochs=40", "sweep.name=first")
+    words = ("-m", "lr=0.1,0.01", "early_stopping.patience=null", "trainer.max_epochs=40", "sweep.name=first")
     process = start(tmp_path, *words)
     while not list((tmp_path / FIRST).glob("001*/train.log")):
         assert process.poll() is None, process.communicate()
@@ -134,19 +150,20 @@ def test_ctrl_c_ends_a_sweep_in_order_and_says_how_it_goes_on(tmp_path: Path) ->
     before = figures(tmp_path)["000_lr-0.1"]
     status, out, err = run(tmp_path, *words)
     assert status == 0, (out, err)
-    assert board(tmp_path)["state"].to_list() == ["done"] * 3
-    assert board(tmp_path)["epochs"].to_list() == [40.0] * 3
+    assert board(tmp_path)["state"].to_list() == ["done"] * 2
+    assert board(tmp_path)["epochs"].to_list() == [40.0] * 2
     assert figures(tmp_path)["000_lr-0.1"] == before
 
 
-def test_four_processes_on_one_storage_run_no_trial_twice(tmp_path: Path) -> None:
+@pytest.mark.parametrize("num_processes", [2, pytest.param(4, marks=pytest.mark.soak)])
+def test_processes_on_one_storage_run_no_trial_twice(tmp_path: Path, num_processes: int) -> None:
     words = [
         "-m", *SMALL, "sweep=optuna", "sweep.trials=12", "lr=tag(log,interval(1e-3,1))", "sweep.name=first",
         "checkpoint.min_seconds=0", "sweep.storage=sqlite:///study.db",
     ]  # fmt: skip
-    processes = [start(tmp_path, *words) for _ in range(4)]
+    processes = [start(tmp_path, *words) for _ in range(num_processes)]
     ended = [(process.communicate(timeout=300), process.returncode) for process in processes]
-    assert [status for _, status in ended] == [0] * 4, ended
+    assert [status for _, status in ended] == [0] * num_processes, ended
     lines = [line for (out, _), _ in ended for line in out.splitlines() if "/12  lr=" in line]
     assert len(lines) == len({line.split("lr=")[1].split()[0] for line in lines}) == 12
     assert len(figures(tmp_path)) == 12
@@ -155,6 +172,7 @@ def test_four_processes_on_one_storage_run_no_trial_twice(tmp_path: Path) -> Non
     assert len(list((tmp_path / FIRST).glob("*/evaluation.json"))) == 1
 
 
+@pytest.mark.soak
 def test_machines_with_folders_of_their_own_share_a_study(tmp_path: Path) -> None:
     words = ("-m", *SMALL, "sweep=optuna", "sweep.trials=8", "lr=tag(log,interval(1e-3,1))", "sweep.name=first")
     storage = f"sweep.storage=sqlite:///{tmp_path}/study.db"
@@ -177,7 +195,7 @@ def test_a_pruned_search_that_is_killed_goes_on_to_the_same_trials(
     train: Callable[..., Outcome], tmp_path: Path
 ) -> None:
     words = (
-        "-m", "data=xor", "model=mlp", "trainer.max_epochs=8", "data.num_train=2000", "sweep=optuna", "sweep.trials=12",
+        "-m", "data=xor", "model=mlp", "trainer.max_epochs=8", "data.num_train=2000", "sweep=optuna", "sweep.trials=8",
         "lr=tag(log,interval(1e-4,1))", "sweep.name=first", "sweep.pruner=median", "early_stopping.patience=null",
         "checkpoint.min_seconds=0", "checkpoint.every_n_steps=7",
     )  # fmt: skip
@@ -185,7 +203,7 @@ def test_a_pruned_search_that_is_killed_goes_on_to_the_same_trials(
     whole, killed = tmp_path, tmp_path / "killed"
     killed.mkdir()
     process = start(killed, *words)
-    while len(list((killed / FIRST).glob("*/metrics.json"))) < 7:
+    while len(list((killed / FIRST).glob("*/metrics.json"))) < 6:
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
     time.sleep(0.35)  # in the middle of a later trial
@@ -194,6 +212,9 @@ def test_a_pruned_search_that_is_killed_goes_on_to_the_same_trials(
     assert run(killed, *words)[0] == 0
     assert figures(killed) == figures(whole)
     assert "pruned" in board(killed)["state"].to_list()
+    study = optuna.load_study(study_name="first", storage=storage_of(killed / FIRST, None))
+    assert {one.state.name for one in study.trials} == {"COMPLETE", "PRUNED"}
+    assert len(study.trials) == 8
 
 
 @linux

@@ -11,7 +11,6 @@ import torch
 import yaml
 
 from conftest import SMALL, Outcome
-from rosenblatt.cli import libraries
 
 Train = Callable[..., Outcome]
 TIMES = ("seconds", "seconds_training", "seconds_encoding")
@@ -34,9 +33,9 @@ def test_only_a_hidden_layer_learns_xor(train: Train) -> None:
 
 
 def test_a_small_model_is_computed_with_one_thread_unless_told(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(libraries, "ALL_THREADS", 3)
+    monkeypatch.setattr("rosenblatt.loop.threads.ALL_THREADS", 3)
     for i, (settings, small_model, threads) in enumerate([("", 1e6, 1), ("threads=2", 1e6, 2), ("", 3, 3)]):
-        monkeypatch.setattr(libraries, "SMALL_MODEL", small_model)
+        monkeypatch.setattr("rosenblatt.loop.threads.SMALL_MODEL", small_model)
         assert train(*SMALL, settings, run=f"run{i}").status == 0
         assert torch.get_num_threads() == threads
 
@@ -105,10 +104,10 @@ def test_tensorboard_has_every_scalar_and_the_settings_with_the_final_metrics(tr
     done = train(*SMALL)
     events = EventAccumulator(str(done.run / "tensorboard")).Reload()
     tags = set(events.Tags()["scalars"])
-    assert {"train/loss", "train/acc", "val/loss", "val/acc", "val/f1", "val/auroc", "best/test/acc"} <= tags
+    assert {"train/loss", "train/acc", "val/loss", "val/acc", "val/f1", "val/auroc", "wrap_up/test/acc"} <= tags
     assert "hp_metric" not in tags
     assert [event.step for event in events.Scalars("val/loss")] == [3, 7]  # an epoch has 4 steps
-    assert events.Scalars("best/test/acc")[-1].value == pytest.approx(done.metrics["test/acc"])
+    assert events.Scalars("wrap_up/test/acc")[-1].value == pytest.approx(done.metrics["test/acc"])
     assert any("_hparams_" in tag for tag in events.Tags().get("tensors", []) + list(events.summary_metadata))
 
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rosenblatt.data import json_rows, table_rows, text_file
-from rosenblatt.data.stream import read_blocks
+from rosenblatt.data import source
+from rosenblatt.data.files import read_blocks
+from rosenblatt.data.lines import RowReader
 
 SETTINGS = settings(deadline=None, max_examples=60)
 BLOCKS = (1, 7, 60, 1 << 24)
@@ -17,9 +18,8 @@ BLOCKS = (1, 7, 60, 1 << 24)
 
 @pytest.fixture(autouse=True)
 def _small_pieces(monkeypatch):
-    monkeypatch.setattr(text_file, "PATIENCE", 300)
-    monkeypatch.setattr(table_rows, "PIECE", 50)
-    monkeypatch.setattr(json_rows, "PIECE", 3)
+    monkeypatch.setattr(source, "PATIENCE", 300)
+    monkeypatch.setattr(RowReader, "piece", 50)
 
 
 @pytest.fixture(scope="module")
@@ -214,20 +214,33 @@ def test_a_text_of_a_folder_that_the_encoding_does_not_have_is_marked(tmp_path, 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.csv", "x,y\n\na,b\nc\nd\n", "row 2 can't be read: it has 1 cells, and the first line has 2."),
-        ("a.csv", 'x,y\na,b\n"c,d\n', "row 2 can't be read: a quote is not closed."),
-        ("a.csv", 'x,y\na,b\n"c"c,d\n', "row 2 can't be read: more follows on a closing quote."),
-        ("a.csv", b"x,y\na,b\n\xff,d\n", "row 2 can't be read: it holds a byte that the encoding does not have."),
+        ("a.csv", "x,y\n\na,b\nc\nd\n", "row 2 (line 4): it has 1 cells, and the first line has 2."),
+        ("a.csv", 'x,y\na,b\n"c,d\n', "row 2 (line 3): a quote is not closed."),
+        ("a.csv", 'x,y\na,b\n"c"c,d\n', "row 2 (line 3): more follows on a closing quote."),
+        (
+            "a.csv",
+            b"x,y\na,b\n\xff,d\n",
+            "row 2 (line 3): it holds a byte that the encoding does not have.",
+        ),
         (
             "a.jsonl",
             '{"a": 1}\n' * 40 + '{"a": "b"}',
-            "row 41 can't be read: 'a' is \"b\"; the first rows have Int64.",
+            "row 41 (line 41): 'a' is \"b\"; the first rows have Int64.",
         ),
-        ("a.jsonl", '{"a": 1}\n7\n', 'row 2 can\'t be read: expected an object such as {"text": "..."}.'),
-        ("a.jsonl", '{"a": 1}\n{"a"\n', "row 2 can't be read: no JSON: Expecting ':' delimiter"),
+        (
+            "a.jsonl",
+            '{"a": 1}\n7\n',
+            'row 2 (line 2): expected an object such as {"text": "...", "label": "..."}.',
+        ),
+        (
+            "a.jsonl",
+            '{"a": 1}\n{"a"\n',
+            "row 2 (line 2): it is no JSON: Expecting ':' delimiter at character 5.",
+        ),
     ],
 )
 def test_the_first_row_that_cannot_be_read_is_told_with_the_reason(tmp_path, caplog, name, content, message):
     read(tmp_path / name, content, block_bytes=300)
     assert len([one for one in caplog.messages if "empty rows" not in one]) == 1
-    assert f"{tmp_path}/{name}: {message}" in caplog.messages[0]
+    place, _, reason = message.partition(": ")
+    assert f"{tmp_path}/{name}: {place} can't be read: {reason}" in caplog.messages[0]

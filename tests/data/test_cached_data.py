@@ -95,18 +95,18 @@ def test_what_is_read_is_what_was_encoded(case, monkeypatch):
     monkeypatch.setattr(FileData, "_load", refuse)
     second = set_up(kind, options)
     for one in (plain, first):
-        assert one.spec == second.spec
+        assert one.task == second.task
         assert_equal(tensors_of(one.splits), tensors_of(second.splits))
         assert one.label_encoder.task == second.label_encoder.task
         assert one.label_encoder.classes == second.label_encoder.classes
         assert one.encoder.names() == second.encoder.names()
         assert one.encoder.settings == second.encoder.settings
-        assert one.encoder.num_features == second.encoder.num_features == second.spec.num_features
+        assert one.encoder.num_features == second.encoder.num_features == second.sizes["num_features"]
         assert one.encoder.facts() == second.encoder.facts()
         ours, theirs = (known.encoder.vocabulary() for known in (one, second))
         assert ours is theirs is None or (ours.equals(theirs) and ours.schema == theirs.schema)
         assert one.num_repeated == second.num_repeated
-        assert one.last_rows() == second.last_rows()
+        assert [one.rows(split) for split in one.splits] == [second.rows(split) for split in one.splits]
 
 
 def test_an_encoder_that_was_read_encodes_new_rows_as_the_first_does(case):
@@ -119,7 +119,7 @@ def test_an_encoder_that_was_read_encodes_new_rows_as_the_first_does(case):
         new = [pl.DataFrame(rows), "new rows"]
     ours, theirs = (one.encoder.transform(*new) for one in (first, second))
     assert_equal(tensors_of({"new": (ours, torch.zeros(0))}), tensors_of({"new": (theirs, torch.zeros(0))}))
-    labels = pl.Series([[name] for name in first.spec.classes])
+    labels = pl.Series([[name] for name in first.task.classes])
     assert torch.equal(*(one.label_encoder.transform(labels, "new") for one in (first, second)))
 
 
@@ -229,7 +229,7 @@ def test_data_that_can_not_be_kept_are_encoded_all_the_same(texts, tmp_path, cap
 @pytest.mark.parametrize("url", ["train", "val"])
 def test_data_from_elsewhere_are_not_kept(url, texts, tmp_path):
     paths = {"train": texts, "val": texts} | {url: f"file://{texts}"}
-    assert set_up(TextData, {**paths, "cache": str(tmp_path / "cache")}).spec.num_rows > 0
+    assert set_up(TextData, {**paths, "cache": str(tmp_path / "cache")}).task.num_rows > 0
     assert not (tmp_path / "cache").exists()
 
 

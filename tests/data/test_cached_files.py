@@ -8,7 +8,7 @@ from unittest import mock
 
 import pytest
 
-from rosenblatt.data import files
+from rosenblatt.data import source
 from rosenblatt.errors import UserError
 from rosenblatt.text.data import TextData
 
@@ -43,7 +43,7 @@ def test_a_pipe_is_read_once_and_not_kept(tmp_path):
     os.mkfifo(pipe)
     writer = threading.Thread(target=pipe.write_text, args=(ROWS,), daemon=True)
     writer.start()
-    assert set_up(pipe, tmp_path).spec.classes == ("a", "b")
+    assert set_up(pipe, tmp_path).task.classes == ("a", "b")
     writer.join(timeout=10)
     assert not (tmp_path / "cache").exists()
 
@@ -52,7 +52,7 @@ def test_a_file_that_cannot_be_read_is_told_as_without_a_cache(tmp_path):
     (tmp_path / "a.csv").write_text(ROWS)
     refuse = mock.Mock(side_effect=PermissionError(13, "Permission denied"))
     messages = []
-    with mock.patch.object(Path, "open", refuse), mock.patch.object(files, "open", refuse, create=True):
+    with mock.patch.object(Path, "open", refuse), mock.patch.object(source, "open", refuse, create=True):
         for cache in (None, "cache"):
             with pytest.raises(UserError, match=r"a\.csv: it can't be read: .*Permission denied") as caught:
                 set_up(tmp_path / "a.csv", tmp_path, cache)
@@ -65,7 +65,7 @@ def test_a_name_that_begins_with_a_tilde_but_names_nobody_is_a_name(tmp_path, mo
     with pytest.raises(UserError, match="no such file"):
         set_up("~backup.csv", tmp_path)
     Path("~backup.csv").write_text(ROWS)
-    assert set_up("~backup.csv", tmp_path).spec.classes == ("a", "b")
+    assert set_up("~backup.csv", tmp_path).task.classes == ("a", "b")
 
 
 def test_no_file_at_all_is_told():

@@ -6,7 +6,8 @@ import io
 import polars as pl
 import pytest
 
-from rosenblatt.data.files import read_frame
+from rosenblatt.data import source
+from rosenblatt.data.files import read_blocks, read_frame
 from rosenblatt.errors import UserError
 
 PACKED = gzip.compress(b"text,label\n" + b"".join(b"a%d,b\n" % number for number in range(1000)))
@@ -35,15 +36,24 @@ BROKEN = {
     "too many cells, tsv": ("a.tsv", "text\tlabel\na\tb\tc\n", {}, ["row 1 (line 2)", "has 3 cells"]),
     "too few cells, tsv": ("a.tsv", "text\tlabel\na\tb\nc\n", {}, ["row 2 (line 3)", "has 1 cells"]),
     "too few cells, quoted tsv": ("a.tsv", 'text\tlabel\n"a"\tb\n"c"\n', {}, ["row 2 (line 3)", "has 1 cells"]),
-    "a quote that does not end": ("a.csv", 'text,label\na,b\n"c,d\ne,f\n', {}, ["row 2", "quotes around it"]),
-    "a word after a quoted one": ("a.csv", 'text,label\na,b\n"c" d,e\n', {}, ["row 2", "line 3", "written twice"]),
+    "a quote that does not end": (
+        "a.csv", 'text,label\na,b\n"c,d\ne,f\n', {}, ["row 2 (line 3)", "not closed", "quotes around it"],
+    ),
+    "a word after a quoted one": ("a.csv", 'text,label\na,b\n"c" d,e\n', {}, ["row 2 (line 3)", "written twice"]),
     "a short row far down a long text": (
         "a.csv", f'text,label\n"{"x" * 200_000}",\nb\n', {}, ["row 2 (line 3)", "has 1 cells"],
     ),
-    "bad json": ("a.jsonl", '{"a": 1}\n\n{"a": 1,\n', {}, ["a.jsonl", "line 3 is no JSON", "character"]),
-    "a cut json line": ("a.jsonl", '{"a": 1}\n{"a": 1, "b', {}, ["line 2 is no JSON"]),
-    "no object": ("a.jsonl", '{"a": 1}\n[1, 2]\n', {}, ["line 2", 'expected an object such as {"text"']),
-    "json that only Python takes": ("a.jsonl", '{"a": NaN}\n', {}, ["a.jsonl", "can't be read as JSON lines"]),
+    "bad json": ("a.jsonl", '{"a": 1}\n\n{"a": 1,\n', {}, ["a.jsonl", "row 2 (line 3)", "no JSON", "character"]),
+    "a cut json line": ("a.jsonl", '{"a": 1}\n{"a": 1, "b', {}, ["row 2 (line 2)", "no JSON"]),
+    "no object": ("a.jsonl", '{"a": 1}\n[1, 2]\n', {}, ["row 2 (line 2)", 'expected an object such as {"text"']),
+    "json that only Python takes": (
+        "a.jsonl", '{"a": 1}\n\n{"a": NaN}\n', {}, ["a.jsonl", "row 2 (line 3)", "NaN is no number"],
+    ),
+    "no JSON at all": ("a.jsonl", "text\nmore\n", {}, ["row 1 (line 1)", "no JSON", "character 1"]),
+    "an encoding that no line has": (
+        "a.jsonl", '{"a": "好"}\n{"a": "好"}\n'.encode("gbk"), {}, ["expected text in utf-8", "line 1", "0xba"],
+    ),
+    "a header with an open quote": ("a.csv", 'text,"label\na,b\n', {}, ["a quote in the first row is not closed"]),
     "no parquet": ("a.parquet", "text,label\n", {}, ["a.parquet", "not a Parquet file", "b'text,lab'", "b'PAR1'"]),
     "cut parquet": ("a.parquet", PARQUET[: len(PARQUET) // 2], {}, ["a.parquet", "a broken Parquet file"]),
     "cut gzip": ("a.csv.gz", PACKED[: len(PACKED) // 2], {}, ["a.csv.gz", "not a whole gzip file", "cut off?"]),
@@ -64,25 +74,71 @@ BROKEN = {
 }  # fmt: skip
 
 
+ROWS = {  # that one who predicts keeps in their place
+    "too many cells", "too few cells", "ragged after a quoted newline", "ragged after a blank line",
+    "ragged without a header", "short without a header", "too many cells, tsv", "too few cells, tsv",
+    "too few cells, quoted tsv", "a quote that does not end", "a word after a quoted one",
+    "a short row far down a long text", "bad json", "a cut json line", "no object", "json that only Python takes",
+    "broken utf-8",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("case", BROKEN)
-def test_a_broken_file_is_told_with_what_and_where(tmp_path, case):
+def test_a_broken_file_is_told_with_what_and_where(tmp_path, caplog, case):
     name, content, options, parts = BROKEN[case]
     (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(UserError) as error:
         read_frame(str(tmp_path / name), **options)
     for part in parts:
         assert part in str(error.value)
+    for block_bytes in (3, 1 << 24):
+        if case in ROWS:
+            caplog.clear()
+            blocks = read_blocks(str(tmp_path / name), block_bytes=block_bytes, **options)
+            assert not all([block.readable.all() for block in blocks])
+            if case != "broken utf-8":
+                assert f"{error.value} More like it are not told." in caplog.messages
+        else:
+            with pytest.raises(UserError) as told:
+                list(read_blocks(str(tmp_path / name), block_bytes=block_bytes, **options))
+            assert str(told.value) == str(error.value)
 
 
-def test_a_missing_file_is_told_with_the_nearest_name(tmp_path):
-    (tmp_path / "reviews.csv").write_text("text,label\na,b\n")
-    with pytest.raises(UserError, match=r"review\.csv: no such file \(seen from .*Did you mean 'reviews\.csv'\?"):
-        read_frame(str(tmp_path / "review.csv"))
+@pytest.mark.parametrize("read", [read_frame, lambda path: list(read_blocks(path))])
+@pytest.mark.parametrize("name", ["review.csv", "review.parquet", "reviews"])
+def test_a_missing_file_is_told_with_the_nearest_name(tmp_path, name, read):
+    for suffix in (".csv", ".parquet"):
+        (tmp_path / f"reviews{suffix}").touch()
+    due = name.replace("review.", "reviews.") if "." in name else "reviews.csv"
+    with pytest.raises(UserError, match=rf"{name}: no such file \(seen from .*Did you mean '{due}'\?"):
+        read(str(tmp_path / name))
 
 
-def test_a_missing_folder_is_told(tmp_path):
+def test_a_missing_folder_is_told(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"no such file .*There is no folder '.*nowhere' either"):
         read_frame(str(tmp_path / "nowhere" / "a.csv"))
+    monkeypatch.chdir(tmp_path)  # an empty folder is one
+    with pytest.raises(UserError, match=r"a\.csv: no such file \(seen from .*\)\.$"):
+        read_frame("a.csv")
+
+
+@pytest.mark.parametrize("name", ["a.csv.gz", "a.jsonl.gz"])
+def test_a_gzip_file_that_is_cut_off_is_told_when_its_end_is_reached(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(source, "PATIENCE", 1000)
+    row = "%d,b\n" if name == "a.csv.gz" else '{"n": %d}\n'
+    packed = gzip.compress("".join(row % (number * 7919 % 10007) for number in range(20_000)).encode())
+    (tmp_path / name).write_bytes(packed[:-3000])
+    blocks = read_blocks(str(tmp_path / name), block_bytes=1000)
+    assert next(blocks).frame.height > 10
+    with pytest.raises(UserError, match=r"\.gz: not a whole gzip file .* Was the download cut off\?"):
+        list(blocks)
+
+
+def test_names_of_columns_with_an_open_quote_are_told_before_the_whole_file_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(source, "PATIENCE", 100)
+    (tmp_path / "a.csv").write_text('text,"label\n' + "a,b\n" * 1000)
+    with pytest.raises(UserError, match=r"a\.csv: a quote in the first row is not closed"):
+        read_blocks(str(tmp_path / "a.csv"), block_bytes=50).__next__()
 
 
 def test_a_missing_file_behind_a_url_is_told_without_talk_of_folders(tmp_path):
@@ -99,3 +155,5 @@ def test_a_folder_without_classes_is_told_with_an_example(tmp_path):
     (tmp_path / "1.txt").write_text("a")
     with pytest.raises(UserError, match=r"expected a folder with a folder for each class, such as .*/pos/1\.txt"):
         read_frame(str(tmp_path))
+    with pytest.raises(UserError, match=r"expected a folder with a folder for each class"):
+        list(read_blocks(str(tmp_path)))

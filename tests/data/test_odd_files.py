@@ -18,11 +18,6 @@ def test_a_csv_of_semicolons_is_understood(tmp_path):
     assert read_frame(str(tmp_path / "a.csv")).rows() == [("1,5", "a"), ("2;5", "b")]
 
 
-def test_line_ends_of_old_macs_are_understood(tmp_path):
-    (tmp_path / "a.csv").write_bytes(b"text,label\rone,a\rtwo,b\r")
-    assert read_frame(str(tmp_path / "a.csv")).rows() == [("one", "a"), ("two", "b")]
-
-
 def test_a_path_may_begin_with_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
@@ -60,7 +55,7 @@ def test_a_column_named_like_a_number_is_found_by_it(tmp_path):
     data = TableData(str(tmp_path / "a.csv"), label_column=2020)
     data.setup()
     assert data.encoder.names() == ["x", "x is missing"]
-    assert data.spec.num_rows == 32
+    assert data.task.num_rows == 32
 
 
 def test_test_rows_of_a_split_column_never_train_even_beside_a_test_file(tmp_path):

@@ -59,7 +59,7 @@ def test_nothing_is_learnt_so_the_settings_are_all_that_is_to_be_kept():
 
 def test_points_and_classes_become_a_frame_that_gives_them_back():
     features = torch.tensor([[1.5, -2.0, 0.1], [0.0, 3.0, 1e30]])
-    frame = frame_of(features, torch.tensor([1, 0]), ("no", "yes"))
+    frame = frame_of(features, ["yes", "no"])
     assert frame.columns == ["x1", "x2", "x3", "label"]
     assert frame["label"].to_list() == ["yes", "no"]
     assert torch.equal(encoded(frame, 3), features)
@@ -67,6 +67,12 @@ def test_points_and_classes_become_a_frame_that_gives_them_back():
 
 
 def test_points_with_several_labels_become_a_frame_with_lists():
-    frame = frame_of(torch.zeros(3, 1), torch.tensor([[1, 0, 1], [0, 0, 0], [0, 1, 0]]), ("a", "b", "c"))
+    frame = frame_of(torch.zeros(3, 1), [["a", "c"], [], ["b"]])
     assert frame["label"].to_list() == [["a", "c"], [], ["b"]]
     assert Columns().labels_of(frame, "f").to_list() == [["a", "c"], [], ["b"]]
+
+
+def test_points_and_numbers_become_a_frame_that_gives_them_back():
+    frame = frame_of(torch.zeros(2, 1), [1.5, 3e6])
+    assert frame["label"].to_list() == [1.5, 3e6]
+    assert Columns().labels_of(frame, "f").to_list() == [["1.5"], ["3000000.0"]]

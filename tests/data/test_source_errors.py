@@ -43,8 +43,24 @@ CASES = {
         ["at least two classes", "'pos'", "data.label_column"],
     ),
     "as many classes as rows": (
-        TextData, {"a.csv": "text,label\n" + "".join(f"good,{i}\n" for i in range(50))}, {},
+        TextData, {"a.csv": "text,label\n" + "".join(f"good,name {i}\n" for i in range(50))}, {},
         ["50 classes in 50 training rows", "data.label_column", "data.label_separator"],
+    ),
+    "a word among numbers to predict": (
+        TableData, {"a.csv": "x,label\n" + "".join(f"{i},{i if i != 7 else 'seven'}.5\n" for i in range(50))}, {},
+        ["a.csv, column 'label'", "expected a number", "1 of 50", "row 8 has 'seven.5'", "task=multiclass"],
+    ),
+    "an infinite number to predict": (
+        TextData, {"a.csv": "text,label\n" + "".join(f"film {i},{i}.5\n" for i in range(50)) + "good,1e999\n"}, {},
+        ["a.csv, column 'label'", "expected a number", "1 of 51", "row 51 has '1e999'"],
+    ),
+    "a word in the test file where numbers are predicted": (
+        TableData, {"a.csv": "x,label\n" + "".join(f"{i},{i}.5\n" for i in range(50)), "b.csv": "x,label\n1,dear\n"},
+        THREE, ["test", "expected a number", "row 1 has 'dear'"],
+    ),
+    "numbers to predict that are all the same": (
+        TableData, {"a.csv": "x,label\n" + "1,4.5\n" * 20}, {"task": "regression"},
+        ["numbers that differ", "all 16 are 4.5", "data.label_column"],
     ),
     "more classes than rows": (
         TextData, {"a.csv": 'text,label\ngood,"a,b,c"\nbad,d\n'},

@@ -8,6 +8,7 @@ import torch
 from rosenblatt.data.features import Bags
 from rosenblatt.table.data import TableData
 from rosenblatt.table.encoder import SCALE
+from rosenblatt.tasks.binary import Binary
 from rosenblatt.text.data import TextData
 
 
@@ -54,9 +55,8 @@ def test_a_file_for_each_split_is_used_as_it_is(tmp_path):
         "test": [0, 1, 0],
     }
     assert words_of(data, "val") == [{f"word{number % 3}", "common", f"row{number}"} for number in range(4)]
-    spec = data.spec
-    assert (spec.bags, spec.task, spec.classes, spec.class_counts) == (True, "binary", ("neg", "pos"), (5, 4))
-    assert (spec.num_rows, spec.num_features) == (9, 3 + 1 + 9)
+    assert data.task == Binary(("neg", "pos"), num_rows=9, class_counts=(5, 4))
+    assert data.sizes == {"num_features": 3 + 1 + 9, "bags": True}
 
 
 def test_training_texts_are_shuffled_once_with_their_labels(tmp_path):
@@ -95,7 +95,7 @@ def test_a_split_column_can_be_left_alone_or_named(tmp_path, split_column):
     path = write(tmp_path / "a.csv", rows, ("text", "label", "split" if split_column is None else "fold"))
     data = set_up(TextData, train=path, split_column=split_column, fractions=[0.5, 0.5, 0])
     assert list(data.splits) == ["train", "val"]
-    assert data.spec.num_rows == pytest.approx(50 if split_column is None else 60, abs=2)
+    assert data.task.num_rows == pytest.approx(50 if split_column is None else 60, abs=2)
 
 
 def test_fractions_divide_one_file_the_same_way_each_time(tmp_path):
@@ -132,14 +132,14 @@ def test_columns_by_number_mean_that_there_is_no_header(tmp_path, split_column):
     path = write(tmp_path / "a.tsv", rows, None, "\t")
     options = {"text_column": 1, "label_column": 0, "split_column": split_column, "fractions": [0.9, 0.1, 0]}
     data = set_up(TextData, train=path, ngrams=1, min_count=1, **options)
-    assert data.spec.num_rows == 6
-    assert data.spec.classes == ("neg", "pos")
+    assert data.task.num_rows == 6
+    assert data.task.classes == ("neg", "pos")
 
 
 def test_columns_by_number_can_be_those_of_a_file_with_a_header(tmp_path):
     path = write(tmp_path / "a.csv", rows_of(9))
     data = set_up(TextData, train=path, val=path, test=path, text_column=0, label_column=1, header=True)
-    assert data.spec.num_rows == 9
+    assert data.task.num_rows == 9
 
 
 @pytest.mark.parametrize("kind", ["separator", "jsonl", "fasttext"])
@@ -157,7 +157,7 @@ def test_several_labels_make_a_multilabel_task(tmp_path, kind):
     else:
         path.write_text("".join(json.dumps({"text": text, "label": labels}) + "\n" for text, labels in rows))
     data = set_up(TextData, train=str(path), val=str(path), test=str(path), min_count=1, **options)
-    assert (data.spec.task, data.spec.classes, data.spec.class_counts) == ("multilabel", ("a", "b", "c"), (2, 2, 1))
+    assert (data.task.name, data.task.classes, data.task.class_counts) == ("multilabel", ("a", "b", "c"), (2, 2, 1))
     assert data.splits["test"][1].tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 0], [0, 0, 1], [1, 0, 0]]
 
 
@@ -168,7 +168,7 @@ def test_nothing_of_val_and_test_reaches_the_vocabulary(tmp_path):
     data = set_up(TextData, train=train, val=val, test=val, **options)
     again = set_up(TextData, train=train, val=other, test=other, **options)
     assert data.encoder.names() == again.encoder.names()
-    assert data.spec == again.spec
+    assert data.task == again.task
     assert all(torch.equal(a, b) for a, b in zip(data.splits["train"][0], again.splits["train"][0], strict=True))
     assert not {"unseen", "secret"} & set(again.encoder.names())
 
@@ -184,7 +184,7 @@ def test_nothing_of_val_and_test_reaches_scales_and_categories(tmp_path):
     data = set_up(TableData, train=train, val=val, test=val)
     again = set_up(TableData, train=train, val=other, test=other)
     assert data.encoder.columns == again.encoder.columns
-    assert data.spec == again.spec
+    assert data.task == again.task
     assert torch.equal(data.splits["train"][0], again.splits["train"][0])
     assert again.encoder.names() == [
         "x",
@@ -207,13 +207,13 @@ def test_a_table_is_encoded_without_its_label_split_and_ignored_columns(tmp_path
     features = data.splits["train"][0]
     assert features[:, 0].mean() == pytest.approx(0, abs=1e-5)
     assert features[:, 0].std(correction=0) == pytest.approx(SCALE, abs=1e-5)
-    assert (data.spec.bags, data.spec.num_features, data.spec.task) == (False, 6, "binary")
+    assert (data.sizes, data.task.name) == ({"num_features": 6, "bags": False}, "binary")
 
 
 def test_a_table_without_a_header_has_columns_by_number(tmp_path):
     path = write(tmp_path / "a.csv", table_rows(30), None)
     data = set_up(TableData, train=path, label_column=3, ignore=[2], categorical=[0], fractions=[0.8, 0.1, 0.1])
-    assert data.spec.classes == ("no", "yes")
+    assert data.task.classes == ("no", "yes")
     assert data.encoder.names()[-5:] == ["0 is missing", "1 = a", "1 = b", "1 = c", "1 is missing"]
 
 
@@ -221,7 +221,7 @@ def test_a_typed_table_is_read_from_parquet(tmp_path):
     frame = pl.DataFrame({"x": [1.0, None, 3.0] * 10, "on": [True, False, None] * 10, "label": [1, 2, 10] * 10})
     frame.write_parquet(tmp_path / "a.parquet")
     data = set_up(TableData, train=str(tmp_path / "a.parquet"))
-    assert (data.spec.classes, data.spec.task) == (("1", "2", "10"), "multiclass")
+    assert (data.task.classes, data.task.name) == (("1", "2", "10"), "multiclass")
     assert data.encoder.names() == ["x", "x is missing", "on", "on is missing"]
 
 

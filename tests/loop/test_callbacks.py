@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from fitting import NUM_BATCHES, QUIET, Poison, batches, fit
 from rosenblatt.errors import UserError
 from rosenblatt.loop import progress as under_test
-from rosenblatt.loop.progress import NoProfiler, TrainingProgress
+from rosenblatt.loop.progress import TrainingProgress
 
 pytestmark = QUIET
 
@@ -120,25 +120,3 @@ def test_an_exception_takes_the_bar_away():
         fit(progress, Poison(1))
     assert progress.bar is None
     assert file.getvalue().count("\x1b[?25l") == file.getvalue().count("\x1b[?25h") == 1
-
-
-def test_no_profiler_takes_no_times_and_lets_errors_through(monkeypatch):
-    def unexpected(profiler, action_name):
-        raise AssertionError("a time was taken")
-
-    monkeypatch.setattr(under_test.PassThroughProfiler, "start", unexpected)
-    monkeypatch.setattr(under_test.PassThroughProfiler, "stop", unexpected)
-    profiler = NoProfiler()
-    done = []
-    with profiler.profile("outer"), profiler.profile("inner"), profiler.profile("inner"):
-        done.append("body")
-    with pytest.raises(ZeroDivisionError), profiler.profile("outer"):
-        done.append(1 / 0)
-    assert done == ["body"]
-
-
-def test_training_is_the_same_with_and_without_a_profiler_of_our_own():
-    figures = [Figures(), Figures()]
-    for figure, profiler in zip(figures, (NoProfiler(), None), strict=True):
-        assert fit(figure, profiler=profiler).global_step == 3 * NUM_BATCHES
-    assert figures[0].epochs == figures[1].epochs

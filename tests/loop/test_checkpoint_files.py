@@ -18,6 +18,7 @@ from lightning.pytorch.callbacks import LambdaCallback
 from fitting import NUM_BATCHES, QUIET, Poison, fit, perceptron
 from rosenblatt.errors import UserError
 from rosenblatt.loop import checkpoints as under_test
+from rosenblatt.loop import internals
 from rosenblatt.loop.checkpoints import Checkpoints, newest, read
 from rosenblatt.run.folder import RunFolder
 
@@ -65,9 +66,10 @@ def test_the_best_is_kept_by_what_is_to_be_low_or_high_and_nan_never_is(monkeypa
     saved: list[Any] = []
     monkeypatch.setattr(Checkpoints, "save_best", lambda self, trainer: saved.append(self.best_score))
     checkpoints = Checkpoints(RunFolder("nowhere"), "val/auroc", mode)
+    trainer: Any = SimpleNamespace(sanity_checking=False, state=SimpleNamespace(fn="fit"))
     for value in values:
-        metrics = {} if value is None else {"val/auroc": torch.tensor(value, dtype=torch.float64)}
-        trainer: Any = SimpleNamespace(callback_metrics=metrics, sanity_checking=False, state=SimpleNamespace(fn="fit"))
+        metrics = {} if value is None else {"val/auroc": value}
+        monkeypatch.setattr(internals, "measured", lambda trainer, metrics=metrics: metrics)
         checkpoints.on_validation_end(trainer, perceptron())
     assert saved == kept
     assert checkpoints.best_score == (kept[-1] if kept else None)
@@ -102,8 +104,8 @@ def test_every_checkpoint_has_the_one_before_beside_it(tmp_path):
     seen: list[dict[str, bytes]] = []
 
     class Look(Checkpoints):
-        def save_last(self, trainer, at_epoch_start=False):
-            super().save_last(trainer, at_epoch_start)
+        def _save_last(self, trainer, whole_epochs):
+            super()._save_last(trainer, whole_epochs)
             seen.append(contents(self.run.checkpoints))
 
     fit(Look(RunFolder(tmp_path), "val/loss", "min", 2), enable_checkpointing=True, max_epochs=2)
@@ -125,7 +127,7 @@ def test_checkpoints_come_after_minutes_too(tmp_path, monkeypatch):
             now[0] += 60.0
 
     monkeypatch.setattr(under_test, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    monkeypatch.setattr(under_test, "_save", lambda trainer, *_, **__: saved_at.append(trainer.global_step))
+    monkeypatch.setattr(Checkpoints, "_write", lambda self, trainer, *_, **__: saved_at.append(trainer.global_step))
     checkpoints = Checkpoints(RunFolder(tmp_path), "val/acc", "max", every_n_minutes=2)
     fit(Clock(), checkpoints, enable_checkpointing=True, max_epochs=2, validate=False)
     # Each step takes a minute, and what is saved at an epoch's end counts.

@@ -11,17 +11,17 @@ from typing import Any
 import lightning.pytorch as pl
 import pytest
 import torch
-from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers.logger import DummyLogger
 from torch.optim import lr_scheduler
 
-from fitting import QUIET, batches
+from fitting import QUIET, assert_same, batches
 from perceptron.classifier import Classifier
 from perceptron.models import MLP
 from rosenblatt.data.batches import Batches
 from rosenblatt.data.features import DataSpec
 from rosenblatt.errors import UserError
 from rosenblatt.loop.checkpoints import Checkpoints
+from rosenblatt.loop.measures import Measures, StopEarly
 from rosenblatt.run.folder import RunFolder
 from rosenblatt.tasks.losses import ClassificationLoss
 
@@ -54,8 +54,8 @@ class Saving(Checkpoints):
     def state_key(self) -> str:
         return Checkpoints.__qualname__
 
-    def save_last(self, trainer, at_epoch_start=False):
-        super().save_last(trainer, at_epoch_start)
+    def _save_last(self, trainer, whole_epochs):
+        super()._save_last(trainer, whole_epochs)
         copy = self.run.path / f"{len(self.copies)}.ckpt"
         shutil.copy(self.run.checkpoints / "last.ckpt", copy)
         self.copies.append((copy, len(trainer.logger.lines)))
@@ -89,10 +89,10 @@ class Fitting:
             draw=(lambda epoch: (rows.features + epoch, rows.target.roll(epoch))) if fresh else None,
         )  # fmt: skip
         self.saving = Saving(RunFolder(folder), "val/loss", "min", every_n_steps)
-        self.early = EarlyStopping("val/loss", strict=False, check_finite=False, **(early or {"patience": 99}))
+        self.early = StopEarly("val/loss", strict=False, check_finite=False, **(early or {"patience": 99}))
         self.lines = Lines()
         self.trainer = pl.Trainer(
-            accelerator="cpu", logger=self.lines, callbacks=[self.early, self.saving],
+            accelerator="cpu", logger=self.lines, callbacks=[self.early, Measures("val/loss"), self.saving],
             enable_progress_bar=False, enable_model_summary=False, log_every_n_steps=1,
             **{"max_epochs": 3, "num_sanity_val_steps": 0} | settings,
         )  # fmt: skip
@@ -110,22 +110,6 @@ class Fitting:
             "best score": self.saving.best_score,
             "position": (self.trainer.global_step, self.trainer.current_epoch, self.trainer.fit_loop.total_batch_idx),
         }
-
-
-def assert_same(ours: Any, theirs: Any, where: str = "") -> None:
-    """Equal to the bit, in dicts, lists and tensors."""
-    if isinstance(ours, torch.Tensor):
-        assert torch.equal(ours, theirs), where
-    elif isinstance(ours, dict):
-        assert ours.keys() == theirs.keys(), where
-        for key, value in ours.items():
-            assert_same(value, theirs[key], f"{where} {key}")
-    elif isinstance(ours, list | tuple):
-        assert len(ours) == len(theirs), (where, ours, theirs)
-        for number, (one, other) in enumerate(zip(ours, theirs, strict=True)):
-            assert_same(one, other, f"{where} {number}")
-    else:
-        assert ours == theirs or (ours != ours and theirs != theirs), (where, ours, theirs)
 
 
 plateau = partial(lr_scheduler.ReduceLROnPlateau, factor=0.5, patience=0, threshold=0.2)

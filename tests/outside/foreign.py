@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 
 class Blobs(Dataset):
-    """Pictures (1, 6, 6) that are bright in one of three corners; noise is drawn at each look where they are to train on."""
+    """Pictures (1, 6, 6) that are bright in one of three corners; those to train on get new noise at each look."""
 
     def __init__(self, num: int, seed: int, noisy: bool) -> None:
         generator = torch.Generator().manual_seed(seed)
@@ -208,7 +208,7 @@ class Silent(Squeeze):
 
 
 class ByHand(pl.LightningModule):
-    """Manual optimization, ``save_hyperparameters``, torchmetrics as attributes, dict batches, names without a slash."""
+    """Manual optimization, hyperparameters that are saved, torchmetrics as attributes, names without a slash."""
 
     def __init__(self, optimizer, width: int = 8) -> None:
         super().__init__()
@@ -239,7 +239,9 @@ class ByHand(pl.LightningModule):
             self.log("val_loss", loss, add_dataloader_idx=False, batch_size=len(logits))
 
     def test_step(self, batch, batch_idx):
-        self.log("test_loss", F.cross_entropy(self.net(batch["picture"]), batch["label"]), batch_size=len(batch["label"]))
+        self.log(
+            "test_loss", F.cross_entropy(self.net(batch["picture"]), batch["label"]), batch_size=len(batch["label"])
+        )
 
     def configure_optimizers(self):
         return self.make(self.parameters())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import runpy
@@ -84,13 +83,13 @@ def test_a_network_on_ordinary_loaders_gets_all_that_a_classifier_gets(run: Call
     done = run(*PICTURES, "data.num_workers=1", "figures.every_n_epochs=2", "metrics=mcc", "callbacks=count")
     assert done.status == 0, done.err
     assert done.metrics["test/acc"] > 0.9
-    assert done.metrics["test/acc_low"] < done.metrics["test/acc"] < done.metrics["test/acc_high"]
+    assert 0.9 < done.metrics["test/acc_low"] < done.metrics["test/acc"] <= done.metrics["test/acc_high"]
     assert {"test/mcc", "val/mcc", "test/baseline_acc", "test/ece", "test/f1"} <= done.metrics.keys()
     assert "train/loss" in done.metrics
     assert Path("epochs.txt").read_text() == str(done.metrics["epochs"]) == "4"
     assert {"confusion.png", "roc.png", "learning_curves.png"} <= {one.name for one in (done.run / "figures").iterdir()}
     assert (done.run / "report.html").exists()
-    assert [*csv.reader((done.run / "per_class.csv").open())][0][0] == "class"
+    assert (done.run / "per_class.csv").read_text().startswith("class,rows,")
     again = run("run=run", file="scripts/evaluate.py")
     assert again.status == 0, again.err
     found = json.loads((done.run / "evaluation.json").read_text())
@@ -109,7 +108,6 @@ def test_the_weights_are_those_of_a_bare_trainer(run: Callable[..., Outcome], pr
     done = run(*PICTURES, "early_stopping.patience=null", "data.num_workers=1")
     assert done.status == 0, done.err
     import foreign
-
     from perceptron.classifier import Classifier
     from rosenblatt.tasks.multiclass import Multiclass
 
@@ -175,14 +173,19 @@ def test_a_loss_of_its_own_is_minimized(run: Callable[..., Outcome]) -> None:
 
 @pytest.mark.parametrize(
     ("loggers", "there"),
-    [("[tensorboard,csv]", {"tensorboard", "csv"}), ("csv", {"csv"}), ("none", set()), ("tensorboard", {"tensorboard"})],
+    [
+        ("[tensorboard,csv]", {"tensorboard", "csv"}),
+        ("csv", {"csv"}),
+        ("none", set()),
+        ("tensorboard", {"tensorboard"}),
+    ],
 )
 def test_loggers_are_chosen(run: Callable[..., Outcome], loggers: str, there: set[str]) -> None:
     done = run(*PICTURES[:-1], "trainer.max_epochs=1", f"logger={loggers}")
     assert done.status == 0, done.err
     assert {"tensorboard", "csv"} & {one.name for one in done.run.iterdir()} == there
     if "csv" in there:
-        names = next(csv.reader((done.run / "csv" / "metrics.csv").open()))
+        names = (done.run / "csv" / "metrics.csv").read_text().splitlines()[0].split(",")
         assert {"val/loss", "train/loss"} <= set(names)
 
 
@@ -199,12 +202,12 @@ def test_loggers_are_chosen(run: Callable[..., Outcome], loggers: str, there: se
         (["data=pictures", "model=straight"], "can't take the first batch"),
         (["data=line", "model=net"], "can't take the first batch"),
         (["data=drawn", "model=straight", "model.num_outputs=2"], "outputs (N, 1)"),
-        (["data=pictures", "model=net", "model.num_classes=2"], "from 0 to 2"),
+        (["data=pictures", "model=net", "model.num_classes=2"], "from 0 to 1"),
         (["data=pictures", "model=net", "logger=wandb"], "pip install wandb"),
         (["data=pictures", "model=net", "callbacks=cuont"], "'count'"),
         (["data=pictures", "model=net", "callbacks.count._target_=foreign.Cuont", "callbacks=count"], "foreign.Count"),
         (["data=pictures", "model=net", "+trainer.logger=false"], "logger="),
-        (["data=pictures", "model=perceptron"], "num_"),
+        (["data=pictures", "model=perceptron"], "model.num_features is not set"),
     ],
 )
 def test_a_mistake_is_one_message(run: Callable[..., Outcome], words: list[str], told: str) -> None:

@@ -20,7 +20,6 @@ from torch.optim import Optimizer
 from perceptron.classifier import Classifier
 from perceptron.models import MLP, Perceptron
 from perceptron.toy import ToyData
-from rosenblatt.tasks.losses import ClassificationLoss
 
 OPTIMIZERS = {"adam": (torch.optim.Adam, 0.01), "sgd": (torch.optim.SGD, 0.1), "adagrad": (torch.optim.Adagrad, 0.1)}
 MODELS: dict[str, Any] = {"perceptron": Perceptron, "mlp": partial(MLP, hidden=[8])}
@@ -93,7 +92,7 @@ def test_the_trainer_takes_the_steps_of_the_books_loop(optimizer_name: str, mode
 
     keep = KeepMetrics()
     fused = {} if optimizer_name == "adagrad" else {"fused": True}
-    classifier = Classifier(ours, data.spec, ClassificationLoss(data.spec), partial(make, lr=lr, **fused))
+    classifier = Classifier(ours, data.task, data.task.loss(), partial(make, lr=lr, **fused))
     fit(classifier, data, tmp_path, keep)
 
     for ours_one, books_one in zip(ours.parameters(), books.parameters(), strict=True):
@@ -127,7 +126,7 @@ def test_validation_leaves_parameters_and_optimizer_alone_and_switches_dropout_o
 
     data, watch = toy(), Watch()
     model = MLP(2, 1, hidden=[8], dropout=0.5)
-    classifier = Classifier(model, data.spec, ClassificationLoss(data.spec), partial(torch.optim.Adam, lr=0.01))
+    classifier = Classifier(model, data.task, data.task.loss(), partial(torch.optim.Adam, lr=0.01))
     fit(classifier, data, tmp_path, watch)
     assert watch.looked == EPOCHS
 

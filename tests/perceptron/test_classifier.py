@@ -1,23 +1,20 @@
-"""The LightningModule: how a loss that is no number ends, what a pass counts, and how attributes are kept."""
+"""The LightningModule: what a pass counts, and numbers in place of classes."""
 
 from __future__ import annotations
 
-import inspect
-import math
+from functools import partial
 
 import lightning.pytorch as pl
 import pytest
 import torch
-from torch import nn
 from torch.nn import functional as F
 
-from fitting import NUM_BATCHES, QUIET, Poison, batches, fit, make_trainer, perceptron
+from fitting import NUM_BATCHES, QUIET, batches, fit, make_trainer, perceptron
 from perceptron.classifier import Classifier
 from perceptron.models import Perceptron
-from rosenblatt.data.features import DataSpec
-from rosenblatt.errors import UserError
-from rosenblatt.loop.progress import without_idle_hooks
-from rosenblatt.tasks.losses import ClassificationLoss
+from rosenblatt.data.batches import Batches
+from rosenblatt.tasks.multiclass import Multiclass
+from rosenblatt.tasks.regression import scaled_by
 
 pytestmark = QUIET
 
@@ -38,45 +35,12 @@ class CutOff(pl.Callback):
     def on_validation_batch_end(self, trainer, pl_module, outputs, batch, batch_idx, dataloader_idx=0):
         self._end("val", batch_idx)
 
-    def on_test_batch_end(self, trainer, pl_module, outputs, batch, batch_idx, dataloader_idx=0):
-        self._end("test", batch_idx)
-
 
 @torch.no_grad()
 def mean_loss(classifier: Classifier, seed: int, num_batches: int) -> float:
     """By plain torch, over all rows at once."""
     features, target = (torch.cat(parts) for parts in zip(*batches(seed, num_batches), strict=True))
     return float(F.binary_cross_entropy_with_logits(classifier.model(features)[:, 0], target.float()))
-
-
-def test_a_training_loss_that_is_no_number_ends_the_run_with_the_reason():
-    with pytest.raises(UserError, match=r"train/loss became nan in epoch 1 at lr=0\.25\. .*lr=0\.025") as caught:
-        fit(lr=0.25, scale=math.nan, validate=False)
-    assert caught.value.trainer.global_step == NUM_BATCHES
-
-
-def test_an_infinite_training_loss_ends_the_run_too():
-    with pytest.raises(UserError, match=r"train/loss became inf in epoch 2 at lr=0\.25\. .*gradient_clip_val=1\.$"):
-        fit(Poison(1, math.inf), lr=0.25, validate=False)
-
-
-def test_a_learning_rate_that_is_far_too_high_is_named():
-    with pytest.raises(UserError, match=r"val/loss became (nan|inf) in epoch 1 at lr=1e\+30\. .*lr=1e\+29,"):
-        fit(lr=1e30, scale=1e10)
-
-
-@pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_the_epoch_in_which_the_loss_broke_is_named_and_none_of_it_is_the_best(tmp_path, value):
-    best = pl.callbacks.ModelCheckpoint(tmp_path, filename="{epoch}", monitor="val/loss")
-    with pytest.raises(UserError, match=rf"val/loss became {value} in epoch 3 at lr=0\.01"):
-        fit(Poison(2, value), best, lr=0.01, max_epochs=5, enable_checkpointing=True)
-    assert [path.name for path in tmp_path.iterdir()] == ["epoch=1.ckpt"]
-
-
-def test_the_sanity_check_before_training_ends_nothing():
-    with pytest.raises(UserError, match="epoch 1 ") as caught:
-        fit(Poison("sanity check"), num_sanity_val_steps=1)
-    assert caught.value.trainer.global_step == NUM_BATCHES
 
 
 @pytest.mark.parametrize("kind", ["train", "val"])
@@ -92,94 +56,12 @@ def test_what_a_pass_that_was_cut_off_had_counted_is_forgotten(kind):
     assert float(metrics["val/loss"]) == pytest.approx(mean_loss(classifier, 2, 2), abs=1e-6)
 
 
-def test_an_evaluation_that_was_cut_off_counts_for_nothing_in_the_next():
-    classifier = perceptron()
-    with pytest.raises(RuntimeError, match="cut off"):
-        make_trainer(CutOff("test")).test(classifier, batches(1, scale=50.0), verbose=False)
-    make_trainer().test(classifier, batches(2, num_batches=2), verbose=False)
-    assert classifier.test_result.values["loss"] == pytest.approx(mean_loss(classifier, 2, 2), abs=1e-6)
-
-
-def test_no_hook_of_a_step_costs_the_search_for_modules_and_parameters(monkeypatch):
-    classifier, searched, kept = perceptron(), [], set()
-    original, ours = nn.Module.__setattr__, Classifier.__setattr__
-
-    def search(module, name, value):
-        searched.append((module, name, value))
-        original(module, name, value)
-
-    def keep(module, name, value):
-        kept.add(value if isinstance(value, str) else None)
-        ours(module, name, value)
-
-    monkeypatch.setattr(nn.Module, "__setattr__", search)
-    monkeypatch.setattr(Classifier, "__setattr__", keep)
-    fit(classifier=classifier, max_epochs=1)
-    assert "training_step" in kept  # else Lightning notes the names elsewhere, and the short way has no use
-    assert not [name for module, name, value in searched if module is classifier and isinstance(value, str)]
-
-
-def test_strings_are_kept_and_parts_are_still_registered():
-    classifier = perceptron()
-    classifier.monitor = "val/acc"
-    assert classifier.monitor == "val/acc"
-    classifier.model = nn.Linear(2, 1, bias=False)
-    classifier.scale = nn.Parameter(torch.ones(1))
-    classifier.register_buffer("shift", torch.zeros(1))
-    classifier.shift = torch.full((1,), 3.0)
-    assert {"model.weight", "scale", "shift"} == set(classifier.state_dict())
-    assert classifier.state_dict()["shift"].tolist() == [3.0]
-    classifier.scale = classifier.model = None
-    assert (classifier.scale, classifier.model) == (None, None)
-    assert not list(classifier.parameters())
-
-
-@pytest.mark.parametrize(("num_classes", "asked", "ranked"), [(50, False, True), (51, False, False), (51, True, True)])
-def test_rows_are_ranked_for_few_classes_or_where_it_is_asked_for(num_classes, asked, ranked):
-    names = tuple(f"c{i}" for i in range(num_classes))
-    spec = DataSpec(2, False, "multiclass", names, (2,) * num_classes, 2 * num_classes)
-    classifier = Classifier(Perceptron(2, num_classes), spec, ClassificationLoss(spec), torch.optim.SGD)
-    assert ("auroc" in classifier.val_metrics.names) == (num_classes <= 50)
-    classifier.start_test(ranking=asked)
-    assert ("auroc" in classifier.test_metrics.names) == ranked
-
-
-def test_the_rate_that_is_named_is_that_of_the_epoch_not_of_the_next_one():
-    classifier = perceptron(lr=1e30)
-    classifier.make_scheduler = lambda optimizer: torch.optim.lr_scheduler.LambdaLR(optimizer, [1.0, 0.0].__getitem__)
-    with pytest.raises(UserError, match=r"epoch 1 at lr=1e\+30\. "):
-        fit(classifier=classifier, scale=1e10, max_epochs=1)
-
-
-def test_hooks_of_a_step_that_do_nothing_are_taken_out_and_others_stay():
-    class Counting(pl.Callback):
-        seen = 0
-
-        def on_after_backward(self, trainer, pl_module):
-            self.seen += 1
-
-    class Own(Classifier):
-        def on_train_batch_start(self, batch, batch_idx):
-            return -1 if batch_idx == 3 else None  # which ends the epoch
-
-    counting, idle = Counting(), pl.callbacks.LearningRateMonitor()
-    assert without_idle_hooks(counting, idle) == [counting, idle]
-    assert (idle.on_train_batch_end, counting.on_before_zero_grad) == (None, None)
-    assert callable(idle.on_train_batch_start)
-    classifier = perceptron()
-    classifier.__class__ = Own
-    without_idle_hooks(classifier)
-    fit(counting, classifier=classifier, max_epochs=2)
-    assert counting.seen == 2 * 3
-
-
-def test_training_is_the_same_without_the_hooks_that_do_nothing():
-    one, other = perceptron(), perceptron()
-    without_idle_hooks(other)
-    for classifier in (one, other):
-        fit(classifier=classifier)
-    for theirs, ours in zip(one.parameters(), other.parameters(), strict=True):
-        assert torch.equal(theirs, ours)
+@pytest.mark.parametrize(("num_classes", "ranked"), [(50, True), (51, False)])
+def test_rows_are_ranked_after_each_epoch_for_few_classes_and_never_in_training(num_classes, ranked):
+    task = Multiclass(tuple(f"c{i}" for i in range(num_classes)))
+    classifier = Classifier(Perceptron(2, num_classes), task, task.loss(), torch.optim.SGD)
+    assert ("auroc" in classifier.val_metrics.names) == ranked
+    assert "auroc" not in classifier.train_metrics.names
 
 
 def test_gradients_begin_from_nothing_at_each_step():
@@ -191,6 +73,29 @@ def test_gradients_begin_from_nothing_at_each_step():
     assert all(parameter.grad is None for parameter in classifier.parameters())
 
 
-def test_the_signature_that_lightning_reads_is_the_true_one():
-    bound = inspect.signature(perceptron().training_step)
-    assert list(bound.parameters) == ["batch", "batch_idx"]
+def test_outputs_of_numbers_are_learnt_in_standard_deviations_and_logged_in_the_targets_units():
+    features = torch.randn(400, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    target = 3e6 + 1e4 * features[:, 0]
+    task = scaled_by(target)
+    classifier = Classifier(Perceptron(2, 1), task, task.loss(), partial(torch.optim.SGD, lr=0.1))
+    rows = Batches(features.float(), target, batch_size=40)
+    trainer = make_trainer(max_epochs=10)
+    trainer.fit(classifier, rows, rows)
+    with torch.no_grad():
+        scores = classifier(features.float()).flatten().double() * target.std(correction=0) + target.mean()
+    errors = scores - target
+    assert float(trainer.callback_metrics["val/rmse"]) == pytest.approx(float(errors.square().mean().sqrt()), rel=1e-6)
+    assert float(trainer.callback_metrics["val/rmse"]) < 100
+    assert float(trainer.callback_metrics["val/loss"]) == pytest.approx(
+        float((errors / target.std(correction=0)).square().mean()), rel=1e-3
+    )
+    outputs = torch.cat(trainer.predict(classifier, rows))
+    torch.testing.assert_close(task.scores(outputs), scores)
+
+
+def test_the_schedule_of_a_plateau_watches_what_it_is_told_to():
+    classifier = perceptron(lr=0.5)
+    classifier.make_scheduler = partial(torch.optim.lr_scheduler.ReduceLROnPlateau, mode="max", patience=0)
+    classifier.monitor = "val/acc"
+    trainer = fit(classifier=classifier, max_epochs=8)
+    assert trainer.optimizers[0].param_groups[0]["lr"] < 0.5  # accuracy can't rise each time

@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from perceptron.models import ACTIVATIONS, MLP, Perceptron, num_parameters
+from perceptron.models import ACTIVATIONS, MLP, Perceptron
 from rosenblatt.data.features import Bags
 from rosenblatt.errors import UserError
+from rosenblatt.loop.threads import num_parameters
 from rosenblatt.text.sparse import BagLinear
 
 NUM_ROWS, NUM_FEATURES = 9, 20

@@ -3,6 +3,8 @@ import torch
 
 from perceptron.toy import ToyData
 from rosenblatt.errors import UserError
+from rosenblatt.tasks.binary import Binary
+from rosenblatt.tasks.multiclass import Multiclass
 
 CENTERS, XOR = [[3.0, 3.0], [3.0, -2.0]], [[3.0, 3.0], [-3.0, -3.0], [-3.0, 3.0], [3.0, -3.0]]
 
@@ -37,12 +39,13 @@ def test_xor_has_opposite_corners_in_one_class():
     assert torch.bincount(target).tolist() == [100, 100]
 
 
-def test_the_spec_says_what_was_drawn():
-    spec = toy(num_train=200).spec
-    assert (spec.num_features, spec.bags, spec.task, spec.num_rows) == (2, False, "binary", 200)
-    assert (spec.classes, spec.class_counts, spec.num_outputs) == (("0", "1"), (100, 100), 1)
-    spec = toy(centers=[[0.0], [1.0], [2.0]], labels=[2, 0, 1], num_train=7).spec
-    assert (spec.task, spec.classes, spec.class_counts) == ("multiclass", ("0", "1", "2"), (2, 2, 3))
+def test_task_and_sizes_say_what_was_drawn():
+    data = toy(num_train=200)
+    assert data.sizes == {"num_features": 2, "bags": False}
+    assert data.task == Binary(("0", "1"), num_rows=200, class_counts=(100, 100))
+    data = toy(centers=[[0.0], [1.0], [2.0]], labels=[2, 0, 1], num_train=7)
+    assert data.task == Multiclass(("0", "1", "2"), num_rows=7, class_counts=(2, 2, 3))
+    assert data.sizes["num_features"] == 1
 
 
 def test_the_splits_have_their_sizes_and_no_point_in_common():

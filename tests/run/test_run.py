@@ -100,38 +100,6 @@ def test_json_that_is_not_there_or_not_whole_is_none(tmp_path, content):
     assert RunFolder(tmp_path).read_json("metrics.json") is None
 
 
-def history(folder: Path, **contents: bytes) -> dict[str, bytes]:
-    """Files in tensorboard/, written and read back."""
-    (folder / "tensorboard").mkdir(exist_ok=True)
-    for name, content in contents.items():
-        (folder / "tensorboard" / name.replace("_", ".")).write_bytes(content)
-    return {path.name: path.read_bytes() for path in (folder / "tensorboard").iterdir()}
-
-
-def test_the_history_is_taken_back_to_what_it_was(tmp_path):
-    run = RunFolder(tmp_path)
-    before = history(tmp_path, events_1=b"first", events_2=b"second", hparams_yaml=b"lr: 0.1")
-    sizes = run.history_sizes()
-    assert sizes == {"events.1": 5, "events.2": 6}
-    history(tmp_path, events_2=b"second, and on", events_3=b"new", hparams_yaml=b"lr: 0.2")
-    run.cut_history(sizes)
-    assert history(tmp_path) == before | {"hparams.yaml": b"lr: 0.2"}
-    run.cut_history({})
-    assert history(tmp_path).keys() == {"hparams.yaml"}
-
-
-def test_a_history_that_is_shorter_than_it_was_stays_as_it_is(tmp_path):
-    before = history(tmp_path, events_1=b"fir")
-    RunFolder(tmp_path).cut_history({"events.1": 5, "events.2": 6})
-    assert history(tmp_path) == before
-
-
-def test_without_a_history_there_is_nothing_to_take_back(tmp_path):
-    assert RunFolder(tmp_path).history_sizes() == {}
-    RunFolder(tmp_path).cut_history({"events.1": 5})
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_the_environment_names_versions_machine_and_command(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["/somewhere/train.py", "lr=0.1"])
     found = environment()

@@ -180,7 +180,9 @@ def test_code_can_not_be_named(folders, contents, part):
     for name in NAMES:
         if (part, name) != ("encoder", "PointEncoder"):
             assert refused(folder, "points", content | {part: content[part] | {key: name}}), name
-            with pytest.raises(ModelRefused, match=r"model\.json: .* that is known here.*rosenblatt\.load\(run, classes=\["):
+            with pytest.raises(
+                ModelRefused, match=r"model\.json: .* that is known here.*rosenblatt\.load\(run, classes=\["
+            ):
                 read(folder)
     for arguments in ARGUMENTS:
         name = {"model": path_of(MLP), "encoder": "PointEncoder"}[part]

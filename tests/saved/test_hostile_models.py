@@ -93,7 +93,9 @@ def header(content: bytes | dict, rest: bytes = b"") -> bytes:
 
 
 def not_finite(value: float):
-    return with_weights(lambda tensors: tensors | {"model.linear.bias": torch.full_like(tensors["model.linear.bias"], value)})
+    return with_weights(
+        lambda tensors: tensors | {"model.linear.bias": torch.full_like(tensors["model.linear.bias"], value)}
+    )
 
 
 HUGE = {"model.linear.weight": {"dtype": "F32", "shape": [2**40, 3], "data_offsets": [0, 2**42 * 3]}}

@@ -13,7 +13,7 @@ from rosenblatt.saved.card import card
 from rosenblatt.saved.model import SavedModel
 from rosenblatt.tasks.multiclass import Multiclass
 from rosenblatt.tasks.titles import TITLES
-from saved_models import CLASSES, KINDS, OF_CLASSES, points, rows, saved_model, task_of, texts
+from saved_models import CLASSES, KINDS, OF_CLASSES, points, rows, saved_model, texts
 
 DATA = {
     "train": {"rows": 12_345, "digest": "0123abcd"},
@@ -119,11 +119,19 @@ def test_a_model_that_is_not_installed_is_imported_and_given(monkeypatch):
 
 
 def test_a_model_of_numbers_says_how_wide_its_intervals_are():
-    metrics = {"test/rmse": 50.5, "test/rmse_low": 45.0, "test/rmse_high": 56.0, "test/baseline_rmse": 67.0, "test/inside": 0.911}
+    metrics = {
+        "test/rmse": 50.5,
+        "test/rmse_low": 45.0,
+        "test/rmse_high": 56.0,
+        "test/baseline_rmse": 67.0,
+        "test/inside": 0.911,
+    }
     text = of(points("regression"), metrics)
     assert "on 2 features: regression, mean 1234.5, standard deviation 67.25." in text
     assert "| | | 95 % | mean of train |" in text
-    assert any(row[1].startswith("50.5") and row[3].startswith("67") for row in table_of(section(text, "Measured on test")))
+    assert any(
+        row[1].startswith("50.5") and row[3].startswith("67") for row in table_of(section(text, "Measured on test"))
+    )
     assert "- intervals: 90% within ± 90.5; of test 91.1% are" in text
     assert "classes" not in section(text, "Limits")
 

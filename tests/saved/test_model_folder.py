@@ -342,7 +342,9 @@ def test_weights_are_kept_in_32_bits_whatever_the_precision_of_training_was(fold
 def as_format_1(saved: SavedModel, folder: Path) -> None:
     """Write a model folder as rosenblatt 0.1 did."""
     folder.mkdir(parents=True)
-    save_file({name: one.contiguous() for name, one in saved.model.state_dict().items()}, folder / "weights.safetensors")
+    save_file(
+        {name: one.contiguous() for name, one in saved.model.state_dict().items()}, folder / "weights.safetensors"
+    )
     if (vocabulary := saved.encoder.vocabulary()) is not None:
         vocabulary.write_parquet(folder / "vocabulary.parquet", compression="zstd", compression_level=1)
     files = {

@@ -13,7 +13,6 @@ from saved_models import (
     CLASSES,
     KINDS,
     NUMBERS,
-    OF_CLASSES,
     TASKS,
     dense_features,
     layers_of,

@@ -10,12 +10,24 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from rosenblatt.show.figures.boundary import Boundary
-from rosenblatt.show.figures.curves import LearningCurves, Line, RankingCurves, ReliabilityDiagram
-from rosenblatt.show.figures.decisions import ConfusionMatrix, LabelErrors
-from rosenblatt.show.figures.influence import InfluenceBars
+from rosenblatt.show.figures.curves import LearningCurves
+from rosenblatt.show.figures.kinds import KINDS, Drawing
+from rosenblatt.show.figures.plane import Boundary, HiddenLayer
 from rosenblatt.show.figures.style import draw, look
 from rosenblatt.show.figures.trials import Setting, Trials
+from rosenblatt.show.words import short_name
+from rosenblatt.tasks.arrays import (
+    ConfusionMatrix,
+    Curve,
+    Influence,
+    InfluenceBars,
+    LabelErrors,
+    PrecisionRecallCurves,
+    PredictedNumbers,
+    ReliabilityCurves,
+    Residuals,
+    RocCurves,
+)
 
 LONG = "a name as long as they get"
 SCRIPTS = ["хорошо", "非常好吃", "مرحبا", "👍🍕", "$x_2$ <b>", LONG]
@@ -25,34 +37,60 @@ GRID = np.linspace(0, 1, 100).reshape(10, 10)
 def boundary(names=("no", "yes"), probs=GRID):
     points, target = np.random.default_rng(0).random((40, 2)), np.arange(40) % len(names)
     return Boundary(
-        "Decision boundary: test, epoch 3", ("x1", "x2"), list(names), points, target, target == 1, (0, 1, 0, 1),
+        ("x1", "x2"), [short_name(name, 18) for name in names], points, target, target == 1, (0, 1, 0, 1),
         (GRID > 0.5).astype(int), probs,
     )  # fmt: skip
 
 
 def confusions(names):
-    return ConfusionMatrix("Confusions: test, epoch 30", list(names), np.full((len(names), len(names)), 1234))
+    return ConfusionMatrix(list(names), np.full((len(names), len(names)), 1234))
 
 
-def curve(label="yes: 0.9"):
-    return Line(label, [0, 0.5, 1], [0, 0.9, 1])
+def curve(name="yes"):
+    return Curve(name, [0, 0.5, 1], [0, 0.9, 1], 0.9)
 
 
-DRAWINGS = {
-    "learning curves": LearningCurves("Learning curves", [("loss", [curve()]), ("accuracy", [curve()])], 1),
-    "one epoch": LearningCurves("Learning curves", [("loss", [Line("training", [1], [0.5])])], None),
-    "ranking": RankingCurves("ROC", ("a", "b"), [curve(f"{n}: 0.5") for n in SCRIPTS], curve(), "a", "lower right"),
-    "reliability": ReliabilityDiagram("Reliability", f"of {LONG}", [curve(), curve("b")], np.arange(15)),
-    "no rows": ReliabilityDiagram("Reliability", "of yes", [Line("this model", [], [])], np.zeros(15)),
+def numbers(num, scale=1e5):
+    return scale * (1 + np.random.default_rng(num).random(num))
+
+
+def influence(name, parts):
+    return Influence(
+        name, [one for one in parts if one[1] > 0], [one for one in parts if one[1] < 0], f"logit of {name}"
+    )
+
+
+ARRAYS = {
+    "learning curves": LearningCurves([("loss", [curve()]), ("accuracy", [curve()])], 1),
+    "one epoch": LearningCurves([("loss", [Curve("training", [1], [0.5])])], None),
+    "four panels": LearningCurves([(LONG * 3, [curve(), curve("b")])] * 4, None),
+    "roc": RocCurves([curve(name) for name in SCRIPTS], "the 6 most frequent of 9 classes"),
+    "precision and recall": PrecisionRecallCurves([curve()], 0.5),
+    "reliability": ReliabilityCurves(f"of {LONG}", [curve(), curve("b")], np.arange(15)),
+    "no rows": ReliabilityCurves("of yes", [Curve("this model", [], [])], np.zeros(15)),
     "boundary": boundary(SCRIPTS),
     "flat boundary": boundary(probs=np.full((10, 10), 0.9)),
+    "hidden layer": HiddenLayer(*boundary()),
     "two classes": confusions(("no", "yes")),
     "scripts": confusions(SCRIPTS),
-    "twenty classes": confusions([f"{k} {LONG}"[:18] for k in range(20)]),
-    "labels": LabelErrors("Confusions\nthe 20 of 736 labels", [LONG] * 20, np.arange(20), np.arange(20)),
-    "one label": LabelErrors("Confusions", ["a"], np.array([0]), np.array([0])),
-    "influence": InfluenceBars("Influence", [("yes", [(name, i - 2.5) for i, name in enumerate(SCRIPTS)])]),
-    "influence of six": InfluenceBars("Influence\n6 of 12", [(LONG[:18], [(n, 0.1) for n in SCRIPTS])] * 6),
+    "twenty classes": confusions([f"{k} {LONG}" for k in range(20)]),
+    "labels": LabelErrors(
+        [LONG * 2] * 20, np.arange(20), np.arange(20), "the 20 of 736 labels that are most often wrong"
+    ),
+    "one label": LabelErrors(["a"], np.array([0]), np.array([0])),
+    "influence": InfluenceBars([influence("yes", [(name, i - 2.5) for i, name in enumerate(SCRIPTS)])]),
+    "influence of six": InfluenceBars([influence(LONG[:18], [(n, 0.1) for n in SCRIPTS])] * 6, "6 of 12"),
+    "predicted": PredictedNumbers("price", numbers(300), numbers(301)[:300]),
+    "many predicted": PredictedNumbers(LONG * 2, numbers(5_000), numbers(5_001)[:5_000], "5,000 of 9,000 rows"),
+    "tiny predicted": PredictedNumbers("x", numbers(20, 1e-9), numbers(21, 1e-9)[:20]),
+    "huge predicted": PredictedNumbers("x", numbers(20, 1e12), numbers(21, -1e12)[:20]),
+    "one predicted": PredictedNumbers("x", np.array([3.0]), np.array([3.0])),
+    "residuals": Residuals("price", numbers(300), numbers(301)[:300] - 1.5e5, -3e4, 4e4),
+    "many residuals": Residuals(LONG, numbers(5_000), numbers(5_001)[:5_000] - 1.5e5, note="5,000 of 9,000 rows"),
+    "no residuals": Residuals("x", np.array([3.0, 4.0]), np.zeros(2)),
+}
+DRAWINGS = {
+    **{name: Drawing(arrays, "test, epoch 30") for name, arrays in ARRAYS.items()},
     "trials": Trials(
         "a: val/loss of 3 trials", "val/loss", [0.001, 0.1, 1.0], [0.0, 0.1, 0.2], [False, False, True],
         [Setting("lr", [0.1, 0.01, 0.001], None), Setting("optimizer", [0.0, 1.0, 2.0], ["adam", "sgd", LONG[:18]]),
@@ -91,3 +129,8 @@ def test_the_svg_holds_every_word_as_text_whatever_its_script():
     for word in SCRIPTS:
         assert word in text
     assert draw(DRAWINGS["influence"], with_svg=False).svg == ""
+
+
+def test_each_kind_is_drawn_here_and_says_what_to_look_at():
+    assert {type(arrays) for arrays in ARRAYS.values()} == KINDS.keys()
+    assert all(Drawing(arrays).caption.endswith(".") for arrays in ARRAYS.values())

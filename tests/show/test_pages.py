@@ -10,11 +10,8 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from rosenblatt.show.report.page import inline
-from rosenblatt.show.report.sweep_page import sweep_page
-from rosenblatt.sweeps.dimensions import Trial
-from rosenblatt.sweeps.leaderboard import Row, ranked
 from rosenblatt.tasks.titles import TITLES, interval, shown
-from shown_runs import HOSTILE, trained
+from shown_runs import trained
 
 HTML = "{http://www.w3.org/1999/xhtml}"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -94,49 +91,13 @@ def test_the_command_repeats_the_run():
     assert command.endswith("figures.every_n_epochs=1 lr=0.1 hydra.run.dir=run")
 
 
-def test_a_picture_takes_the_colours_of_the_page():
+def test_a_figure_takes_the_colours_of_the_page():
     svg = (trained("points") / "figures" / "boundary.svg").read_text()
     part = inline(svg, "boundary", 'a "label"')
     assert "#262626" not in part
     assert "currentColor" in part
     assert 'aria-label="a &#34;label&#34;"' in part
     ET.fromstring(part)
-
-
-def rows():
-    found = [
-        Row(Trial(0, {"lr": "0.1", "model": HOSTILE}), "done", {"val/loss": 0.5, "seconds": 1.0}, {}, 1, ["000"]),
-        Row(Trial(1, {"lr": "0.01", "model": "mlp"}), "failed", {}, {}, 0, ["001"], reason=HOSTILE),
-    ]
-    ranked(found, ["val/loss"])
-    return found
-
-
-def test_a_sweep_is_one_file_that_is_whole():
-    svg = (trained("points") / "figures" / "confusion.svg").read_text()
-    content = sweep_page(
-        name="first", rows=rows(), objectives=["val/loss"], svg=svg, failures=[("lr=0.01", HOSTILE)],
-        winner_command="python train.py lr=0.1", command="python train.py -m lr=0.1,0.01",
-    )  # fmt: skip
-    tree = ET.fromstring(content.removeprefix("<!DOCTYPE html>\n"))
-    check_alone(content, tree)
-    assert rows_of(tree)[1][:4] == ["1", "0.1", HOSTILE, "0.5000"]
-    assert "python train.py -m lr=0.1,0.01" in content
-
-
-def test_a_sweep_without_a_result_has_a_page_too():
-    failed = rows()[1:]
-    content = sweep_page(
-        name="first",
-        rows=failed,
-        objectives=["val/loss"],
-        svg="",
-        failures=[],
-        winner_command=None,
-        command="c",
-    )
-    check_alone(content, ET.fromstring(content.removeprefix("<!DOCTYPE html>\n")))
-    assert "No trial is done." in content
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")

@@ -41,6 +41,13 @@ def test_a_job_goes_from_open_to_done(job):
     assert outcome(job, ["val/loss"]).state == "pruned"
 
 
+def test_a_job_that_does_not_report_the_objective_says_what_there_is(job):
+    (job.folder / "metrics.json").write_text(json.dumps({"valid/mae": 0.5, "epochs": 3, "interrupted": False}))
+    found = outcome(job, ["valid/mea"])
+    assert found.state == "failed"
+    assert "got 'valid/mea'; a run reports 'valid/mae', 'epochs'. Did you mean 'valid/mae'?" in found.reason
+
+
 @pytest.mark.parametrize("value", [None, "high", float("nan")])
 def test_a_job_whose_objective_is_no_number_has_failed(job, value):
     (job.folder / "metrics.json").write_text(json.dumps({"val/loss": value}))
@@ -69,4 +76,9 @@ def test_each_seed_has_a_folder_of_its_own(tmp_path):
     assert [job.folder.name for job in jobs_of(tmp_path, trial, [7])] == ["000_lr-1"]
     several = jobs_of(tmp_path, trial, [7, 8])
     assert [job.folder.name for job in several] == ["000_lr-1_seed-7", "000_lr-1_seed-8"]
-    assert [job.described for job in several] == ["lr=1 seed=7", "lr=1 seed=8"]
+    assert [job.words for job in several] == ["lr=1 seed=7", "lr=1 seed=8"]
+
+
+def test_seeds_that_vary_are_named_once(tmp_path):
+    (job,) = jobs_of(tmp_path, Trial(0, {"seed": "0"}), [0])
+    assert (job.folder.name, job.words) == ("000_seed-0", "seed=0")

@@ -24,6 +24,8 @@ from rosenblatt.sweeps.leaderboard import (
     table_of,
 )
 
+LOSS = {"val/loss": "min"}
+
 
 def row(number, *values, state="done", name="val/loss", **more):
     trial = Trial(number, {"lr": f"0.{number + 1}", "optimizer": "adam"})
@@ -38,7 +40,7 @@ def row(number, *values, state="done", name="val/loss", **more):
 @given(st.lists(st.lists(st.floats(-1e3, 1e3), min_size=3, max_size=3), min_size=1, max_size=20))
 def test_trials_are_ranked_by_the_mean_over_their_seeds(values):
     rows = [row(i, *some) for i, some in enumerate(values)]
-    found = ranked(rows, ["val/loss"])
+    found = ranked(rows, LOSS)
     means = [one.means["val/loss"] for one in found]
     assert means == sorted(means)
     assert [one.rank for one in found] == list(range(1, len(values) + 1))
@@ -51,7 +53,7 @@ def test_trials_are_ranked_by_the_mean_over_their_seeds(values):
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=12))
 def test_with_two_objectives_no_trial_stands_before_one_that_beats_it(values):
     rows = [row(i, loss, name="val/loss", **{"val/acc": float(acc)}) for i, (loss, acc) in enumerate(values)]
-    found = ranked(rows, ["val/loss", "val/acc"])
+    found = ranked(rows, {**LOSS, "val/acc": "max"})
     pairs = [(one.means["val/loss"], -one.means["val/acc"]) for one in found]
     for i, late in enumerate(pairs):
         beaten_by_later = [p for p in pairs[i + 1 :] if p != late and p[0] <= late[0] and p[1] <= late[1]]
@@ -60,7 +62,7 @@ def test_with_two_objectives_no_trial_stands_before_one_that_beats_it(values):
 
 def test_trials_without_a_result_come_last_and_have_no_rank():
     rows = [row(0, state="failed"), row(1, 0.5, state="pruned"), row(2, 0.9), row(3, state="open"), row(4, 0.7)]
-    found = ranked(rows, ["val/loss"])
+    found = ranked(rows, LOSS)
     assert [one.trial.number for one in found] == [4, 2, 1, 3, 0]
     assert [one.rank for one in found] == [1, 2, 3, None, None]
 
@@ -70,12 +72,12 @@ def test_a_trial_of_which_one_seed_failed_has_failed():
     jobs.append((jobs[0][0], Outcome("failed", {}, "out of memory")))
     found = row_of(jobs)
     assert (found.state, found.reason) == ("failed", "out of memory")
-    assert ranked([found], ["val/loss"])[0].rank is None
+    assert ranked([found], LOSS)[0].rank is None
 
 
 def test_csv_and_markdown_hold_what_is_ranked():
     rows = [row(0, 0.25, 0.75), row(1, 0.125, 0.125), row(2, state="failed")]
-    table = table_of(ranked(rows, ["val/loss"]), ["val/loss"])
+    table = table_of(ranked(rows, LOSS), LOSS)
     found = pl.read_csv(io.StringIO(as_csv(table)))
     assert found["rank"].to_list() == [1, 2, None]
     assert found["val/loss"].to_list() == [0.125, 0.5, None]
@@ -90,9 +92,9 @@ def test_csv_and_markdown_hold_what_is_ranked():
 
 @pytest.mark.parametrize("width", [80, 200])
 def test_the_table_fits_a_terminal_and_shows_no_figure_in_two_lines(width):
-    rows = ranked([row(i, 0.1 * i, 0.1, **{"val/acc": 0.9, "epochs": 3}) for i in range(30)], ["val/loss"])
+    rows = ranked([row(i, 0.1 * i, 0.1, **{"val/acc": 0.9, "epochs": 3}) for i in range(30)], LOSS)
     console = Console(width=width, file=io.StringIO())
-    console.print(leaderboard_table(rows, ["val/loss"]))
+    console.print(leaderboard_table(rows, LOSS))
     lines = console.file.getvalue().splitlines()
     assert max(map(len, lines)) <= width
     assert lines[0].strip() == "Leaderboard of 30, the first 20"
@@ -100,9 +102,9 @@ def test_the_table_fits_a_terminal_and_shows_no_figure_in_two_lines(width):
 
 
 def test_what_varies_is_shown_even_where_there_is_little_room():
-    rows = ranked([row(i, 0.1, 0.1 + i, **{"val/acc": 0.9, "seconds_training": 1.0}) for i in range(3)], ["val/loss"])
+    rows = ranked([row(i, 0.1, 0.1 + i, **{"val/acc": 0.9, "seconds_training": 1.0}) for i in range(3)], LOSS)
     console = Console(width=40, file=io.StringIO())
-    console.print(leaderboard_table(rows, ["val/loss"], 40))
+    console.print(leaderboard_table(rows, LOSS, 40))
     heading = console.file.getvalue().splitlines()[2].split()
     assert heading == ["rank", "lr", "optimizer", "val/loss"]
     assert all(len(line) <= 40 for line in console.file.getvalue().splitlines())

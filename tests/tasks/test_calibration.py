@@ -14,16 +14,16 @@ from torch.nn import functional as F
 from torchmetrics.functional.classification import binary_calibration_error, multiclass_calibration_error
 
 from metric_reference import TASKS, split
-from rosenblatt.tasks.calibration import calibration_error, fit_temperature, reliability
-from rosenblatt.tasks.metrics import to_probs
+from rosenblatt.tasks.calibration import calibration_error, reliability
+from rosenblatt.tasks.inference import task_named
 
 TASK = st.sampled_from(TASKS)
 
 
-def likelihood(logits, target, task):
+def likelihood(logits, target, kind):
     """The mean negative log likelihood as a function of the temperature."""
     logits = logits.double()
-    if task == "multiclass":
+    if kind == "multiclass":
         return lambda t: float(F.cross_entropy(logits / t, target))
     truth = target.double().view(logits.shape)
     return lambda t: float(F.binary_cross_entropy_with_logits(logits / t, truth))
@@ -31,29 +31,30 @@ def likelihood(logits, target, task):
 
 @settings(max_examples=100, deadline=None)
 @given(
-    task=TASK, seed=st.integers(0, 2**31), num_rows=st.integers(1, 40), sure=st.sampled_from([0.01, 0.3, 3.0, 100.0])
+    kind=TASK, seed=st.integers(0, 2**31), num_rows=st.integers(1, 40), sure=st.sampled_from([0.01, 0.3, 3.0, 100.0])
 )
-def test_no_temperature_is_more_likely(task, seed, num_rows, sure):
-    _, logits, target = split(task, seed, num_rows)
+def test_no_temperature_is_more_likely(kind, seed, num_rows, sure):
+    task, logits, target = split(kind, seed, num_rows)
     logits = logits * sure
-    temperature, loss = fit_temperature(logits, target, task), likelihood(logits, target, task)
+    temperature, loss = task.calibrated(logits, target).temperature, likelihood(logits, target, kind)
     best = optimize.minimize_scalar(lambda b: loss(1 / b), bounds=(1 / 20, 1 / 0.05), options={"xatol": 1e-10})
     assert 0.05 <= temperature <= 20
     assert loss(temperature) <= best.fun + 1e-9 * max(1, abs(best.fun))
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("kind", TASKS)
 @pytest.mark.parametrize("true_temperature", [0.2, 1.0, 2.5, 8.0])
-def test_the_temperature_that_labels_were_drawn_at_is_found(task, true_temperature):
+def test_the_temperature_that_labels_were_drawn_at_is_found(kind, true_temperature):
     generator = torch.Generator().manual_seed(3)
-    logits = torch.randn(20_000, 1 if task == "binary" else 4, generator=generator) * 4
-    probs = to_probs(logits / true_temperature, task)
-    if task == "multiclass":
+    logits = torch.randn(20_000, 1 if kind == "binary" else 4, generator=generator) * 4
+    task = task_named(kind, tuple("abcd") if logits.shape[1] > 1 else ("a", "b"))
+    probs = task.scores(logits / true_temperature).view(logits.shape)
+    if kind == "multiclass":
         target = probs.multinomial(1, generator=generator).flatten()
     else:
         target = (torch.rand(probs.shape, generator=generator) < probs).to(torch.uint8)
-        target = target.long() if task == "binary" else target
-    temperature, loss = fit_temperature(logits, target, task), likelihood(logits, target, task)
+        target = target.flatten().long() if kind == "binary" else target
+    temperature, loss = task.calibrated(logits, target).temperature, likelihood(logits, target, kind)
     assert temperature == pytest.approx(true_temperature, rel=0.05)
     best = optimize.minimize_scalar(lambda b: loss(1 / b), bounds=(1 / 20, 1 / 0.05), options={"xatol": 1e-12})
     assert temperature == pytest.approx(1 / best.x, rel=1e-6)
@@ -61,39 +62,41 @@ def test_the_temperature_that_labels_were_drawn_at_is_found(task, true_temperatu
 
 @pytest.mark.parametrize("size", [1e-3, 1.0, 50.0, 1000.0])
 def test_rows_that_are_all_right_end_at_the_coolest_and_all_wrong_at_the_warmest(size):
+    def fit_temperature(logits, target, kind):
+        return task_named(kind, ("a", "b")).calibrated(logits, target).temperature
+
     target = torch.tensor([0, 1, 1])
     right = size * torch.tensor([[-1.0], [1.0], [2.0]])
     assert fit_temperature(right, target, "binary") == 0.05
     assert fit_temperature(-right, target, "binary") == 20
-    labels = target.unsqueeze(1).to(torch.uint8)
-    assert fit_temperature(right, labels, "multilabel") == 0.05
-    assert fit_temperature(-right, labels, "multilabel") == 20
-    classes = torch.cat([-right, right], dim=1)
+    classes, labels = torch.cat([-right, right], dim=1), torch.stack([1 - target, target], dim=1).to(torch.uint8)
+    assert fit_temperature(classes, labels, "multilabel") == 0.05
+    assert fit_temperature(-classes, labels, "multilabel") == 20
     assert fit_temperature(classes, target, "multiclass") == 0.05
     assert fit_temperature(-classes, target, "multiclass") == 20
 
 
-@pytest.mark.parametrize("task", TASKS)
-def test_logits_that_say_nothing_stay_as_they_are(task):
-    _, logits, target = split(task, 4, num_rows=10)
-    assert fit_temperature(torch.zeros_like(logits), target, task) == 1.0
+@pytest.mark.parametrize("kind", TASKS)
+def test_logits_that_say_nothing_stay_as_they_are(kind):
+    task, logits, target = split(kind, 4, num_rows=10)
+    assert task.calibrated(torch.zeros_like(logits), target).temperature == 1.0
 
 
-@pytest.mark.parametrize("task", TASKS)
-def test_a_few_rows_far_off_among_many_that_are_right_are_borne(task):
+@pytest.mark.parametrize("kind", TASKS)
+def test_a_few_rows_far_off_among_many_that_are_right_are_borne(kind):
     # The likelihood is all but flat on one side of its minimum and all but a wall on the other.
-    _, logits, target = split(task, 6, num_rows=1000)
-    truth = target.view(logits.shape) if task != "multiclass" else F.one_hot(target, 4)
+    task, logits, target = split(kind, 6, num_rows=1000)
+    truth = target.view(logits.shape) if kind != "multiclass" else F.one_hot(target, 4)
     logits = 100 * (2.0 * truth - 1) + logits
     logits[0] *= -1e-3
-    temperature, loss = fit_temperature(logits, target, task), likelihood(logits, target, task)
+    temperature, loss = task.calibrated(logits, target).temperature, likelihood(logits, target, kind)
     grid = np.geomspace(0.05, 20, 2000)
     assert loss(temperature) <= min(loss(t) for t in grid) + 1e-12
 
 
-def promises(probs, target, task):
+def promises(probs, target, kind):
     """Pairs of a probability and whether it came true, as two flat arrays."""
-    if task == "multiclass":
+    if kind == "multiclass":
         return probs.max(dim=1).values.numpy(), (probs.argmax(dim=1) == target).numpy().astype(float)
     return probs.flatten().numpy(), target.flatten().numpy().astype(float)
 
@@ -103,13 +106,14 @@ def edge_cases(logits, seed):
 
 
 @settings(max_examples=100, deadline=None)
-@given(task=TASK, seed=st.integers(0, 2**31), num_rows=st.integers(1, 40), num_bins=st.sampled_from([1, 4, 10, 15]))
-def test_bins_are_scipys(task, seed, num_rows, num_bins):
-    _, logits, target = split(task, seed, num_rows)
-    probs = to_probs(edge_cases(logits, seed), task)
-    numbers, came_true = promises(probs, target, task)
+@given(kind=TASK, seed=st.integers(0, 2**31), num_rows=st.integers(1, 40), num_bins=st.sampled_from([1, 4, 10, 15]))
+def test_bins_are_scipys(kind, seed, num_rows, num_bins):
+    task, logits, target = split(kind, seed, num_rows)
+    probs = task.scores(edge_cases(logits, seed))
+    numbers, came_true = promises(probs, target, kind)
+    certainty = task.certainty(probs, target)
     settings = {"bins": num_bins, "range": (0, 1)}
-    result = reliability(probs, target, task, num_bins)
+    result = reliability(*certainty, num_bins)
     counts = stats.binned_statistic(numbers, None, "count", **settings).statistic
     assert result.num_rows.tolist() == counts.tolist()
     for found, values in ((result.mean_prob, numbers), (result.share, came_true)):
@@ -117,22 +121,22 @@ def test_bins_are_scipys(task, seed, num_rows, num_bins):
         means = np.divide(sums, counts, out=np.full(num_bins, math.nan), where=counts > 0)
         assert found.numpy() == pytest.approx(means, abs=1e-6, nan_ok=True)
     gaps = abs(result.mean_prob.nan_to_num() - result.share.nan_to_num()).numpy()
-    error = calibration_error(probs, target, task, num_bins)
+    error = calibration_error(*certainty, num_bins)
     assert error == pytest.approx(float((gaps * counts).sum() / counts.sum()), abs=1e-6)
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("kind", TASKS)
 @pytest.mark.parametrize("seed", range(4))
-def test_the_error_is_that_of_torchmetrics(task, seed):
-    _, logits, target = split(task, seed, num_rows=500)
-    probs = to_probs(logits, task)
-    if task == "multiclass":
+def test_the_error_is_that_of_torchmetrics(kind, seed):
+    task, logits, target = split(kind, seed, num_rows=500)
+    probs = task.scores(logits)
+    if kind == "multiclass":
         expected = multiclass_calibration_error(probs, target, num_classes=4, n_bins=15)
     else:
         expected = binary_calibration_error(probs.flatten(), target.flatten(), n_bins=15)
-    assert calibration_error(probs, target, task) == pytest.approx(float(expected), abs=1e-6)
+    assert calibration_error(*task.certainty(probs, target)) == pytest.approx(float(expected), abs=1e-6)
 
 
 def test_the_error_of_a_coin_that_is_called_for_sure_is_one_half():
-    assert calibration_error(torch.ones(4), torch.tensor([0, 1, 0, 1]), "binary") == pytest.approx(0.5)
-    assert calibration_error(torch.full((4,), 0.5), torch.tensor([0, 1, 0, 1]), "binary") == 0.0
+    assert calibration_error(torch.ones(4), torch.tensor([0, 1, 0, 1])) == pytest.approx(0.5)
+    assert calibration_error(torch.full((4,), 0.5), torch.tensor([0, 1, 0, 1])) == 0.0

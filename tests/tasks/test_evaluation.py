@@ -9,12 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from metric_reference import TASKS, split
-from rosenblatt.tasks.evaluation import confusion_matrix, decide, mistakes
-from rosenblatt.tasks.metrics import to_probs
+from metric_reference import TASKS, at, split
+from rosenblatt.tasks.binary import Binary
+from rosenblatt.tasks.counts import confusion_matrix
+from rosenblatt.tasks.multiclass import Multiclass
+from rosenblatt.tasks.multilabel import Multilabel
 
 SPLITS = {
-    "task": st.sampled_from(TASKS),
+    "kind": st.sampled_from(TASKS),
     "seed": st.integers(0, 2**31),
     "num_rows": st.integers(1, 30),
     "num_classes": st.integers(2, 5),
@@ -23,14 +25,15 @@ SPLITS = {
 
 @settings(max_examples=60, deadline=None)
 @given(**SPLITS)
-def test_the_confusion_matrix_is_scikit_learns(task, seed, num_rows, num_classes):
-    spec, logits, target = split(task, seed, num_rows, num_classes)
-    preds = decide(to_probs(logits, task), task, 0.4)
-    matrix = confusion_matrix(preds, target, len(spec.classes))
-    if task == "multilabel":
+def test_the_confusion_matrix_is_scikit_learns(kind, seed, num_rows, num_classes):
+    task, logits, target = split(kind, seed, num_rows, num_classes)
+    task = at(task, 0.4)
+    preds = task.decide(task.scores(logits))
+    matrix = confusion_matrix(preds, target, len(task.classes))
+    if kind == "multilabel":
         reference = sk.multilabel_confusion_matrix(target, preds)
     else:
-        reference = sk.confusion_matrix(target, preds, labels=range(len(spec.classes)))
+        reference = sk.confusion_matrix(target, preds, labels=range(len(task.classes)))
     assert matrix.dtype == torch.int64
     assert matrix.tolist() == reference.tolist()
 
@@ -46,30 +49,30 @@ def test_a_label_that_more_than_255_rows_have_is_counted_right():
     assert confusion_matrix(preds, target, 1).tolist() == [[[0, 0], [300, 700]]]
 
 
-@pytest.mark.parametrize("threshold", [0.7, [0.7]])
+@pytest.mark.parametrize("threshold", [0.7, (0.7,)])
 def test_a_binary_row_is_of_the_second_class_strictly_above_the_threshold(threshold):
     probs = torch.tensor([0.0, 0.69, 0.7, 0.71, 1.0])
-    preds = decide(probs, "binary", threshold)
+    preds = Binary(threshold=threshold).decide(probs)
     assert preds.dtype == torch.int64
     assert preds.tolist() == [0, 0, 0, 1, 1]
 
 
 def test_each_label_is_held_against_its_own_threshold():
     probs = torch.tensor([[0.3, 0.3], [0.6, 0.6]])
-    preds = decide(probs, "multilabel", [0.2, 0.6])
+    preds = Multilabel(("a", "b"), threshold=(0.2, 0.6)).decide(probs)
     assert preds.dtype == torch.uint8
     assert preds.tolist() == [[1, 0], [1, 0]]
-    assert decide(probs, "multilabel").tolist() == [[0, 0], [1, 1]]
+    assert Multilabel(("a", "b")).decide(probs).tolist() == [[0, 0], [1, 1]]
 
 
 def test_multiclass_takes_the_most_probable_class():
     probs = torch.tensor([[0.2, 0.3, 0.5], [0.4, 0.35, 0.25]])
-    assert decide(probs, "multiclass", 0.99).tolist() == [2, 0]
+    assert Multiclass(("a", "b", "c"), threshold=0.99).decide(probs).tolist() == [2, 0]
 
 
-def confidence(task, probs, preds, target):
+def confidence(kind, probs, preds, target):
     """Of one row, spelled out: the probability that it gave to what is wrong, or None where all is right."""
-    if task == "multiclass":
+    if kind == "multiclass":
         return probs[preds] if preds != target else None
     numbers = np.atleast_1d(probs), np.atleast_1d(preds), np.atleast_1d(target)
     wrong = [(p if pred else 1 - p) for p, pred, true in zip(*numbers, strict=True) if pred != true]
@@ -79,23 +82,24 @@ def confidence(task, probs, preds, target):
 @settings(max_examples=100, deadline=None)
 @given(**SPLITS, at_most=st.integers(0, 40), threshold=st.sampled_from([0.1, 0.5, 0.8]))
 def test_mistakes_are_all_wrong_rows_and_the_most_confident_come_first(
-    task, seed, num_rows, num_classes, at_most, threshold
+    kind, seed, num_rows, num_classes, at_most, threshold
 ):
-    _, logits, target = split(task, seed, num_rows, num_classes)
-    probs = to_probs(logits, task)
-    preds = decide(probs, task, threshold).numpy()
-    each = [confidence(task, p, d, t) for p, d, t in zip(probs.double().numpy(), preds, target.numpy(), strict=True)]
+    task, logits, target = split(kind, seed, num_rows, num_classes)
+    task = at(task, threshold)
+    probs = task.scores(logits)
+    preds = task.decide(probs).numpy()
+    each = [confidence(kind, p, d, t) for p, d, t in zip(probs.double().numpy(), preds, target.numpy(), strict=True)]
     wrong = [row for row, number in enumerate(each) if number is not None]
     expected = sorted(wrong, key=lambda row: -each[row])[:at_most]
-    assert mistakes(probs, target, threshold, task, at_most) == expected
+    assert task.mistakes(probs, target, at_most) == expected
 
 
 def test_degrees_of_certainty_that_float32_rounds_to_one_are_told_apart():
     probs, target = torch.tensor([1e-9, 1e-10, 1e-8]), torch.ones(3, dtype=torch.int64)
-    assert mistakes(probs, target, 0.5, "binary") == [1, 0, 2]
+    assert Binary().mistakes(probs, target, 20) == [1, 0, 2]
 
 
 def test_twenty_mistakes_are_enough_and_none_is_no_error():
     probs, target = torch.linspace(0.51, 0.99, 30), torch.zeros(30, dtype=torch.int64)
-    assert mistakes(probs, target, 0.5, "binary") == list(range(29, 9, -1))
-    assert mistakes(probs, 1 - target, 0.5, "binary") == []
+    assert Binary().mistakes(probs, target, 20) == list(range(29, 9, -1))
+    assert Binary().mistakes(probs, 1 - target, 20) == []

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from rosenblatt.errors import UserError
-from rosenblatt.tasks.evaluation import decide
+from rosenblatt.tasks.binary import Binary
+from rosenblatt.tasks.multilabel import Multilabel
 from rosenblatt.tasks.threshold import choose_threshold
 
 GOALS = ["accuracy", "f1", "youden", "precision"]
@@ -70,7 +71,7 @@ def test_no_cut_does_better_and_none_as_good_is_nearer_to_one_half(goal, rows, a
     upper = min([number for number in numbers.tolist() if number > threshold], default=1.0)
     middle = float(np.float32((lower + upper) / 2))
     assert threshold == (middle if middle < upper else lower)
-    decided = decide(probs, "binary", threshold).numpy()
+    decided = Binary(threshold=threshold).decide(probs).numpy()
     assert decided.tolist() == [number > threshold for number in numbers.tolist()]
     if not possible:  # F1 with rows of probability 0 only
         assert threshold == 0.5
@@ -91,7 +92,7 @@ def test_each_label_gets_the_threshold_that_it_would_get_alone(goal, seed):
     classes = ["a", "b", "c", "d"]
     alone = [choose_threshold(goal, probs[:, i], target[:, i].long(), ["no", "yes"], 0.5)[0] for i in range(4)]
     assert choose_threshold(goal, probs, target, classes, 0.5) == alone
-    assert decide(probs, "multilabel", alone).shape == (200, 4)
+    assert Multilabel(tuple(classes), threshold=tuple(alone)).decide(probs).shape == (200, 4)
 
 
 def test_separable_rows_are_cut_midway():
@@ -132,7 +133,7 @@ def test_labels_that_cannot_keep_the_precision_are_never_predicted(caplog):
     with caplog.at_level(logging.WARNING):
         thresholds = choose_threshold("precision", probs, target, ["a", "b", "c"], 0.9)
     assert thresholds == [pytest.approx(0.45), 1.0, 1.0]
-    assert decide(probs, "multilabel", thresholds)[:, 1:].sum() == 0
+    assert Multilabel(("a", "b", "c"), threshold=tuple(thresholds)).decide(probs)[:, 1:].sum() == 0
     assert [record.getMessage() for record in caplog.records] == [
         "2 of 3 labels ('b', 'c') are never predicted: no threshold gives a precision of 0.9 on the 3 validation rows."
     ]

@@ -6,7 +6,6 @@ import polars as pl
 import pytest
 import torch
 
-from rosenblatt.data.features import DataSpec
 from rosenblatt.data.module import DataModule
 from rosenblatt.data.recipe import (
     MAX_CHARACTERS,
@@ -19,6 +18,7 @@ from rosenblatt.data.recipe import (
     max_features_for,
 )
 from rosenblatt.errors import UserError
+from rosenblatt.tasks.binary import Binary
 from rosenblatt.text import encoder as text
 from rosenblatt.text.data import TextData
 from rosenblatt.text.encoder import TextEncoder
@@ -76,8 +76,7 @@ def test_a_batch_is_the_power_of_two_next_to_a_hundredth_of_the_rows(num_rows, b
 
 class Given(DataModule):
     def load(self):
-        spec = DataSpec(2, False, "binary", ("a", "b"), (1500, 1500), 3000)
-        return spec, {"train": (torch.zeros(3000, 2), torch.zeros(3000, dtype=torch.int64))}
+        return Binary(), {"train": (torch.zeros(3000, 2), torch.zeros(3000, dtype=torch.int64))}
 
 
 @pytest.mark.parametrize(("given", "batch_size"), [("auto", 32), (7, 7)])
@@ -169,5 +168,5 @@ def test_the_outputs_that_share_the_features_are_those_of_the_model(
     path = str(tmp_path / "a.csv")
     data = TextData(train=path, val=path, test=path, label_separator=label_separator)
     data.setup()
-    assert asked == [data.spec.num_outputs] == [num_outputs]
-    assert data.spec.num_features == 5
+    assert asked == [data.task.num_outputs] == [num_outputs]
+    assert data.sizes["num_features"] == 5

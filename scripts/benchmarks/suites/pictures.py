@@ -1,4 +1,4 @@
-"""What pictures cost: the same runs with them, as by default, and without."""
+"""What figures cost: the same runs with them, as by default, and without."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from benchmarks.report import Summaries, outcome, paragraph, seconds, table
 from benchmarks.suites import Options, Skipped, Suite
 
 NOTE = """\
-Whole processes. Pictures are drawn by a process of their own, beside training where a core is free, and beside the
+Whole processes. Figures are drawn by a process of their own, beside training where a core is free, and beside the
 bootstrap intervals at the end; "CPU" counts both."""
 
 
 def cases(options: Options) -> Iterator[Case]:
-    """Compare runs of some seconds: with longer ones pictures weigh less."""
+    """Compare runs of some seconds: with longer ones figures weigh less."""
     found = {"toy": ["lr=0.01"]}
     for name in ("sst2", "imdb"):
         try:
@@ -42,4 +42,4 @@ def tables(found: Summaries) -> str:
     return "\n\n".join([table(["run", "figures=", "wall", "more", "CPU"], rows), paragraph(NOTE)])
 
 
-SUITE = Suite("what pictures cost", cases, tables)
+SUITE = Suite("what figures cost", cases, tables)

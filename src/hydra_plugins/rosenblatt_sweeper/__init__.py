@@ -15,7 +15,14 @@ from omegaconf import DictConfig
 
 
 class ResumableSweeper(Sweeper):
-    """Grid and search, resumable, with a leaderboard; see ``configs/sweep/``."""
+    """Grid and search, resumable, with a leaderboard; see ``configs/sweep/``.
+
+    Args:
+        params: what other sweepers take, and this one refuses where a message can be told.
+    """
+
+    def __init__(self, params: Any = None) -> None:
+        self.params = params
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Keep what Hydra gives."""

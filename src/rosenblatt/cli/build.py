@@ -2,66 +2,203 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
+import inspect
+import pkgutil
 import re
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NoReturn
 
 import hydra
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
-from rosenblatt.arguments import check_arguments
-from rosenblatt.errors import UserError
+from rosenblatt.arguments import ANY, check_arguments, check_name, parameters_of
+from rosenblatt.cli.messages import place_of
+from rosenblatt.cli.project import root
+from rosenblatt.cli.values import plain
+from rosenblatt.errors import UserError, first_line, nearest
 
 
-def build(group: str, node: DictConfig, **values: Any) -> Any:
-    """Call what ``node._target_`` names.
+def build(group: str, node: DictConfig | Mapping[str, Any], **offered: Any) -> Any:
+    """Call what ``node._target_`` names, as Hydra does.
 
     Args:
         group: name of the node in the configuration, for messages.
-        node: ``_target_`` and its arguments.
-        values: further arguments, such as sizes that follow from the data.
+        node: ``_target_`` and its arguments, which may be nodes of this kind themselves; with ``_partial_: true`` it
+            is called later.
+        offered: further arguments, of which it gets those that its signature names and that the node does not give.
 
     Raises:
-        UserError: an argument that the target does not take, or of another type than it declares; the target's own
-            complaint about its arguments.
+        UserError: a target that can't be imported; an argument that it does not take, that is missing, or of another
+            type than it declares; whatever goes wrong within the target.
     """
-    if "_target_" not in node:
+    config = node if isinstance(node, DictConfig) else OmegaConf.create(dict(node))
+    if "_target_" not in config:
         raise UserError(f"{group}: nothing to set: no {group} is chosen. See the choices with --help.")
+    arguments = plain(config)
+    _check(group, arguments)
+    taken = _taken(config)
+    given = {*arguments, *list(taken)[: len(arguments.get("_args_") or ())]}
+    offered = {name: value for name, value in offered.items() if name in taken and name not in given}
+    is_partial = bool(arguments.get("_partial_"))
+    for name, parameter in taken.items():
+        if parameter.default is parameter.empty and not is_partial and name not in given and name not in offered:
+            raise UserError(
+                f"{group}.{name} is not set, and {config._target_.rpartition('.')[2]} needs it. Give it in its YAML "
+                f"file, or on the command line: {group}.{name}=..."
+            )
     try:
-        target = hydra.utils.get_object(node._target_)
+        # Called without what is offered first: Hydra would take objects apart that look like configurations.
+        make = hydra.utils.instantiate(config, _partial_=True, _convert_="all")
+        return Partial(make, **offered).named(group) if is_partial else make(**offered)
     except Exception as error:
-        raise UserError(f"{group}._target_={node._target_}: it can't be imported: {error}") from None
-    check_arguments(group, target, OmegaConf.to_container(node, resolve=True))  # type: ignore[arg-type]
-    for name in values:
-        if name in node:
-            raise UserError(f"{group}.{name}: the program sets it itself. Leave it out.")
-    try:
-        return hydra.utils.instantiate(node, **values, _convert_="all")
-    except InstantiationException as error:
-        cause = error.__cause__
-        if isinstance(cause, UserError):
-            raise cause from None
-        if (
-            isinstance(cause, TypeError | ValueError | RuntimeError | ImportError)
-            or "Misconfiguration" in type(cause).__name__
-        ):
-            about_device = group == "trainer" and re.search("accelerator|backend|device|torch_xla", str(cause), re.I)
-            hint = " Try trainer.accelerator=auto, which takes what this machine has." if about_device else ""
-            raise UserError(f"{group}: {_short(cause)}{hint}") from cause
-        raise
+        _tell(group, error)
 
 
-def called(group: str, make: Any, argument: Any) -> Any:
-    """Call what `build` returned for a node with ``_partial_: true``.
+def build_each(group: str, node: DictConfig | Mapping[str, Any] | None, **offered: Any) -> dict[str, Any]:
+    """Build several: `build` for each entry of a mapping from names, in its order; those that are null are left out.
+
+    Args:
+        group: name of the node in the configuration, for messages.
+        node: such as ``{counter: {_target_: plain.Counter, path: epochs.txt}}``.
+        offered: as in `build`.
 
     Raises:
-        UserError: the target's own complaint about its arguments, such as a negative weight decay.
+        UserError: an entry without a ``_target_``; as `build` does.
     """
+    found = {}
+    for key, one in (node or {}).items():
+        name = str(key)
+        if one is None:
+            continue
+        if not isinstance(one, Mapping | DictConfig) or "_target_" not in one:
+            raise UserError(
+                f"{group}.{name}: expected a name of your choice with a _target_ under it, such as "
+                f"{group}.mine._target_=package.Class; got {one!r}."
+            )
+        found[name] = build(f"{group}.{name}", one, **offered)
+    return found
+
+
+def names(node: DictConfig | Mapping[str, Any]) -> set[str]:
+    """Return the arguments that a node's target names in its signature; none where it can't be imported."""
     try:
-        return make(argument)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise UserError(f"{group}: {_short(error)}") from error
+        return set(_taken(node))
+    except UserError:  # `build` says why
+        return set()
 
 
-def _short(error: BaseException | None) -> str:
-    return str(error).strip().split("\n")[0]
+def _taken(node: DictConfig | Mapping[str, Any]) -> dict[str, inspect.Parameter]:
+    parameters = parameters_of(_imported("", str(node["_target_"]))) or {}
+    return {name: parameter for name, parameter in parameters.items() if parameter.kind not in ANY}
+
+
+def check_setting(group: str, node: DictConfig, name: str) -> None:
+    """Raise a `UserError` unless the target of a node takes an argument of that name."""
+    check_name(group, _imported(f"{group}._target_={node._target_}: ", str(node._target_)), name)
+
+
+class Partial(functools.partial):  # type: ignore[type-arg]
+    """What ``_partial_: true`` gives: its target's complaint, such as of a negative weight decay, names the setting."""
+
+    def named(self, group: str) -> Partial:
+        """Remember the name of the node in the configuration."""
+        self.group = group
+        return self
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call it."""
+        try:
+            return super().__call__(*args, **kwargs)
+        except Exception as error:
+            _tell(self.group, error)
+
+
+def _check(group: str, node: Any) -> None:
+    """Check the arguments of each ``_target_`` in a plain node."""
+    if isinstance(node, dict):
+        if "_target_" in node:
+            target = _imported(f"{group}._target_={node['_target_']}: ", str(node["_target_"]))
+            check_arguments(group, target, {name: value for name, value in node.items() if not _has_target(value)})
+        for name, value in node.items():
+            _check(f"{group}.{name}", value)
+    elif isinstance(node, list):
+        for number, value in enumerate(node):
+            _check(f"{group}[{number}]", value)
+
+
+def _has_target(value: Any) -> bool:
+    if isinstance(value, dict):
+        return "_target_" in value or any(map(_has_target, value.values()))
+    return isinstance(value, list) and any(map(_has_target, value))
+
+
+def _tell(group: str, error: Exception) -> NoReturn:
+    """Raise what went wrong in a target as a message with the place; as it is where the engine itself is to blame."""
+    if isinstance(error, InstantiationException):  # of a nested target, or refused by Hydra
+        if found := re.search(r"full_key: (\S+)", str(error)):
+            group = found[1] if found[1].startswith(group) else f"{group}.{found[1]}"
+        refused = UserError(f"{group}: {' '.join(str(error).split())}")
+        error = error.__cause__ if isinstance(error.__cause__, Exception) else refused
+    if isinstance(error, UserError):
+        raise error
+    about_device = group == "trainer" and re.search("accelerator|backend|device|torch_xla", str(error), re.I)
+    if isinstance(error, ImportError) and not about_device and (package := _missing(error)):
+        raise UserError(f"{group}: it needs the package {package}: pip install {package}") from error
+    place = place_of(error)
+    if place is None and isinstance(error, AssertionError | AttributeError | LookupError | NameError | OSError):
+        raise error  # not of the arguments
+    hint = " Try trainer.accelerator=auto, which takes what this machine has." if about_device else ""
+    raise UserError(f"{group}: {_said(error)}{f' ({place})' if place else ''}{hint}") from error
+
+
+def _said(error: Exception) -> str:
+    """Return the first line of an error, after its kind where that says more than the line alone."""
+    speaks = isinstance(error, ValueError | RuntimeError | ImportError) or "Misconfig" in type(error).__name__
+    line = first_line(error)
+    return line if speaks and line else f"{type(error).__name__}: {line}".rstrip(": ")
+
+
+def _missing(error: ImportError) -> str | None:
+    """Return the package that is not installed, as ``pip install`` takes it."""
+    if found := re.search(r"pip install (?:-U )?'?([\w.-]+)", str(error)):
+        return found[1]
+    return (error.name or "").partition(".")[0] or None if isinstance(error, ModuleNotFoundError) else None
+
+
+def _imported(prefix: str, path: str) -> Any:
+    """Return what a dotted path names.
+
+    Raises:
+        UserError: there is nothing of that name, with the nearest one; its module can't be imported, with the reason.
+    """
+    parts = path.split(".")
+    found: Any = None
+    for number, part in enumerate(parts):
+        name, known = ".".join(parts[: number + 1]), ".".join(parts[:number])
+        try:
+            found = getattr(found, part) if number and hasattr(found, part) else importlib.import_module(name)
+        except Exception as error:
+            if isinstance(error, ModuleNotFoundError) and error.name in (name, known):
+                raise UserError(f"{prefix}{_not_there(part, found, known)}") from None
+            if isinstance(error, ImportError) and (package := _missing(error)):
+                raise UserError(f"{prefix}it needs the package {package}: pip install {package}") from error
+            place = place_of(error)
+            where = f" ({place})" if place else ""
+            raise UserError(f"{prefix}{name} can't be imported: {_said(error)}{where}") from error
+    if not callable(found):
+        raise UserError(f"{prefix}it is no class or function, but {type(found).__name__}.")
+    return found
+
+
+def _not_there(part: str, found: Any, known: str) -> str:
+    if not known:
+        own = [file.stem for pattern in ("*.py", "src/*") for file in root().glob(pattern)]
+        hint = nearest(part, [*own, "torch", "lightning", "torchmetrics", "rosenblatt"])
+        return f"there is no module {part!r}.{hint or f' If it is a package that is not installed: pip install {part}'}"
+    inside = [one.name for one in pkgutil.iter_modules(getattr(found, "__path__", []))]
+    options = [name for name in dir(found) if callable(getattr(found, name, None)) and not name.startswith("_")]
+    hint = nearest(part, [*options, *inside])
+    return f"{known} has no {part!r}." + hint.replace("'", f"'{known}.", 1)

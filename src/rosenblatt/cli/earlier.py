@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from rosenblatt.cli.words import in_quotes
+from rosenblatt.cli.words import bare, in_quotes
 from rosenblatt.errors import UserError, nearest
 
 typed: list[str] = []  # arguments of this call, which may name any code, as those of a folder may not
@@ -30,9 +30,7 @@ def with_earlier(words: list[str]) -> list[str]:
     """
     typed[:] = words
     found = [word for word in words if word.startswith("resume=")]
-    value = found[-1].removeprefix("resume=") if found else ""
-    if quotes := re.fullmatch(r"(['\"])(.*)\1", value):  # for Hydra, from whoever has quoted twice
-        value = quotes[2]
+    value = bare(found[-1].removeprefix("resume=")) if found else ""
     if value in ("", "null"):
         return words
     if {"-m", "--multirun"} & set(words):

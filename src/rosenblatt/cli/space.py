@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
 from hydra.errors import HydraException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
+from rosenblatt.cli.values import flat
 from rosenblatt.cli.words import opened
-from rosenblatt.errors import UserError, listed
-from rosenblatt.sweeps.dimensions import Choices, Dimension, Interval, as_interval, plain_key
+from rosenblatt.errors import UserError, check_choice, listed
+
+Range: TypeAlias = tuple[float, float, float | None, bool, bool]  # low, high (which is in it), step, log, whole
 
 
 class Words(NamedTuple):
@@ -23,11 +25,13 @@ class Words(NamedTuple):
 
     Attributes:
         fixed: as they were typed.
-        dimensions: what varies.
+        varies: values, as they were typed, or range of numbers of each setting that varies, by its plain key.
+        typed: each of these keys as it was typed, with signs that tell Hydra to add it.
     """
 
     fixed: list[str]
-    dimensions: list[Dimension]
+    varies: dict[str, list[str] | Range]
+    typed: dict[str, str]
 
 
 def read_words(words: Sequence[str], space: Mapping[str, str], method: str, loader: ConfigLoader) -> Words:
@@ -54,25 +58,27 @@ def read_words(words: Sequence[str], space: Mapping[str, str], method: str, load
                 f"sweep.space.{one.input_line}: expected what varies, such as interval(0.1, 1), range(1, 5), "
                 "choice(a, b) or tag(log, interval(1e-4, 1))."
             )
-    found = Words([], [])
+    found, keys = Words([], {}, {}), []
     for one in overrides:
         word = str(one.input_line)
         if one.is_sweep_override():
             word = word.removeprefix("sweep.space.")  # as it can be typed, too
+        key = _key(word)
+        keys.append(plain_key(key))
         if not one.is_sweep_override():
             found.fixed.append(word)
         elif is_of_sweep(word):
             raise UserError(f"{word}: settings of the sweep itself do not vary. Put a list into brackets: [a,b]")
         else:
-            found.dimensions.append(_dimension(one, word, method))
-    keys = [plain_key(key) for key in [*(one.key for one in found.dimensions), *map(_key, found.fixed)]]
+            found.varies[plain_key(key)] = _values(one, word, method)
+            found.typed[plain_key(key)] = key
     twice = [key for key in keys if keys.count(key) > 1]
     if twice:
         raise UserError(f"{twice[0]}: it is set twice, on the command line or in sweep.space. Take one of them out.")
     return found
 
 
-def _dimension(one: Override, word: str, method: str) -> Dimension:
+def _values(one: Override, word: str, method: str) -> list[str] | Range:
     value, key = one.value(), _key(word)
     tags = {str(tag) for tag in getattr(value, "tags", ())}
     if isinstance(value, IntervalSweep):
@@ -84,21 +90,46 @@ def _dimension(one: Override, word: str, method: str) -> Dimension:
         assert value.start is not None
         assert value.end is not None
         whole = word.partition("=")[2].startswith("int(")
-        return as_interval(value.start, value.end, None, tags, whole, word)
+        return as_range(value.start, value.end, None, tags, whole, word)
     if isinstance(value, RangeSweep) and method == "optuna":
         numbers = [float(text) for text in _in_range(one)]
         if len(numbers) < 2:
             raise UserError(f"{word}: expected a range of two numbers at least; got {listed(numbers)}.")
         whole = all(isinstance(number, int) for number in (value.start, value.step))
-        return as_interval(min(numbers), max(numbers), abs(float(value.step)), tags, whole, word)
+        return as_range(min(numbers), max(numbers), abs(float(value.step)), tags, whole, word)
     if tags:
         raise UserError(f"{word}: a tag, such as log, goes with interval(low, high) and sweep=optuna.")
     if isinstance(value, ChoiceSweep) and value.shuffle:
         raise UserError(f"{word}: shuffled values would come in another order each time. Leave shuffle out.")
-    values = tuple(dict.fromkeys(_in_range(one)))
+    values = list(dict.fromkeys(_in_range(one)))
     if not values:
         raise UserError(f"{word}: there is nothing of that kind. (glob looks among the choices of a group.)")
-    return Choices(key, values)
+    return values
+
+
+def as_range(low: float, high: float, step: float | None, tags: set[str], whole: bool, word: str) -> Range:
+    """Return a range of numbers, as its tags (``log``, ``int``, ``float``) have it.
+
+    Raises:
+        UserError: it is empty, or reaches 0 with ``log``; an unknown tag. The message begins with ``word``.
+    """
+    for tag in tags:
+        check_choice(f"{word}: tag", tag, ("log", "int", "float"))
+    log, whole = "log" in tags, whole or "int" in tags
+    if not low < high:
+        raise UserError(f"{word}: expected a range from a number to a larger one; got {low:g} and {high:g}.")
+    if log and low <= 0:
+        raise UserError(f"{word}: with log a range begins above 0; got {low:g}.")
+    if log and step not in (None, 1):
+        raise UserError(f"{word}: log goes with interval(low, high), not with steps.")
+    if whole and not (float(low).is_integer() and float(high).is_integer()):
+        raise UserError(f"{word}: expected whole numbers; got {low:g} and {high:g}.")
+    return low, high, None if log else step, log, whole
+
+
+def plain_key(key: str) -> str:
+    """Return a key without the signs that tell Hydra to add it."""
+    return key.lstrip("+")
 
 
 def is_of_sweep(word: str) -> bool:
@@ -123,21 +154,34 @@ def _key(word: str) -> str:
     return word.partition("=")[0]
 
 
-def check_words(words: Words, config: DictConfig, loader: ConfigLoader) -> None:
-    """Compose a job with each value of each setting, so that a misspelt one is told before the first job is spent.
+def composed(words: Words, config: DictConfig, loader: ConfigLoader) -> dict[str, str]:
+    """Compose a job with each choice of each group, so that a misspelt one is told before the first job is spent.
+
+    Returns:
+        Settings by key: those of the first job, and what is different with another choice.
 
     Raises:
-        HydraException: what Hydra makes of it.
+        HydraException: what Hydra makes of them.
     """
     fixed = [word for word in words.fixed if not is_space(word)]
-    values = [list(one.values) if isinstance(one, Choices) else [_first(one)] for one in words.dimensions]
-    first = [f"{one.key}={some[0]}" for one, some in zip(words.dimensions, values, strict=True)]
-    for i, (one, some) in enumerate(zip(words.dimensions, values, strict=True)):
-        if not loader.get_group_options(plain_key(one.key)):  # any value of a plain key can be composed
-            some = some[:1]
-        for value in some if i == 0 else some[1:]:
-            loader.load_sweep_config(config, [*fixed, *first[:i], f"{one.key}={value}", *first[i + 1 :]])
+    first = {key: values[0] if isinstance(values, list) else _low(values) for key, values in words.varies.items()}
+
+    def settings(varied: Mapping[str, str]) -> dict[str, str]:
+        job = loader.load_sweep_config(config, [*fixed, *(f"{words.typed[key]}={varied[key]}" for key in varied)])
+        plain: Any = OmegaConf.to_container(job, resolve=False)
+        return {key: str(value) for key, value in flat(plain).items() if not key.startswith("hydra.")}
+
+    found = settings(first)
+    base = dict(found)
+    for key, values in words.varies.items():
+        if isinstance(values, list) and loader.get_group_options(key):  # any value of a plain key can be composed
+            for value in values[1:]:
+                others = settings(first | {key: value})
+                own = [one for one in others if one.startswith(f"{key}.") or others[one] != base.get(one)]
+                found |= {f"{one} with {key}={value}": others[one] for one in own}
+    return found
 
 
-def _first(interval: Interval) -> str:
-    return repr(int(interval.low)) if interval.whole else repr(interval.low)
+def _low(values: Range) -> str:
+    low, *_, whole = values
+    return repr(int(low)) if whole else repr(low)

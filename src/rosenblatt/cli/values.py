@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+
+from rosenblatt.errors import UserError, first_line
+
+OF_THIS_CALL = ("resume", "resume_anyway", "sweep")  # and not of the run
+OF_NO_MATTER = ("figures", "logger")  # for what is learnt
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
@@ -43,3 +49,25 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any], missing: str)
             then = f"was {before[key]}" if key in before else f"was not {missing}"
             lines.append(f"{key} {then}, and {f'is {now[key]}' if key in now else f'is not {missing}'} now")
     return lines
+
+
+def changes(before: Path, config: DictConfig) -> list[str]:
+    """Return what differs from the settings that a run was started with, as lines.
+
+    Args:
+        before: its ``config.yaml``, of which nothing is resolved or called.
+        config: of now.
+
+    Raises:
+        UserError: the file can't be read.
+    """
+    try:
+        container: Any = OmegaConf.to_container(OmegaConf.create(before.read_text(encoding="utf-8")), resolve=False)
+        old = flat(container)
+    except Exception as error:  # of the operating system, of YAML, of OmegaConf
+        raise UserError(f"{before}: it can't be read: {first_line(error)}") from None
+    then, now = (
+        {key: value for key, value in every.items() if key.partition(".")[0] not in (*OF_THIS_CALL, *OF_NO_MATTER)}
+        for every in (old, flat(plain(config)))
+    )
+    return differences(then, now, missing="there")

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import re
 
+from hydra.core.override_parser.types import Quote, QuotedString
+
 OPEN_GROUPS = ("trainer.", "optimizer.", "scheduler.")
+LITERAL = ("text", "run", "input", "output")  # whose values are taken as they stand, whatever signs are in them
+QUOTED = re.compile(r"(['\"])((?:\\.|(?!\1).)*)\1", re.S)
+LIST = re.compile(rf"\[\s*{QUOTED.pattern}(\s*,\s*(['\"])(?:\\.|(?!\4).)*\4)*\s*\]", re.S)
 
 
 def opened(word: str) -> str:
@@ -16,13 +21,23 @@ def opened(word: str) -> str:
 
 
 def quoted(word: str) -> str:
-    """Put ``text=...`` into quotes: in a sentence commas and apostrophes mean nothing to Hydra."""
-    text = word.removeprefix("text=")
-    if text == word or re.fullmatch(r"\[.*\]|'.*'|\".*\"|null", text, re.S):
+    """Put the values of ``text=``, ``run=`` and their like into quotes: commas and brackets in them mean nothing.
+
+    Several texts are a list of words in quotes: ``text=["one","two"]``.
+    """
+    key, sign, value = word.partition("=")
+    if key not in LITERAL or not sign or (key == "text" and LIST.fullmatch(value)):
         return word
-    return f"text={in_quotes(text)}"
+    return word if value == "null" and key != "text" else f"{key}={in_quotes(bare(value))}"
+
+
+def bare(value: str) -> str:
+    """Return a value without the quotes around it, which somebody has put there for Hydra."""
+    quotes = QUOTED.fullmatch(value)
+    return value if quotes is None else re.sub(rf"\\(?={quotes[1]})", "", quotes[2])
 
 
 def in_quotes(value: object) -> str:
-    """Return a value so that Hydra takes it as it is."""
-    return "'" + str(value).replace("'", r"\'") + "'"
+    """Return a value so that Hydra takes it as it is, and OmegaConf looks for no other setting in it."""
+    text = re.sub(r"(\\*)\$\{", lambda found: f"{found[1]}{found[1]}\\${{", str(value))
+    return QuotedString(text, Quote.single).with_quotes()

@@ -58,7 +58,9 @@ def built_anew(folder: Path, saved: SavedModel) -> Parts:
     try:
         parts.module.load_state_dict(saved.state)
     except RuntimeError as error:
-        raise UserError(f"run={run}: its weights are not those of the module that its settings make: {first_line(error)}") from None
+        raise UserError(
+            f"run={run}: its weights are not those of the module that its settings make: {first_line(error)}"
+        ) from None
     return parts
 
 

@@ -19,7 +19,7 @@ from rosenblatt.cli.project import foreign
 from rosenblatt.commands.anew import built_anew
 from rosenblatt.commands.classes import of_project
 from rosenblatt.commands.parts import make_loss
-from rosenblatt.commands.results import Evaluator
+from rosenblatt.commands.results import Evaluator, worst_rows
 from rosenblatt.commands.results import evaluate as measure
 from rosenblatt.data.batches import Batches
 from rosenblatt.data.columns import Columns
@@ -61,11 +61,19 @@ class Found(NamedTuple):
     frame: polars.DataFrame | None
 
 
+<<<<<<< HEAD
 def evaluate(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Measure a model on its own test split or on another file, print the tables, and write ``evaluation.json``.
 
     Args:
         settings: of ``configs/evaluate.yaml``, checked, as plain values.
+=======
+def evaluate(settings: dict[str, Any]) -> dict[str, Any]:
+    """Measure a model on its own test split or on another file, print the tables, and write ``evaluation.json``.
+
+    Args:
+        settings: those of ``configs/evaluate.yaml``, checked.
+>>>>>>> core
 
     Returns:
         The content of ``evaluation.json``.
@@ -188,7 +196,9 @@ def task_and_loss(saved: SavedModel) -> tuple[Task, nn.Module]:
         )
     num = len(saved.classes)
     more = OmegaConf.create(saved.metrics)
-    metrics: dict[str, Metric] = build_each("metrics", more, num_classes=num, num_labels=num, task=saved.known_task.name)
+    metrics: dict[str, Metric] = build_each(
+        "metrics", more, num_classes=num, num_labels=num, task=saved.known_task.name
+    )
     task = saved.known_task.with_metrics(metrics)
     return task, make_loss(OmegaConf.create(saved.loss), task)
 
@@ -236,38 +246,3 @@ def classes_and_mistakes(
     shown = worst_rows(columns, task, scores, target, frame, at_most)
     title = "Most confident mistakes" if task.classes else "Farthest off"
     return content | {"mistakes": shown}, [*tables, mistake_table(shown, title)] if shown else tables
-
-
-def worst_rows(
-    columns: Columns, task: Task, scores: Tensor, target: Tensor, frame: polars.DataFrame | None, at_most: int
-) -> list[dict[str, Any]]:
-    """Return the rows that are predicted wrongly, the worst first.
-
-    Args:
-        columns: of the frame.
-        task: what scores mean.
-        scores: of N rows.
-        target: of the same rows.
-        frame: the rows, as read from a file.
-        at_most: the number of rows to return.
-
-    Returns:
-        ``row`` (from 1), ``true``, ``prediction``, how sure it was, and ``content`` of each, where it is known.
-    """
-    rows = task.mistakes(scores, target, at_most)
-    predictions = task.predictions(scores[rows])
-    true = task.labels_of(target[rows])
-    content: list[Any] = [""] * len(rows)
-    if frame is not None and columns.text:
-        content = columns.texts_of(frame[rows], "rows").to_list()
-    elif frame is not None:
-        every = frame[rows].iter_rows(named=True)
-        content = [", ".join(f"{key}={_plain(value)}" for key, value in row.items()) for row in every]
-    return [
-        {"row": row + 1, "true": true[place], **predictions.row(place, named=True), "content": content[place]}
-        for place, row in enumerate(rows)
-    ]
-
-
-def _plain(value: Any) -> Any:
-    return f"{value:.6g}" if isinstance(value, float) else value

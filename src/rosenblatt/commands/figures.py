@@ -16,7 +16,8 @@ from torch.utils.tensorboard import SummaryWriter
 
 from rosenblatt.cli.values import flat, plain
 from rosenblatt.commands.parts import Parts
-from rosenblatt.commands.results import Reached
+from rosenblatt.commands.results import Reached, worst_rows
+from rosenblatt.data.columns import Columns
 from rosenblatt.data.contract import pair_of
 from rosenblatt.data.features import first_rows
 from rosenblatt.run.folder import RunFolder
@@ -45,7 +46,9 @@ from rosenblatt.tasks.titles import SPLIT_TITLES
 NUM_MISTAKES = 20
 
 
-def make_live(config: DictConfig, parts: Parts, pool: FigurePool | None) -> LiveFigures | None:
+def make_live(
+    config: DictConfig, parts: Parts, pool: FigurePool | None, epochs: dict[int, dict[str, float]]
+) -> LiveFigures | None:
     """Return the callback that shows epochs, or ``None`` where nothing is to be drawn."""
     if pool is None:
         return None
@@ -54,8 +57,7 @@ def make_live(config: DictConfig, parts: Parts, pool: FigurePool | None) -> Live
         examine = partial(examined, parts, parts.task, "val")
     if parts.model is not None and features is not None:
         graph = parts.model, first_rows(features, 1)
-    every_n_epochs, monitor = config.figures.every_n_epochs, config.early_stopping.monitor
-    return LiveFigures(pool, every_n_epochs, examine, _outputs_and_target, graph, monitor)
+    return LiveFigures(pool, epochs, config.figures.every_n_epochs, examine, _outputs_and_target, graph)
 
 
 def _outputs_and_target(returned: Any, batch: Any) -> tuple[Tensor, Tensor] | None:
@@ -121,10 +123,10 @@ class Ending:
     writers: list[SummaryWriter]
     influences: list[Influence] = field(default_factory=list)
 
-    def begin(self, best_epoch: int) -> None:
-        """Have figures drawn."""
+    def begin(self, best_epoch: int, monitor: str) -> None:
+        """Have figures drawn; ``monitor`` is the metric that has decided which epoch is the best."""
         reached, split, moment = self.reached, self.reached.last, f"epoch {best_epoch}"
-        curves = learning_curves(self.live.epochs, self.live.monitor, best_epoch)
+        curves = learning_curves(self.live.epochs, monitor, best_epoch)
         self.figures.order({"learning_curves": curves if isinstance(curves, str) else Drawing(curves)})
         if reached.task is None or reached.measured is None:
             return
@@ -191,12 +193,11 @@ class Ending:
         )
         write_whole(run.path / "report.html", content.html().encode())
 
-    def mistakes(self, rows: bytes | None, shown: Any) -> tuple[list[dict[str, Any]], str]:
+    def mistakes(self, rows: bytes | None) -> tuple[list[dict[str, Any]], str]:
         """Return the rows that are wrong, as people read them, and what to say where there are none.
 
         Args:
             rows: of the last split, as a Parquet file.
-            shown: makes the rows of a frame, scores, target and their number.
         """
         measured, task = self.reached.measured, self.reached.task
         if measured is None or task is None:
@@ -206,8 +207,9 @@ class Ending:
         if rows is None:
             return [], "Not shown: these data have no rows that people can read."
         with told("mistakes"):
-            frame = polars.read_parquet(io.BytesIO(rows))
-            return shown(frame, task.scores(measured.outputs), measured.target, NUM_MISTAKES), "None: all are right."
+            frame, scores = polars.read_parquet(io.BytesIO(rows)), task.scores(measured.outputs)
+            columns = getattr(self.parts.data, "columns", None) or Columns()
+            return worst_rows(columns, task, scores, measured.target, frame, NUM_MISTAKES), "None: all are right."
         return [], "They could not be looked for."
 
 

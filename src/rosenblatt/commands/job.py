@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
+from hydra.types import RunMode, TaskFunction
 from omegaconf import DictConfig
 
 from rosenblatt.cli.messages import DISK_FULL, explained
 from rosenblatt.cli.space import is_of_sweep
 from rosenblatt.cli.values import flat, plain
 from rosenblatt.errors import FolderTaken, UserError, check_choice
-from rosenblatt.sweeps.dimensions import plain_key
 from rosenblatt.sweeps.jobs import JOB, SWEEP_PID, Job
 
 if TYPE_CHECKING:
@@ -58,12 +57,12 @@ def make_pruning(job: Job) -> list[Pruning]:
     sweep = _sweep_of(job)
     if sweep["pruner"] is None:
         return []
-    from rosenblatt.sweeps.pruning import Pruning, StudyTrial  # Optuna takes its time
-    from rosenblatt.sweeps.storage import storage_of
+    from rosenblatt.sweeps.pruning import Pruning  # Optuna takes its time
+    from rosenblatt.sweeps.study import storage_of
 
-    storage = storage_of(job.folder.parent, sweep["storage"])
-    trial = StudyTrial(storage, job.folder.parent.name, job.trial.number, sweep["pruner"])
-    return [Pruning(trial, sweep["objectives"][0])]
+    folder = job.folder.parent
+    storage, objective = storage_of(folder, sweep["storage"]), next(iter(sweep["objectives"]))
+    return [Pruning(storage, folder.name, job.trial.number, sweep["pruner"], objective)]
 
 
 def shown_settings(config: DictConfig, job: Job | None) -> dict[str, int | float | str | bool]:
@@ -71,8 +70,7 @@ def shown_settings(config: DictConfig, job: Job | None) -> dict[str, int | float
     every = flat(plain(config))
     if job is None:
         return every
-    varied: dict[str, int | float | str | bool] = dict(job.trial.setting)
-    return {plain_key(key): every.get(plain_key(key), value) for key, value in varied.items()} | {"seed": job.seed}
+    return {key: every.get(key, value) for key, value in job.trial.setting.items()} | {"seed": every["seed"]}
 
 
 def devices_of(trainer: DictConfig) -> dict[str, list[int]]:
@@ -111,6 +109,15 @@ def end_with_sweep() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, name=SWEEP_PID, daemon=True).start()
+
+
+def run_job(task: TaskFunction, config: DictConfig) -> Any:
+    """Run a task of Hydra's as a job of a sweep."""
+    job = current_job()
+    if job is None:  # another sweeper was chosen
+        return task(config)
+    with recorded(job):
+        return task(config)
 
 
 @contextmanager

@@ -96,8 +96,8 @@ def make_parts(config: DictConfig) -> Parts:
     takes = names(config.module)
     task = said if isinstance(said, Task) else None
     model = make_model(config, sizes, said) if "model" in takes else None
-    if "task" in takes or isinstance(said, str):
-        task = task or read_task(looked, model, said)
+    if task is None and not isinstance(said, Task) and ("task" in takes or said is not None):
+        task = read_task(looked, model, said)
     if task is not None:
         task = _with_settings(config, task, threshold.value)
     loss = None if task is None else make_loss(config.loss, task)
@@ -132,7 +132,7 @@ def make_model(config: DictConfig, sizes: Mapping[str, Any], said: Task | str | 
         said: the task, as far as it is known.
 
     Raises:
-        UserError: it needs a number of outputs that nobody knows.
+        UserError: it needs a size that nobody knows, or is no module.
     """
     num_outputs: int | None = None
     if isinstance(said, Task):
@@ -140,11 +140,6 @@ def make_model(config: DictConfig, sizes: Mapping[str, Any], said: Task | str | 
     elif said in ("binary", "regression"):
         num_outputs = 1
     known = {} if num_outputs is None else {"num_outputs": num_outputs}
-    if not known and "num_outputs" in names(config.model) and "num_outputs" not in config.model:
-        raise UserError(
-            "model.num_outputs: the model asks for it, and nobody says how many classes there are. Give the data "
-            "module a task (docs/bring_your_own.md), or say model.num_outputs=4."
-        )
     model = build("model", config.model, **sizes, **known)
     if not isinstance(model, nn.Module):
         raise UserError(
@@ -243,6 +238,6 @@ def _check_monitor(config: DictConfig, parts: Parts) -> None:
         check_choice("early_stopping.monitor", monitor, [name for name in known if validates or name[:3] != "val"])
     if mode_of(config, parts.task) is None:
         raise UserError(
-            f"early_stopping.mode: nobody says whether {monitor} is to be low or high. Say it: early_stopping.mode=max, "
-            f"or min.{nearest(monitor, known)}"
+            f"early_stopping.mode: nobody says whether {monitor} is to be low or high. Say it: early_stopping.mode=max "
+            f"or early_stopping.mode=min.{nearest(monitor, known)}"
         )

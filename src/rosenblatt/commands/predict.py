@@ -18,8 +18,8 @@ from torch import Tensor
 
 from rosenblatt.commands.classes import of_project
 from rosenblatt.data.columns import Columns
-from rosenblatt.data.stream import Block, read_blocks
-from rosenblatt.data.writers import FrameWriter
+from rosenblatt.data.files import Block, read_blocks
+from rosenblatt.data.writer import FrameWriter
 from rosenblatt.errors import UserError
 from rosenblatt.saved.folder import find, read
 from rosenblatt.saved.model import SavedModel
@@ -33,11 +33,19 @@ REASONS = 5  # a row, where explain=true
 STDIN_BYTES = 1 << 22  # that are taken at once, where so many are waiting
 
 
+<<<<<<< HEAD
 def predict(settings: Mapping[str, Any]) -> None:
     """Predict, and write or print what comes out.
 
     Args:
         settings: of ``configs/predict.yaml``, checked, as plain values.
+=======
+def predict(settings: dict[str, Any]) -> None:
+    """Predict, and write or print what comes out.
+
+    Args:
+        settings: those of ``configs/predict.yaml``, checked.
+>>>>>>> core
 
     Raises:
         UserError: no such model, a file that can't be read as a whole or in any row, a column that is missing.
@@ -46,7 +54,9 @@ def predict(settings: Mapping[str, Any]) -> None:
     if len(asked) != 1:
         raise UserError('Expected input=FILE, input=- (standard input), text="..." or split=test, one of them.')
     if settings["output"] is not None and (asked == ["text"] or settings["input"] == "-"):
-        raise UserError("output=FILE goes with input=FILE and split=test; texts and pipes are answered on standard output.")
+        raise UserError(
+            "output=FILE goes with input=FILE and split=test; texts and pipes are answered on standard output."
+        )
     folder = find(settings["run"])
     saved = read(folder, [of_project])
     if settings["text_column"] is not None and not saved.columns.text:

@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
+import polars
 import torch
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from torch import Tensor, nn
 
 from rosenblatt.commands.parts import Parts
+from rosenblatt.data.columns import Columns
 from rosenblatt.data.contract import has_split, loader_of, pair_of
 from rosenblatt.data.features import SPLITS
 from rosenblatt.errors import UserError
@@ -193,7 +195,9 @@ def evaluate(parts: Parts, accelerator: str, precision: Any, final: bool, keep_a
         if "val" in loaders and (task.needs_validation or parts.decision.by_validation):
             found = evaluator.measured(loaders["val"], task, parts.loss, ranking=False, keep_all=True)
             task = task.tuned(found.outputs, found.target, parts.decision)
-        measured, figures, num_rows = None, {}, {}
+        measured: Measured | None = None
+        figures: dict[str, Any] = {}
+        num_rows: dict[str, int] = {}
         for split, loader in loaders.items():
             last = split == list(loaders)[-1]
             measured = evaluator.measured(loader, task, parts.loss, ranking=last, per_class=last, keep_all=keep_all)
@@ -219,3 +223,38 @@ def _by_own_steps(evaluator: Evaluator, loaders: Mapping[str, Any]) -> Reached:
         figures |= found
         splits += [split] if found else []
     return Reached(figures, splits, None, None, {})
+
+
+def worst_rows(
+    columns: Columns, task: Task, scores: Tensor, target: Tensor, frame: polars.DataFrame | None, at_most: int
+) -> list[dict[str, Any]]:
+    """Return the rows that are predicted wrongly, the worst first.
+
+    Args:
+        columns: of the frame.
+        task: what scores mean.
+        scores: of N rows.
+        target: of the same rows.
+        frame: the rows, as read from a file.
+        at_most: the number of rows to return.
+
+    Returns:
+        ``row`` (from 1), ``true``, ``prediction``, how sure it was, and ``content`` of each, where it is known.
+    """
+    rows = task.mistakes(scores, target, at_most)
+    predictions = task.predictions(scores[rows])
+    true = task.labels_of(target[rows])
+    content: list[Any] = [""] * len(rows)
+    if frame is not None and columns.text:
+        content = columns.texts_of(frame[rows], "rows").to_list()
+    elif frame is not None:
+        every = frame[rows].iter_rows(named=True)
+        content = [", ".join(f"{key}={_plain(value)}" for key, value in row.items()) for row in every]
+    return [
+        {"row": row + 1, "true": true[place], **predictions.row(place, named=True), "content": content[place]}
+        for place, row in enumerate(rows)
+    ]
+
+
+def _plain(value: Any) -> Any:
+    return f"{value:.6g}" if isinstance(value, float) else value

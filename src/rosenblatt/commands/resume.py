@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +12,18 @@ import lightning.pytorch as pl
 from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.model_helpers import is_overridden
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from perceptron.classifier import Classifier
 from rosenblatt.cli.earlier import typed
-from rosenblatt.cli.settings import OF_THIS_CALL, changes
-from rosenblatt.data.fingerprint import differences, fingerprint
-from rosenblatt.data.module import DataModule
+from rosenblatt.cli.project import foreign
+from rosenblatt.cli.values import OF_THIS_CALL, changes, plain
+from rosenblatt.data.fingerprint import differences
 from rosenblatt.errors import UserError
 from rosenblatt.loop.checkpoints import Checkpoints, newest, read
+from rosenblatt.loop.history import cut_history
 from rosenblatt.run.folder import RunFolder, as_json
 
 log = logging.getLogger(__name__)
@@ -66,39 +67,22 @@ def _refuse_foreign_code(config: DictConfig) -> None:
 
     Whatever ``_target_`` says is called; the folder may be somebody else's.
     """
-    sources = [source.path for source in HydraConfig.get().runtime.config_sources if source.schema == "file"]
-    known = {
-        found
-        for source in sources
-        for path in Path(source).rglob("*.yaml")
-        for found in re.findall(r"^\s*_target_:\s*(\S+)", path.read_text(encoding="utf-8"), re.M)
-    } | {word.partition("=")[2].strip("'\"") for word in typed if "_target_" in word}
-    container: Any = OmegaConf.to_container(config, resolve=True)
-    foreign = [target for target in _targets(container) if target not in known]
-    if foreign:
+    found = foreign(plain(config), typed)
+    if found is not None:
         raise UserError(
-            f"resume={config.resume}: the arguments in its overrides.yaml would call {foreign[0]!r}, which no file of "
-            "configs/ names. If the run is yours, give the argument that does on the command line."
+            f"resume={config.resume}: the arguments in its overrides.yaml would call {found!r}, which no file of "
+            "configs/ names there. If the run is yours, give the argument that does on the command line."
         )
 
 
-def _targets(node: Any) -> Iterator[str]:
-    """Yield all that ``_target_`` says in a configuration."""
-    if isinstance(node, dict):
-        if "_target_" in node:
-            yield str(node["_target_"])
-        node = list(node.values())
-    for inner in node if isinstance(node, list) else []:
-        yield from _targets(inner)
-
-
-def same_data(run: RunFolder, data: DataModule, config: DictConfig) -> dict[str, Any]:
-    """Return the digests of the data, once they are known to be those that the run was started with.
+def same_data(run: RunFolder, data: pl.LightningDataModule, config: DictConfig) -> dict[str, Any]:
+    """Return the digests of the data, once they are known to be those that the run was started with; empty: unknown.
 
     Raises:
         UserError: they are others.
     """
-    digests = fingerprint(data.splits)
+    digest = getattr(data, "digest", None)
+    digests: dict[str, Any] = digest() if callable(digest) else {}
     if config.resume:
         if (before := run.read_json("data.json")) is not None:
             _refuse("the data are", differences(before, digests), config)
@@ -127,11 +111,16 @@ def _is_first() -> bool:
     return bool(getattr(rank_zero_only, "rank", 0) == 0)
 
 
-def last_checkpoint(run: RunFolder, classifier: Classifier) -> str | None:
+def last_checkpoint(run: RunFolder, module: pl.LightningModule, loggers: list[Logger]) -> str | None:
     """Return the checkpoint to go on from, ``None``: from the start, and take the folder back to that moment.
 
+    Args:
+        run: to go on with.
+        module: that its settings make.
+        loggers: that have not written yet.
+
     Raises:
-        UserError: no checkpoint is whole, or it is one of another model or optimizer.
+        UserError: no checkpoint is whole, or it is one of another model.
     """
     path, history = newest(run.checkpoints), {}
     if path is None:
@@ -139,7 +128,7 @@ def last_checkpoint(run: RunFolder, classifier: Classifier) -> str | None:
     else:
         checkpoint = read(path)
         try:
-            _check_state(checkpoint, classifier, path)
+            _check_state(checkpoint, module, path)
             state = checkpoint["callbacks"][Checkpoints.__name__]
             history, has_best = dict(state["history"]), state["best_score"] is not None
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
@@ -157,22 +146,16 @@ def last_checkpoint(run: RunFolder, classifier: Classifier) -> str | None:
             (run.path / name).unlink(missing_ok=True)
         for folder in (run.model, run.path / "export", run.path / "figures"):
             shutil.rmtree(folder, ignore_errors=True)
-        run.cut_history(history)
+        cut_history(loggers, run.path, history)
     return None if path is None else str(path)
 
 
-def _check_state(checkpoint: dict[str, Any], classifier: Classifier, path: Path) -> None:
-    """Raise a `UserError` for a checkpoint that weights or optimizer could not be taken from."""
-    ours = {name: tuple(one.shape) for name, one in classifier.state_dict().items()}
-    if {name: tuple(one.shape) for name, one in checkpoint["state_dict"].items()} != ours:
+def _check_state(checkpoint: dict[str, Any], module: pl.LightningModule, path: Path) -> None:
+    """Raise a `UserError` for weights that could not be taken; `Checkpoints` sees to the optimizer."""
+    ours = {name: tuple(one.shape) for name, one in module.state_dict().items()}
+    theirs = {name: tuple(one.shape) for name, one in checkpoint["state_dict"].items()}
+    if theirs != ours and not is_overridden("configure_model", module):  # which makes it later
         raise UserError(f"{path}: its weights are those of another model than the settings make. Start a new run.")
-    optimizer = classifier.make_optimizer(classifier.model.parameters())
-    saved = checkpoint["optimizer_states"][0]["param_groups"][0]
-    schedules = [] if classifier.make_scheduler is None else [classifier.make_scheduler(optimizer).state_dict()]
-    same = saved.keys() - {"initial_lr"} == optimizer.param_groups[0].keys() - {"initial_lr"}
-    both = zip(checkpoint["lr_schedulers"], schedules, strict=False)  # there may be none, then or now
-    if not same or any(then.keys() != now.keys() for then, now in both):
-        raise UserError(f"{path}: its optimizer or schedule is another than the settings make. Start a new run.")
 
 
 def _check_best(path: Path, last: dict[str, Any]) -> None:
@@ -201,18 +184,26 @@ class SettingsOfNow(pl.Callback):
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Put them into the checkpoint."""
-        assert isinstance(pl_module, Classifier)
-        (now,) = pl_module.make_optimizer(pl_module.model.parameters()).param_groups
-        (then,) = checkpoint["optimizer_states"][0]["param_groups"]
-        factor = now["lr"] / self.lr_before
-        rates = {"lr": then["lr"] * factor} | ({"initial_lr": now["lr"]} if "initial_lr" in then else {})
-        then |= {name: value for name, value in now.items() if name != "params"} | rates
-        for schedule in checkpoint["lr_schedulers"]:
-            for name in schedule.keys() & {"base_lrs", "_last_lr"}:
-                schedule[name] = [rate * factor for rate in schedule[name]]
-        early = trainer.early_stopping_callback
-        if isinstance(early, EarlyStopping) and early.state_key in checkpoint["callbacks"]:
-            state = checkpoint["callbacks"][early.state_key]
-            if state["patience"] != early.patience:
+        """Put the patience into the checkpoint, and keep hold of it until there are optimizers."""
+        self.checkpoint = checkpoint
+        for early in trainer.early_stopping_callbacks:
+            state = checkpoint["callbacks"].get(early.state_key)
+            if isinstance(early, EarlyStopping) and state is not None and state["patience"] != early.patience:
                 state |= {"patience": early.patience, "stopping_reason": EarlyStoppingReason.NOT_STOPPED.value}
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Put the optimizers' arguments into the checkpoint, which Lightning is about to take them from."""
+        factors: dict[int, list[float]] = {}
+        for optimizer, state in zip(trainer.optimizers, self.checkpoint["optimizer_states"], strict=True):
+            factors[id(optimizer)] = []
+            for now, then in zip(optimizer.param_groups, state["param_groups"], strict=True):
+                first = now.get("initial_lr", now["lr"])  # a schedule may have a warm-up
+                factor = first / then.get("initial_lr", self.lr_before)
+                rates = {"lr": then["lr"] * factor} | ({"initial_lr": first} if "initial_lr" in then else {})
+                then |= {name: value for name, value in now.items() if name != "params"} | rates
+                factors[id(optimizer)].append(factor)
+        for config, schedule in zip(trainer.lr_scheduler_configs, self.checkpoint["lr_schedulers"], strict=False):
+            for name in schedule.keys() & {"base_lrs", "_last_lr"}:
+                pairs = zip(schedule[name], factors[id(config.scheduler.optimizer)], strict=True)
+                schedule[name] = [rate * factor for rate, factor in pairs]
+        del self.checkpoint

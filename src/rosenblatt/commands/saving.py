@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from omegaconf import DictConfig
-from torch import Tensor
+from torch import Tensor, nn
 
 from rosenblatt.cli.build import names
 from rosenblatt.cli.values import flat, plain
@@ -45,7 +45,8 @@ def saved_model(
         rows: of the last split, as a Parquet file.
     """
     data, state = parts.data, parts.module.state_dict()
-    model, origin = parts.module, Origin(str(config.module._target_), _arguments(config.module), "module", "")
+    model: nn.Module = parts.module
+    origin = Origin(str(config.module._target_), _arguments(config.module), "module", "")
     place = next((name for name, one in parts.module.named_modules() if one is parts.model and name), None)
     if parts.model is not None and place is not None:
         model = parts.model
@@ -107,5 +108,3 @@ def _check(saved: SavedModel) -> None:
     if odd:
         raise TypeError(f"{odd[0]!r} in the state of {type(saved.model).__name__} is no tensor")
     json.dumps([saved.sizes, saved.origin.arguments, saved.loss, saved.metrics], allow_nan=False)
-
-

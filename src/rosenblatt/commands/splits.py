@@ -16,7 +16,7 @@ from rosenblatt.commands.anew import built_anew
 from rosenblatt.commands.results import Collect, Evaluator
 from rosenblatt.data.contract import LOADERS, loader_of
 from rosenblatt.data.features import SPLITS
-from rosenblatt.data.writers import FrameWriter
+from rosenblatt.data.writer import FrameWriter
 from rosenblatt.errors import UserError, check_choice, first_line
 from rosenblatt.saved.model import SavedModel
 
@@ -49,7 +49,9 @@ def predict_loader(predictor: Predictor, folder: Path, split: str, output: str |
             why = "which gives rows in any order" if split == "train" else "or it gives no batch"
             raise UserError(f"split={split}: {type(parts.data).__name__} has no {LOADERS[split]}, {why}.")
         module = parts.module
-        own_step, own_forward = (is_overridden(name, module, pl.LightningModule) for name in ("predict_step", "forward"))
+        own_step, own_forward = (
+            is_overridden(name, module, pl.LightningModule) for name in ("predict_step", "forward")
+        )
         if not own_step and not own_forward:
             raise UserError(
                 f"module: {type(module).__name__} has neither predict_step nor forward, so that it predicts nothing. "

@@ -3,38 +3,60 @@
 from __future__ import annotations
 
 import logging
+import re
+import shlex
+import signal
 import sys
 import time
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
-from omegaconf import DictConfig
+from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.loggers import TensorBoardLogger
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
 
-from rosenblatt.cli.libraries import silence_libraries
-from rosenblatt.cli.settings import check
+from rosenblatt.cli.build import build, build_each
+from rosenblatt.cli.values import plain
+from rosenblatt.commands.figures import Ending, make_live
 from rosenblatt.commands.job import (
     check_objectives,
     current_job,
+    devices_of,
+    make_pruning,
     shown_settings,
     warn_of_sweep_settings,
 )
-from rosenblatt.commands.parts import make_parts
-from rosenblatt.commands.resume import last_checkpoint, open_run, same_data
+from rosenblatt.commands.parts import Parts, make_parts, mode_of
+from rosenblatt.commands.results import Reached, evaluate
+from rosenblatt.commands.resume import SettingsOfNow, last_checkpoint, open_run, same_data
+from rosenblatt.commands.saving import last_rows, save_model, saved_model
+from rosenblatt.loop.checkpoints import Checkpoints, read
 from rosenblatt.loop.lean import make_lean
+from rosenblatt.loop.measures import Measures, StopEarly
+from rosenblatt.loop.progress import TrainingProgress
 from rosenblatt.loop.random_state import random_state, set_random_state
+from rosenblatt.loop.signals import StopOnCtrlC
 from rosenblatt.loop.threads import use_threads
 from rosenblatt.run.folder import RunFolder
+from rosenblatt.show.final import FinalFigures
+from rosenblatt.show.live import LiveFigures
+from rosenblatt.show.pool import FigurePool, told
+from rosenblatt.show.tables import as_text, per_class_csv, summary
+from rosenblatt.show.tensorboard import log_outcome, writers_of
 from rosenblatt.sweeps.jobs import Job
+from rosenblatt.tasks.counts import class_counts
 
 log = logging.getLogger(__name__)
 
 
-def train(config: DictConfig) -> dict[str, Any]:
+def train(config: DictConfig, pool: FigurePool | None) -> dict[str, Any]:
     """Run the whole story of one training run.
 
     Args:
         config: ``configs/train.yaml``, composed.
+        pool: draws figures, where there are to be some; it is closed at the end.
 
     Returns:
         The content of ``metrics.json``.
@@ -45,8 +67,8 @@ def train(config: DictConfig) -> dict[str, Any]:
     """
     start = time.perf_counter()
     with ExitStack() as ends:
-        silence_libraries()
-        check(config)
+        if pool is not None:
+            ends.callback(pool.close)
         job = current_job()
         if job is None:
             warn_of_sweep_settings()
@@ -56,13 +78,16 @@ def train(config: DictConfig) -> dict[str, Any]:
         if done and not done.get("interrupted") and not config.resume_anyway:
             print(f"{run.shown} is finished: {done.get('epochs')} epochs, {_reached(done)}. Nothing is left to do.")
             return done
-        return _train(config, run, start, job)
+        return _train(config, run, start, job, pool)
 
 
-def _train(config: DictConfig, run: RunFolder, start: float, job: Job | None, pool: FigurePool) -> dict[str, Any]:
+def _train(
+    config: DictConfig, run: RunFolder, start: float, job: Job | None, pool: FigurePool | None
+) -> dict[str, Any]:
     pl.seed_everything(config.seed, verbose=False)
+    start_of_setup = time.perf_counter()
     parts = make_parts(config)
-    seconds_encoding = time.perf_counter() - start
+    seconds_encoding = time.perf_counter() - start_of_setup
     digests = same_data(run, parts.data, config)
     if job is not None and parts.logged:
         check_objectives(job, [*parts.logged])
@@ -70,30 +95,190 @@ def _train(config: DictConfig, run: RunFolder, start: float, job: Job | None, po
     log.info(parts.described)
 
     around = make_callbacks(config, run, parts, job, pool)
-    checkpoint = last_checkpoint(run, parts.module) if config.resume else None
-    trainer = make_trainer(config, run, around, job)
-    if checkpoint is not None:
-        cut_history(trainer.loggers, run.path, around.checkpoints.history_of(checkpoint))
+    loggers = [*build_each("logger", config.logger).values()]
+    checkpoint = last_checkpoint(run, parts.module, loggers) if config.resume else None
+    settings = plain(config.trainer) | ({} if job is None else devices_of(config.trainer))
+    trainer: pl.Trainer = build(
+        "trainer", settings, logger=loggers or False, callbacks=around.all, default_root_dir=str(run.path)
+    )
     make_lean(trainer, parts.module)
     before_fit, start_of_fit = random_state(), time.perf_counter()
     trainer.fit(parts.module, datamodule=parts.data, ckpt_path=checkpoint, weights_only=True)
     seconds_training = time.perf_counter() - start_of_fit
     if not trainer.is_global_zero:
         return {}  # the first process measures for all
-    facts = {"epochs": trainer.current_epoch, "best_epoch": load_best(trainer, parts.module, around.checkpoints)}
-    facts |= {"steps": trainer.global_step, "interrupted": around.stop.pressed}
-    facts |= {"pruned": True} if around.pruned else {}
+    facts: dict[str, Any] = {"epochs": trainer.current_epoch}
+    facts |= {"best_epoch": load_best(trainer, parts.module, around.checkpoints), "steps": trainer.global_step}
+    facts |= {"interrupted": around.stop.pressed}
+    facts |= {"pruned": True} if any(one.pruned for one in around.pruning) else {}
 
     set_random_state(before_fit)  # whoever draws splits in setup draws those that training had
-    reached = evaluate(parts, str(trainer.accelerator.name()), trainer.precision, final=job is None)
+    accelerator, precision = str(config.trainer.get("accelerator", "auto")), trainer.precision
+    reached = evaluate(parts, accelerator, precision, final=job is None)
+    rows = last_rows(parts, reached.last)
+    saved = saved_model(config, parts, reached, str(precision), rows)
+    ending = begin_ending(run, trainer, parts, reached, around, facts["best_epoch"])
     metrics = reached.figures | around.measures.of_training(facts["best_epoch"], reached.figures) | facts
+    metrics |= {f"{split}/repeated": num for split, num in getattr(parts.data, "num_repeated", {}).items()}
     before = around.checkpoints.seconds  # of processes that were cut off
     metrics |= {"seconds": before + time.perf_counter() - start, "seconds_training": before + seconds_training}
     metrics |= {"seconds_encoding": seconds_encoding}
-    log_hyperparams(trainer.loggers, shown_settings(config, job), metrics)
-    ended_by = _ended_by(trainer, around.stop.signal_number)
-    leave(config, run, parts, reached, metrics, digests)
-    show(config, run, parts, reached, metrics, around, ended_by)
+
+    log_outcomes(trainer, shown_settings(config, job), reached.figures, config.early_stopping.monitor)
+    write_classes(run, reached)
+    save_model(run, config, saved, rows, metrics, digests)
+    notes = [
+        ("best epoch", f"{facts['best_epoch']} of {facts['epochs']} (ended by: {_ended_by(trainer, around.stop)})")
+    ]
+    notes += notes_on(metrics, parts, reached)
+    if ending is not None:
+        with told("report.html"):
+            lines = [f"{word}: {note}" for word, note in notes]
+            ending.finish(config, metrics, lines, *ending.mistakes(rows))
+    for logger in trainer.loggers:
+        logger.finalize("success")
+    run.write_json("metrics.json", metrics)  # last: of a folder with it nothing is done again
+    baseline = "" if reached.task is None else reached.task.baseline_title
+    table = summary(metrics, reached.num_rows, [*notes, *_what_next(run, metrics, parts, around.live)], baseline)
+    Console().print(table)
+    logging.getLogger("rosenblatt_file").info("\n%s", as_text(table))
     if around.stop.signal_number is not None:
         sys.exit(128 + around.stop.signal_number)  # as a shell reports a process that a signal ended: 130 for Ctrl-C
     return metrics
+
+
+class Callbacks(NamedTuple):
+    """The callbacks of a run.
+
+    Attributes:
+        all: of them, as the Trainer takes them.
+        checkpoints: keeps the best weights and the last state.
+        stop: knows whether a signal came.
+        measures: knows what each epoch measured.
+        live: shows epochs, or ``None``.
+        pruning: stops a bad trial of a search.
+    """
+
+    all: list[pl.Callback]
+    checkpoints: Checkpoints
+    stop: StopOnCtrlC
+    measures: Measures
+    live: LiveFigures | None
+    pruning: list[Any]
+
+
+def make_callbacks(
+    config: DictConfig, run: RunFolder, parts: Parts, job: Job | None, pool: FigurePool | None
+) -> Callbacks:
+    """Make the callbacks that every run has, and those that somebody brings."""
+    stopping = plain(config.early_stopping) | {"mode": mode_of(config, parts.task)}
+    checkpoints = Checkpoints(run, stopping["monitor"], stopping["mode"], **plain(config.checkpoint))
+    stop = StopOnCtrlC(checkpoints.save_last)
+    # Not strict: an epoch without validation is no mistake.
+    early = [] if stopping["patience"] is None else [StopEarly(**stopping, strict=False, check_finite=False)]
+    anyway = [SettingsOfNow(_lr_before(config, run))] if config.resume and config.resume_anyway else []
+    measures = Measures(stopping["monitor"], stopping["mode"])
+    live = make_live(config, parts, pool, measures.epochs)
+    pruning = [] if job is None else make_pruning(job)
+    own = [*build_each("callbacks", config.callbacks).values()]
+    first = [] if live is None else [live]  # a checkpoint says how long the history is
+    progress = TrainingProgress(monitor=stopping["monitor"])
+    every = [*first, *own, *early, *anyway, measures, checkpoints, stop, progress, *pruning]
+    return Callbacks(every, checkpoints, stop, measures, live, pruning)
+
+
+def _lr_before(config: DictConfig, run: RunFolder) -> float:
+    """Return the learning rate that a run was started with."""
+    try:
+        return float(OmegaConf.load(run.path / "config.yaml").lr)
+    except Exception:  # a file that is damaged has been told, and resume_anyway says to go on
+        return float(config.lr)
+
+
+def load_best(trainer: pl.Trainer, module: pl.LightningModule, checkpoints: Checkpoints) -> int:
+    """Give the module its best weights, and return the epoch, from 1, that they are of."""
+    if checkpoints.best_score is None:  # Ctrl-C came first, or the Trainer was told to stop or to validate later
+        log.warning("There was no validation yet; what is evaluated, and saved as the best, are the last weights.")
+        checkpoints.save_best(trainer)
+    best = read(checkpoints.run.checkpoints / "best.ckpt")
+    module.load_state_dict(best["state_dict"])
+    return int(best["epoch"]) + (1 if checkpoints.best_score is not None else 0)
+
+
+def begin_ending(
+    run: RunFolder, trainer: pl.Trainer, parts: Parts, reached: Reached, around: Callbacks, best_epoch: int
+) -> Ending | None:
+    """Have the figures of what was reached drawn; ``None`` where nothing is to be drawn, as of a trial run."""
+    live = around.live
+    if live is None or trainer.fast_dev_run:  # type: ignore[attr-defined]
+        return None
+    writers = writers_of(trainer)
+    figures = FinalFigures(live.pool, run.path / "figures", writers, trainer.global_step)
+    ending = Ending(run, live, parts, reached, figures, writers)
+    ending.begin(best_epoch, around.measures.monitor)
+    return ending
+
+
+def log_outcomes(trainer: pl.Trainer, settings: dict[str, Any], figures: dict[str, Any], monitor: str) -> None:
+    """Put settings beside what was reached, in TensorBoard's table of all runs."""
+    for logger in trainer.loggers:
+        if isinstance(logger, TensorBoardLogger):
+            log_outcome(logger, settings, figures, monitor)
+
+
+def write_classes(run: RunFolder, reached: Reached) -> None:
+    """Write ``per_class.csv``, where there are metrics of single classes."""
+    if reached.measured is not None and reached.measured.per_class and reached.task is not None:
+        classes = reached.task.classes
+        counts = class_counts(reached.measured.target, len(classes)).tolist()
+        run.write("per_class.csv", per_class_csv(classes, counts, reached.measured.per_class))
+
+
+def notes_on(metrics: dict[str, Any], parts: Parts, reached: Reached) -> list[tuple[str, str]]:
+    """Return what there is to say of the metrics, as pairs of a word and a note."""
+    notes = [] if reached.task is None else reached.task.notes(metrics, reached.last, parts.decision)
+    if metrics.get(f"{reached.last}/repeated"):
+        notes.append(("repeated", f"{metrics[f'{reached.last}/repeated']:,} rows of {reached.last} are in train too"))
+    return notes
+
+
+def _ended_by(trainer: pl.Trainer, stop: StopOnCtrlC) -> str:
+    if stop.signal_number is not None:
+        return "Ctrl-C" if stop.signal_number == signal.SIGINT else "a signal"
+    early = trainer.early_stopping_callback
+    if isinstance(early, EarlyStopping) and early.wait_count >= early.patience:
+        return "no better since"
+    if 0 <= trainer.max_steps <= trainer.global_step:
+        return "trainer.max_steps"
+    return "trainer.max_epochs" if trainer.current_epoch >= (trainer.max_epochs or 0) >= 0 else "trainer.max_time"
+
+
+def _reached(metrics: dict[str, Any]) -> str:
+    names = [name for name in ("test/acc", "val/acc", "test/rmse", "test/loss", "val/loss") if name in metrics]
+    return ", ".join(f"{name} {metrics[name]:.4f}" for name in names[:2])
+
+
+def _what_next(
+    run: RunFolder, metrics: dict[str, Any], parts: Parts, live: LiveFigures | None
+) -> list[tuple[str, str]]:
+    columns = getattr(parts.data, "columns", None)
+    example = (
+        "split=test output=FILE" if columns is None else 'text="..."' if columns.text else "input=FILE output=FILE"
+    )
+    go_on = [("go on", f"python train.py {_quoted('resume', run.shown)}")] if metrics["interrupted"] else []
+    figures = "" if live is None else f"; showing figures {live.seconds:.1f} s"
+    page = [("report", f"{run.shown}/report.html")] if (run.path / "report.html").exists() else []
+    return [
+        *go_on,
+        ("time", f"{metrics['seconds']:.1f} s, of which training {metrics['seconds_training']:.1f} s{figures}"),
+        ("run folder", run.shown),
+        *page,
+        ("next", f"python scripts/predict.py {_quoted('run', run.shown)} {example}"),
+        ("", f"tensorboard --logdir {'logs' if run.shown.startswith('logs') else shlex.quote(run.shown)}"),
+        ("", "python train.py --help"),
+    ]
+
+
+def _quoted(key: str, path: str) -> str:
+    """Return a setting as a shell and Hydra take it."""
+    return f"{key}={path}" if re.fullmatch(r"[\w./-]+", path) else f"\"{key}='{path}'\""

@@ -13,9 +13,10 @@ from itertools import islice
 from typing import Any
 
 import lightning.pytorch as pl
+import torch
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, IterableDataset
 
 from rosenblatt.errors import UserError, check_choice
 from rosenblatt.loop.random_state import random_state, set_random_state
@@ -55,8 +56,10 @@ def loader_of(data: pl.LightningDataModule, split: str) -> Any | None:
     own = getattr(data, "batches", None)
     if callable(own):
         return own(split)
-    loader = None if split == "train" else getattr(data, LOADERS[split])()
-    return None if isinstance(loader, list | tuple) and not loader else loader  # not by truth: streams have no length
+    if split == "train":
+        return None
+    loader = getattr(data, LOADERS[split])()
+    return None if loader is None or loader == [] else loader
 
 
 def sizes_of(data: pl.LightningDataModule) -> dict[str, Any]:
@@ -121,14 +124,38 @@ def first_batches(data: pl.LightningDataModule, num: int = 1) -> list[Any]:
         raise UserError(f"data: {type(data).__name__} has no train_dataloader, so there is nothing to learn from.")
     with looking():
         loader = data.train_dataloader()
-        if isinstance(loader, DataLoader) and loader.batch_sampler is not None:
-            # Loaded here: to start workers for a batch takes longer.
-            fetch, dataset = loader.collate_fn, loader.dataset
-            loader = (fetch([dataset[row] for row in rows]) for rows in loader.batch_sampler)
-        batches = list(islice(iter(loader), num))
+        generators = [(generator, generator.get_state()) for generator in _generators_of(loader)]
+        batches = list(islice(_loaded_here(loader), num))
+        for generator, state in generators:
+            generator.set_state(state)
     if not batches:
         raise UserError(f"data: the training loader of {type(data).__name__} has no batch, so nothing can be learnt.")
     return batches
+
+
+def _loaded_here(loader: Any) -> Iterator[Any]:
+    """Yield the batches of a loader without its workers: to start them for a batch takes longer."""
+    if not isinstance(loader, DataLoader):
+        yield from loader
+        return
+    collate, dataset = loader.collate_fn, loader.dataset
+    if isinstance(dataset, IterableDataset):
+        rows = iter(dataset)
+        if loader.batch_size is None:
+            yield from map(collate, rows)
+        else:
+            yield from map(collate, iter(lambda: list(islice(rows, loader.batch_size)), []))
+    elif loader.batch_sampler is None:
+        yield from (collate(dataset[row]) for row in loader.sampler)
+    else:
+        yield from (collate([dataset[row] for row in rows]) for rows in loader.batch_sampler)
+
+
+def _generators_of(loader: Any) -> list[torch.Generator]:
+    """Return the generators that a loader and its samplers draw from."""
+    parts = [loader, *(getattr(loader, name, None) for name in ("sampler", "batch_sampler"))]
+    found = [getattr(part, "generator", None) for part in (*parts, getattr(parts[-1], "sampler", None))]
+    return [generator for generator in found if isinstance(generator, torch.Generator)]
 
 
 def pair_of(batch: Any) -> tuple[Any, Tensor] | None:

@@ -1,26 +1,30 @@
-"""One reader for every file: CSV, TSV, JSON lines, Parquet (each also gzipped), fastText lines, a folder per class."""
+"""One reader for every file, by blocks: CSV, TSV, JSON lines, Parquet (each also gzipped), fastText lines, a folder
+per class.
+
+Who trains takes all blocks together, and refuses a file with a row that can't be read; who predicts keeps such a row in
+its place, marked, and goes on.
+"""
 
 from __future__ import annotations
 
-import codecs
-import gzip
+import io
 import logging
 import os
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import NamedTuple
 
 import polars as pl
 from polars.exceptions import PolarsError
 
-from rosenblatt.data.parsers import parse_csv, parse_fasttext, parse_jsonl, parse_parquet, parse_tsv
-from rosenblatt.errors import UserError, listed, nearest
+from rosenblatt.data.cells import TWICE, Table
+from rosenblatt.data.json_lines import JsonLines
+from rosenblatt.data.lines import LABEL, SPOILT, Lines, RowReader, all_readable
+from rosenblatt.data.source import BLOCK, EMPTY, MARK, TextFile, check_encoding, is_utf8, opened, read_bytes
+from rosenblatt.errors import UserError, first_line, listed, nearest
 
 log = logging.getLogger(__name__)
 
-BLOCK = 1 << 24  # bytes
 FORMATS = {
     ".csv": "csv",
     ".tsv": "tsv",
@@ -31,75 +35,204 @@ FORMATS = {
     ".parquet": "parquet",
     ".pq": "parquet",
 }
-EMPTY = "{}: the file is empty."
 HEADER_ONLY = "{}: expected rows; the file has a header only ({})."
+FIRST_ROWS = 1024  # of Parquet, to see how large rows are
+
+
+class Block(NamedTuple):
+    """Some rows of a file.
+
+    Attributes:
+        frame: the rows.
+        readable: (num_rows,), Boolean. The cells of a row that is not are kept as far as they can be told, and null
+            otherwise.
+        num_bytes: of the input that have been read so far.
+        total_bytes: size of the input, or ``None`` where nobody knows it.
+    """
+
+    frame: pl.DataFrame
+    readable: pl.Series
+    num_bytes: int
+    total_bytes: int | None
 
 
 def read_frame(path: str, encoding: str = "utf-8", header: bool = True) -> pl.DataFrame:
-    """Read a file into a frame; its rows are numbered from 1 in all messages, a header not counted.
+    """Read a file whole; see `read_blocks`.
 
-    Blank lines, and rows of empty cells only, are no rows.
+    Raises:
+        UserError: what `read_blocks` raises, or a row that can't be read.
+    """
+    return pl.concat([block.frame for block in read_blocks(path, encoding, header, block_bytes=None, strict=True)])
+
+
+def read_blocks(
+    path: str,
+    encoding: str = "utf-8",
+    header: bool = True,
+    block_bytes: int | None = BLOCK,
+    lines: bool = False,
+    strict: bool = False,
+) -> Iterator[Block]:
+    """Read a file, a block of rows at a time; rows are numbered from 1 in all messages, a header not counted.
+
+    Blank lines, and rows of empty cells only, are no rows. Not read are CSV and TSV rows with more or fewer cells than
+    the first or with a wrong quote, lines that are no JSON object or have a value of another type than the column, and
+    texts that the encoding has not. The first of them is told.
+
+    What the first block decides holds for all: the columns and types of JSON lines, whether a TSV has quotes around its
+    cells, and whether a ``.txt`` holds fastText lines.
 
     Args:
         path: a local file or folder, a URL, or ``hf://...``. The format follows from the name. A ``.txt`` is
             fastText lines where it holds ``__label__``, tab-separated otherwise.
         encoding: of text files.
         header: whether a CSV or TSV begins with the names of its columns. If not, they are ``0``, ``1``, ...
+        block_bytes: how much is read at a time; ``None``: all.
+        lines: whether a ``.txt`` that holds no ``__label__`` is one text a line, to one column ``text``, instead of a
+            TSV. Blank lines are rows of it.
+        strict: whether a row that can't be read is an error.
 
-    Returns:
-        All columns as strings (CSV, TSV), typed (Parquet, JSON lines), or ``text`` and ``label`` (fastText lines,
-        where ``label`` is a list, and folders).
-
-    Raises:
-        UserError: no such file, an unknown format, broken content (with the row), no rows.
-    """
-    path, kind, zipped = format_of(path)
-    if kind == "folder":
-        files = class_files(Path(path))
-        texts = [to_utf8(str(file), read_bytes(str(file), zipped=False), encoding).decode() for file, _ in files]
-        return pl.DataFrame({"text": texts, "label": [label for _, label in files]})
-    content = read_bytes(path, zipped)
-    if kind != "parquet":
-        content = to_utf8(path, content, encoding)
-        if b"\r" in content and b"\n" not in content:
-            content = content.replace(b"\r", b"\n")  # line ends of old Macs, and of Excel's "CSV (Macintosh)"
-    if not content or content.isspace():
-        raise UserError(EMPTY.format(path))
-    if kind == "txt":
-        kind = "fasttext" if b"__label__" in content else "tsv"
-    if kind == "parquet":
-        frame = parse_parquet(content, path)
-    elif kind == "jsonl":
-        frame = parse_jsonl(content, path)
-    elif kind == "fasttext":
-        frame = parse_fasttext(content)
-    elif kind == "tsv":
-        frame = parse_tsv(content, path, header)
-    else:
-        frame = parse_csv(content, path, header)
-    if frame.height == 0:
-        raise UserError(HEADER_ONLY.format(path, listed(frame.columns)))
-    return frame
-
-
-def format_of(path: str) -> tuple[str, str, bool]:
-    """Return the path with its ``~`` expanded, the kind of file (``folder`` is one), and whether it is gzipped.
+    Yields:
+        Blocks of one row at least, with the same columns in all of them: strings (CSV, TSV), typed (Parquet, JSON
+        lines), or ``text`` and ``label`` (fastText lines, where ``label`` is a list, and folders).
 
     Raises:
-        UserError: the name tells of no format that can be read.
+        UserError: no such file, an unknown format, no rows, the wrong encoding, a gzip file that is not whole, a broken
+            Parquet file; when that is reached.
     """
     if "://" not in path:
         path = os.path.expanduser(path)  # no shell expands the ~ in data.train=~/reviews.csv
-        if Path(path).is_dir():
-            return path, "folder", False
-    name = path.split("?")[0].lower()
-    zipped = name.endswith(".gz")
-    suffix = Path(name.removesuffix(".gz")).suffix
-    if suffix not in FORMATS:
-        if "://" in path or Path(path).exists() or suffix:
-            raise UserError(f"{path}: expected a file named {', '.join(FORMATS)} (or with .gz after it), or a folder.")
-        read_bytes(path, zipped)  # which tells that there is no such file
-    return path, FORMATS[suffix], zipped
+    if "://" not in path and Path(path).is_dir():
+        return _folder_blocks(Path(path), encoding, block_bytes, strict)
+    kind, zipped = format_of(path.split("?")[0])
+    if kind is None:
+        if "://" not in path and not Path(path).exists() and not Path(path).suffix:
+            read_bytes(path, zipped)  # which tells that there is no such file
+        raise UserError(f"{path}: expected a file named {', '.join(FORMATS)} (or with .gz after it), or a folder.")
+    if kind == "parquet":
+        return _parquet_blocks(path, zipped, block_bytes)
+    return _text_blocks(TextFile(path, zipped, encoding, block_bytes), kind, header, lines, strict)
+
+
+def format_of(name: str) -> tuple[str | None, bool]:
+    """Return one of the values of `FORMATS`, or ``None``, and whether a file of this name is gzipped."""
+    name = name.lower()
+    return FORMATS.get(Path(name.removesuffix(".gz")).suffix), name.endswith(".gz")
+
+
+def _text_blocks(text: TextFile, kind: str, header: bool, lines: bool, strict: bool) -> Iterator[Block]:
+    if kind == "txt":
+        kind = "fasttext" if LABEL.encode() in text.data else "lines" if lines else "tsv"
+    table = kind in ("csv", "tsv")
+    text.check_encoding(first_line=table and header)
+    reader: RowReader | Lines
+    if table:
+        reader = Table(text, kind, header)
+    elif kind == "jsonl":
+        reader = JsonLines(text)
+    else:
+        reader = Lines(fasttext=kind == "fasttext")
+    num_rows, num_empty, told = 0, 0, False
+    frames: list[pl.DataFrame] = []
+    readable: list[pl.Series] = []
+    while True:
+        rows = reader.take(text)
+        if rows is not None:
+            if rows.broken and not told:
+                told = True
+                place = f"row {num_rows + rows.broken.row + 1:,} (line {text.line_of(rows.broken.at):,})"
+                message = f"{text.path}: {place} can't be read: {rows.broken.reason}."
+                if strict:
+                    check_encoding(text.path, text.raw, text.encoding)
+                if strict or rows.frame.width == 0:
+                    raise UserError(message)
+                log.warning("%s More like it are not told.", message)
+            text.done_with(rows.num_bytes)
+            num_rows, num_empty = num_rows + rows.frame.height, num_empty + rows.num_empty
+            frames.append(rows.frame)
+            readable.append(rows.readable)
+            continue
+        if any(frame.height for frame in frames):
+            yield Block(pl.concat(frames), pl.concat(readable), text.num_bytes, text.total_bytes)
+        frames, readable = [], []
+        if text.last:
+            break
+        text.more()
+    if num_rows == 0:
+        raise UserError(HEADER_ONLY.format(text.path, listed(reader.columns)))
+    if num_empty:
+        log.warning("%s: %s empty rows are left out, and row numbers leave them out.", text.path, f"{num_empty:,}")
+
+
+def _parquet_blocks(path: str, zipped: bool, block_bytes: int | None) -> Iterator[Block]:
+    if zipped or "://" in path:
+        content = read_bytes(path, zipped)
+        start, total_bytes = content[:8], len(content)
+    else:
+        with opened(path) as file:
+            start, total_bytes = file.read(8), os.fstat(file.fileno()).st_size
+    if not start:
+        raise UserError(EMPTY.format(path))
+    if start[:4] != b"PAR1":
+        raise UserError(f"{path}: not a Parquet file (it begins with {start!r}, not with b'PAR1').")
+    try:
+        rows = pl.scan_parquet(io.BytesIO(content) if zipped or "://" in path else path, glob=False)
+        height, at = rows.select(pl.len()).collect().item(), 0
+        if height == 0:
+            raise UserError(HEADER_ONLY.format(path, listed(rows.collect_schema())))
+        step = height if block_bytes is None else FIRST_ROWS
+        while at < height:
+            frame = rows.slice(at, step).collect()
+            at += frame.height
+            yield Block(frame, all_readable(frame.height), total_bytes * at // height, total_bytes)
+            step = max(1, int((block_bytes or 0) * frame.height / max(1, frame.estimated_size())))
+    except (PolarsError, OSError) as error:
+        raise UserError(f"{path}: a broken Parquet file: {first_line(error)}") from None
+
+
+def _folder_blocks(folder: Path, encoding: str, block_bytes: int | None, strict: bool) -> Iterator[Block]:
+    """Read some files at a time; a text that the encoding has not is a row that can't be read."""
+    files = class_files(folder)
+    total = sum(file.stat().st_size for file, _ in files)
+    codec, errors = ("utf-8-sig", "surrogateescape") if is_utf8(encoding) else (encoding, MARK)
+    rows: list[tuple[str, str, bool]] = []
+    done = num_bytes = 0
+    told = False
+    for file, label in files:
+        content = read_bytes(str(file), zipped=False)
+        text = content.decode(codec, errors)
+        readable = SPOILT.search(text) is None
+        if not readable and not told:
+            told = True
+            try:
+                check_encoding(str(file), content, encoding)
+            except UserError as error:
+                if strict:
+                    raise
+                log.warning("%s More files like it are not told.", error)
+        rows.append((text if readable else SPOILT.sub("\ufffd", text), label, readable))
+        done, num_bytes = done + len(content), num_bytes + len(content)
+        if (block_bytes is not None and num_bytes >= block_bytes) or file == files[-1][0]:
+            frame = pl.DataFrame(rows, schema={"text": pl.String, "label": pl.String, "": pl.Boolean}, orient="row")
+            yield Block(frame.drop(""), frame[""], done, total)
+            rows, num_bytes = [], 0
+
+
+def class_files(folder: Path) -> list[tuple[Path, str]]:
+    """Return the files ``folder/CLASS/anything``, each a text, with the name of their folder, the label.
+
+    Raises:
+        UserError: there are none.
+    """
+    found: list[tuple[Path, str]] = []
+    for kind in sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")):
+        files = sorted(file for file in kind.iterdir() if file.is_file() and not file.name.startswith("."))
+        if not files:
+            log.warning("%s: the folder of class %r is empty.", folder, kind.name)
+        found += [(file, kind.name) for file in files]
+    if not found:
+        raise UserError(f"{folder}: expected a folder with a folder for each class, such as {folder}/pos/1.txt.")
+    return found
 
 
 def column(frame: pl.DataFrame, name: str | int, key: str, where: str) -> pl.Series:
@@ -112,13 +245,20 @@ def column(frame: pl.DataFrame, name: str | int, key: str, where: str) -> pl.Ser
         where: the file, for the message.
 
     Raises:
-        UserError: no such column, with a list of those there are.
+        UserError: no such column, with a list of those there are; or several of that name.
     """
     if isinstance(name, int) and str(name) not in frame.columns:
         if not 0 <= name < frame.width:
             raise UserError(f"{key}={name}: {where} has columns 0 to {frame.width - 1}.")
         return frame.to_series(name)
     if str(name) not in frame.columns:
+        start = TWICE.format(name, "").strip().removesuffix(")")
+        several = [one for one in frame.columns if one.startswith(start)]
+        if several:
+            raise UserError(
+                f"{key}={name}: {len(several)} columns of {where} are named {str(name)!r}. Which one is meant? Rename "
+                f"one of them, or say {listed(several)}."
+            )
         hint = nearest(str(name), frame.columns) or f" A file without a header has columns by number: {key}=1"
         raise UserError(f"{key}={name}: no such column in {where}, which has {listed(frame.columns)}.{hint}")
     return frame[str(name)]
@@ -140,107 +280,3 @@ def as_strings(values: pl.Series, where: str) -> pl.Series:
     except PolarsError:
         pass
     raise UserError(f"{where}: expected words or numbers in column {values.name!r}; it holds {values.dtype}.")
-
-
-def read_bytes(path: str, zipped: bool) -> bytes:
-    """Return the content of a file, unzipped.
-
-    Raises:
-        UserError: it can't be opened or read, or is no whole gzip file.
-    """
-    with opened(path) as file:
-        content: bytes = file.read()
-        return gzip.decompress(content) if zipped else content
-
-
-@contextmanager
-def opened(path: str) -> Iterator[IO[bytes]]:
-    """Open a local file or a URL; what goes wrong while it is open is told as a `UserError`."""
-    try:
-        if "://" in path:
-            import fsspec
-
-            with fsspec.open(path, "rb") as file:
-                yield file
-        else:
-            with open(path, "rb") as file:
-                yield file
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise UserError(f"{path}: not a whole gzip file ({error}). Was the download cut off?") from None
-    except FileNotFoundError as error:
-        if "://" in path:  # fsspec says so of a server that refuses, or that can't be reached, too
-            raise UserError(f"{path}: it can't be opened: {error.__cause__ or error}") from None
-        folder = Path(path).parent
-        names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
-        hint = nearest(Path(path).name, names) if names else f" There is no folder {str(folder)!r} either."
-        raise UserError(f"{path}: no such file (seen from {Path.cwd()}).{hint}") from None
-    except ImportError as error:
-        raise UserError(
-            f"{path}: opening it needs another package: {error}. Try: pip install 'rosenblatt[hf]'"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: it can't be read: {error}") from None
-
-
-def is_utf8(encoding: str) -> bool:
-    """Return whether this is a name of UTF-8.
-
-    Raises:
-        UserError: there is no such encoding.
-    """
-    try:
-        "a".encode(encoding)
-    except LookupError:
-        raise UserError(f"data.encoding={encoding}: no such encoding. Try utf-8, latin-1, cp1251 or utf-16.") from None
-    return encoding.lower().replace("_", "-") in ("utf-8", "utf8")
-
-
-def to_utf8(path: str, content: bytes, encoding: str) -> bytes:
-    """Check, or convert, the encoding; a byte order mark is dropped.
-
-    Raises:
-        UserError: a byte that is none in that encoding, with its place.
-    """
-    try:
-        if not is_utf8(encoding):
-            return content.decode(encoding).encode()
-        _check_utf8(content)
-        return content.removeprefix(codecs.BOM_UTF8)
-    except UnicodeDecodeError as error:
-        before = content[: error.start]
-        guess = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "latin-1"
-        raise UserError(
-            f"{path}: expected text in {encoding}; line {before.count(10) + 1} has the byte "
-            f"{content[error.start]:#04x} at position {error.start - before.rfind(10)}, which is none. "
-            f"If the file has another encoding, say so: data.encoding={guess}"
-        ) from None
-
-
-def _check_utf8(content: bytes) -> None:
-    """Raise UnicodeDecodeError where bytes are no UTF-8; ten times as fast as any parser after it.
-
-    By blocks: as a whole, a text with one emoji would take four bytes a character.
-    """
-    start = 0
-    try:
-        while start < len(content):
-            start += codecs.utf_8_decode(content[start : start + BLOCK], "strict", start + BLOCK >= len(content))[1]
-    except UnicodeDecodeError:
-        content.decode()  # raises it again, with its place in the whole
-
-
-def class_files(folder: Path) -> list[tuple[Path, str]]:
-    """Return the files ``folder/CLASS/anything``, each a text, with the name of their folder, the label.
-
-    Raises:
-        UserError: there are none.
-    """
-    found: list[tuple[Path, str]] = []
-    for kind in sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")):
-        files = sorted(file for file in kind.iterdir() if file.is_file() and not file.name.startswith("."))
-        if not files:
-            log.warning("%s: the folder of class %r is empty.", folder, kind.name)
-        found += [(file, kind.name) for file in files]
-    if not found:
-        raise UserError(f"{folder}: expected a folder with a folder for each class, such as {folder}/pos/1.txt.")
-    return found

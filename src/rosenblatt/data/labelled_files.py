@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class FileData(DataModule):
-    """Labelled rows from one file, or from one for each split; see `rosenblatt.data.files.read_frame` for formats.
+    """Labelled rows from one file, or from one for each split; see `rosenblatt.data.files.read_blocks` for formats.
 
     Args:
         train: file or folder with the training rows, and with those of any split that has no file of its own.

@@ -1,25 +1,19 @@
-"""What happens beside the training loop: progress, and no taking of times."""
+"""Progress: a bar, and a line an epoch."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import math
+import re
 import time
-from typing import Any, TypeVar
+from typing import Any
 
 import lightning.pytorch as pl
-from lightning.pytorch.profilers import PassThroughProfiler
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 log = logging.getLogger(__name__)
-Part = TypeVar("Part", pl.Callback, pl.LightningModule)
 
-STEP_HOOKS = (
-    "on_train_batch_start", "on_before_zero_grad", "on_before_backward", "on_after_backward",
-    "on_before_optimizer_step", "on_train_batch_end",
-)  # fmt: skip
 REFRESH = 0.25  # seconds between two looks of the bar, each of which takes as long as several steps
 
 
@@ -30,10 +24,12 @@ class TrainingProgress(pl.Callback):
 
     Args:
         console: where to draw.
+        monitor: metric that is shown whatever else there is.
     """
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, console: Console | None = None, monitor: str = "val/loss") -> None:
         self.console = console or Console()
+        self.monitor = monitor
         self.bar: Progress | None = None
         self.unreported = False
 
@@ -66,14 +62,13 @@ class TrainingProgress(pl.Callback):
         assert self.bar is not None
         self.drawn = time.monotonic()
         rate = (trainer.global_step - self.first_step) / max(self.drawn - self.started, 1e-9)
-        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        shown = [f"{name} {metrics[name]:.4f}" for name in ("val/loss", "val/acc", "val/p_at_1") if name in metrics]
+        shown = [word for word in self._shown(trainer) if not word.startswith("train")]
         self.bar.update(
             self.total,
             completed=trainer.global_step,
             description=f"epoch {trainer.current_epoch + 1}",
             rate=f"{rate:,.0f} steps/s",
-            metrics=" ".join(shown),
+            metrics=" ".join(shown[:3]),
         )
         self.bar.refresh()
 
@@ -103,39 +98,21 @@ class TrainingProgress(pl.Callback):
         if not self.unreported or not trainer.is_global_zero:
             return
         self.unreported = False
-        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        names = ("train/loss", "train/acc", "val/loss", "val/acc", "val/p_at_1")
-        line = "  ".join(f"{name} {metrics[name]:.4f}" for name in names if name in metrics)
+        line = "  ".join(self._shown(trainer))
         last = max(trainer.max_epochs or 0, 0)  # -1 where the end is a number of steps, or none at all
         message = f"epoch {epoch:>{len(str(last))}}{f'/{last}' if last else ''}  {line}"
         # With a bar on the screen, the line is for the log file alone (configs/train.yaml).
         (logging.getLogger("rosenblatt_file") if self.bar is not None else log).info(message)
 
+    def _shown(self, trainer: pl.Trainer) -> list[str]:
+        """Return the latest values with their names: what is monitored, losses and accuracies; of others, a few."""
+        values = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        known = [name for name in values if name == self.monitor or re.search(r"(^|[/_])(loss|acc|p_at_1)$", name)]
+        names = known if len(known) > 1 else [*known, *(name for name in values if name not in known)]
+        names = sorted(names[:6], key=lambda name: (not name.startswith("train"), names.index(name)))
+        return [f"{name} {values[name]:.4f}" for name in names]
+
 
 def _num_steps(trainer: pl.Trainer) -> float | None:
     total = trainer.estimated_stepping_batches
     return None if math.isinf(total) or total < 0 else total
-
-
-class NoProfiler(PassThroughProfiler):
-    """Takes no times, as by default, but without a new context for each of the forty places of a step."""
-
-    NOTHING = contextlib.nullcontext()
-
-    def profile(self, action_name: str) -> Any:
-        """Return a context that does nothing."""
-        return self.NOTHING
-
-
-def without_idle_hooks(*parts: Part) -> list[Part]:
-    """Take those hooks of each step that do nothing out of callbacks, or a module, and return these.
-
-    Lightning calls what is callable, with some preparation; a dozen hooks of a handful of callbacks take as long as the
-    backward pass of a perceptron.
-    """
-    for part in parts:
-        base = pl.Callback if isinstance(part, pl.Callback) else pl.LightningModule
-        for name in STEP_HOOKS:
-            if getattr(type(part), name) is getattr(base, name):
-                setattr(part, name, None)
-    return list(parts)

@@ -1,4 +1,4 @@
-"""Ending in order on a signal, and when in an epoch that can be."""
+"""Ending in order on a signal."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import signal
 import sys
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
 
 import lightning.pytorch as pl
+
+from rosenblatt.loop.internals import after_steps, nothing_is_half_done
 
 
 class StopOnCtrlC(pl.Callback):
@@ -50,13 +51,13 @@ class StopOnCtrlC(pl.Callback):
         for signum in (signal.SIGINT, signal.SIGTERM):
             with contextlib.suppress(ValueError):  # not the main thread: signals reach the main one
                 signal.signal(signum, note)
+        after_steps(trainer, lambda: self._after_step(trainer))
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *batch: Any) -> None:
+    def _after_step(self, trainer: pl.Trainer) -> None:
         """End training within an epoch."""
-        if self.signal_number is not None and nothing_is_half_done(trainer, batch[-1]):
+        if self.signal_number is not None and nothing_is_half_done(trainer):
             if self.save is not None:
                 self.save(trainer)
-            trainer.limit_val_batches = 0
             end_training(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -69,18 +70,3 @@ def end_training(trainer: pl.Trainer) -> None:
     """End training in order after this step or epoch, whatever least numbers of them were wanted."""
     trainer.fit_loop.min_epochs = trainer.fit_loop.epoch_loop.min_steps = 0
     trainer.should_stop = True
-
-
-def nothing_is_half_done(trainer: pl.Trainer, batch_idx: int) -> bool:
-    """Return whether, after a step, neither gradients wait for others, nor a validation or the epoch's end is due.
-
-    Args:
-        trainer: calls its callbacks at the end of that step.
-        batch_idx: number of its batch in the epoch.
-    """
-    loop = trainer.fit_loop.epoch_loop
-    if loop._is_training_done or (trainer.should_stop and trainer.fit_loop._can_stop_early):
-        return False  # the epoch ends here
-    if (batch_idx + 1) % trainer.accumulate_grad_batches != 0:
-        return False
-    return not loop._should_check_val_fx(trainer.fit_loop._data_fetcher)  # type: ignore[arg-type]

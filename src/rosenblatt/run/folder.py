@@ -145,23 +145,6 @@ class RunFolder:
             return None
         return content if isinstance(content, dict) else None
 
-    def history_sizes(self) -> dict[str, int]:
-        """Return the size, in bytes, of each file of TensorBoard's history."""
-        return {path.name: path.stat().st_size for path in (self.path / "tensorboard").glob("events.*")}
-
-    def cut_history(self, sizes: Mapping[str, int]) -> None:
-        """Take TensorBoard's history back to what it was at a checkpoint: no step is to be there twice.
-
-        Args:
-            sizes: that `history_sizes` gave there.
-        """
-        for path in (self.path / "tensorboard").glob("events.*"):
-            size = sizes.get(path.name, 0)
-            if size <= 0:
-                path.unlink()
-            elif path.stat().st_size > size:
-                os.truncate(path, size)
-
     @property
     def shown(self) -> str:
         """The path as a user types it."""

@@ -20,7 +20,7 @@ def write_whole(path: Path, content: bytes, forced: bool = True) -> None:
     Args:
         path: of the file.
         content: of it.
-        forced: also after a power cut; for what can be done without, such as a picture, that takes too long.
+        forced: also after a power cut; for what can be done without, such as a figure, that takes too long.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

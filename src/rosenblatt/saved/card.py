@@ -20,7 +20,13 @@ EXAMPLES = {
     "TextEncoder": '["a text", "another one"]',
 }
 
-NO_MATTER = ("trainer.", "checkpoint.", "data.cache", "resume")  # settings that do not make the model another one
+NO_MATTER = (
+    "trainer.",
+    "logger.",
+    "checkpoint.",
+    "data.cache",
+    "resume",
+)  # settings that do not make the model another one
 
 
 def card(saved: SavedModel, metrics: Mapping[str, Any], data: Mapping[str, Any], settings: Mapping[str, Any]) -> str:

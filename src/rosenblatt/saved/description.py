@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from rosenblatt import __version__
 from rosenblatt.arguments import check_arguments
 from rosenblatt.data.columns import Columns
-from rosenblatt.data.files import is_utf8
+from rosenblatt.data.source import is_utf8
 from rosenblatt.errors import listed
 from rosenblatt.saved.known import ENCODERS, Find, look_up, path_of
 from rosenblatt.saved.model import Origin, SavedModel

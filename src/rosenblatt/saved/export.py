@@ -125,9 +125,7 @@ def export(saved: SavedModel, path: Path, format: Format, features: Features) ->
         temporary.unlink(missing_ok=True)
 
 
-def _write_onnx(
-    program: Any, example: tuple[Tensor, ...], names: list[str], results: list[str], path: Path
-) -> None:
+def _write_onnx(program: Any, example: tuple[Tensor, ...], names: list[str], results: list[str], path: Path) -> None:
     try:
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401

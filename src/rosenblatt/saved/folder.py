@@ -197,9 +197,7 @@ def built(value: Any, role: str, finds: Sequence[Find]) -> Any:
     return maker(**inner)
 
 
-def _offered(
-    maker: Any, arguments: Mapping[str, Any], found: Description, finds: Sequence[Find]
-) -> dict[str, Any]:
+def _offered(maker: Any, arguments: Mapping[str, Any], found: Description, finds: Sequence[Find]) -> dict[str, Any]:
     """Return what training gave to the class beside its YAML: what its constructor names, and YAML does not say."""
     task = found.task
     every: dict[str, Any] = {**found.sizes, **({} if task is None else {"num_outputs": task.num_outputs})}

@@ -1,1 +1,1 @@
-"""What a run looks like: figures, the page, TensorBoard, the terminal. Named arrays in, pictures out."""
+"""What a run looks like: figures, the page, TensorBoard, the terminal. Named arrays in, figures out."""

@@ -12,10 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from rosenblatt.data.features import Features
-from rosenblatt.show.figures.curves import learning_curves
 from rosenblatt.show.figures.kinds import Drawing
 from rosenblatt.show.inside import looked_at
-from rosenblatt.show.metrics import parted
 from rosenblatt.show.pool import FigurePool, Ordered, told
 from rosenblatt.show.tensorboard import (
     log_figure,
@@ -27,6 +25,7 @@ from rosenblatt.show.tensorboard import (
 )
 from rosenblatt.tasks.examination import OneAgainstRest
 
+ITS_OWN = ("roc", "precision_recall")  # what TensorBoard has a tab of curves for, itself
 MAX_WAITING = 40  # figures, before training waits for them
 
 
@@ -53,37 +52,35 @@ class LiveFigures(pl.Callback):
 
     Args:
         pool: draws.
+        epochs: by number, from 1, the metrics of each; somebody else fills it.
         every_n_epochs: the first one and each n-th after it; ``"auto"``: 1, 2, 4, 8, ...
         examine: makes figures of what `pair_of` gave for all validation rows, one batch after the other; ``None``:
             there are learning curves and histograms alone.
         pair_of: outputs (N, num_outputs) and target of a batch, from what ``validation_step`` returns and the batch; or
             ``None``.
         graph: a model and features of a row or more, to draw its layers with.
-        monitor: metric that decides which epoch is the best.
 
     Attributes:
-        epochs: by number, from 1, the metrics of each.
         seconds: that all this has kept training waiting.
     """
 
     def __init__(
         self,
         pool: FigurePool,
+        epochs: Mapping[int, Mapping[str, float]],
         every_n_epochs: int | Literal["auto"] = "auto",
         examine: Examine | None = None,
         pair_of: Callable[[Any, Any], tuple[Tensor, Tensor] | None] = lambda returned, batch: None,
         graph: tuple[nn.Module, Features] | None = None,
-        monitor: str = "val/loss",
     ) -> None:
         self.pool = pool
+        self.epochs = epochs
         self.every_n_epochs = every_n_epochs
         self.examine = examine
         self.pair_of = pair_of
         self.graph = graph
-        self.monitor = monitor
-        self.epochs: dict[int, dict[str, float]] = {}
         self.seconds = 0.0
-        self._ended = self._validated = False
+        self._ended = False
         self._pairs: list[tuple[Tensor, Tensor]] = []
         self._waiting: list[tuple[Any, str, int, Ordered]] = []  # writer, tag and step of each figure
 
@@ -117,10 +114,9 @@ class LiveFigures(pl.Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Show what the model makes of validation."""
-        self._validated = not trainer.sanity_checking
         pairs, self._pairs = self._pairs, []
         writers = writers_of(trainer)
-        if self.examine is None or not pairs or not writers:
+        if self.examine is None or not pairs or not writers or trainer.state.fn != "fit":
             return
         with self._timed(), told("figures"):
             step = trainer.global_step - 1  # where Lightning puts the scalars of the epoch
@@ -128,7 +124,11 @@ class LiveFigures(pl.Callback):
             found = self.examine(outputs.float(), target, f"epoch {trainer.current_epoch + 1}")
             for writer in writers:
                 log_pr_curves(writer, "val", found.questions, step)
-            self._order(writers, {f"val/{name}": one for name, one in found.figures.items()}, step)
+            for name, one in found.figures.items():
+                if name not in ITS_OWN and not isinstance(one, str):
+                    ordered = self.pool.order(one)
+                    self._waiting += [(writer, f"val/{name}", step, ordered) for writer in writers]
+            self._deliver(MAX_WAITING)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Note that there is an epoch to show; its training metrics are there only once it has ended."""
@@ -148,10 +148,7 @@ class LiveFigures(pl.Callback):
         if not self._ended:
             return
         epoch, step = trainer.current_epoch, trainer.global_step - 1
-        of_epoch = ("train", "val") if self._validated else ("train",)  # else `callback_metrics` has older ones
-        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        self.epochs[epoch] = {name: value for name, value in metrics.items() if parted(name)[0] in of_epoch}
-        self._ended = self._validated = False
+        self._ended = False
         writers = writers_of(trainer)
         if not writers or not self.is_due(epoch):
             return
@@ -160,15 +157,6 @@ class LiveFigures(pl.Callback):
                 log_histograms(writer, pl_module, step)
                 if epoch == 1:
                     log_layout(writer, self.epochs[1])
-            curves = learning_curves(self.epochs, self.monitor)
-            drawing = curves if isinstance(curves, str) else Drawing(curves, f"up to epoch {epoch}")
-            self._order(writers, {"val/learning_curves": drawing}, step)
-
-    def _order(self, writers: Sequence[Any], figures: Mapping[str, Drawing | str], step: int) -> None:
-        self._deliver(MAX_WAITING)
-        for tag, one in figures.items():
-            ordered = self.pool.order(one)
-            self._waiting += [(writer, tag, step, ordered) for writer in writers if not isinstance(ordered, str)]
 
     def _deliver(self, at_most: int = 0) -> None:
         """Log figures in their order, waiting for them until no more than some are left."""
@@ -188,7 +176,7 @@ class LiveFigures(pl.Callback):
             self.seconds += time.perf_counter() - start
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a run that goes on draws its curves with, once all figures so far are in TensorBoard's history.
+        """Return nothing, once all figures so far are in TensorBoard's history.
 
         Lightning asks each callback for its state before the checkpoint's own, which notes how long that history is.
         """
@@ -197,9 +185,4 @@ class LiveFigures(pl.Callback):
             self._deliver()
             for writer in writers.values():
                 writer.flush()
-        return {"epochs": self.epochs, "validated": self._validated}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take it back."""
-        self.epochs = dict(state_dict["epochs"])
-        self._validated = bool(state_dict["validated"])
+        return {}

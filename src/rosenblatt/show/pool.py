@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import multiprocessing
 import os
@@ -9,7 +10,8 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:  # this is begun before anything that takes long to import
 log = logging.getLogger(__name__)
 
 PATIENCE = 60.0  # seconds that a figure may take, after which something is wrong
+GRACE = 5.0  # seconds for those that nobody waits for
 
 Ordered: TypeAlias = "Future[Drawn] | str"  # a figure that is being drawn, or the reason why there is none
 
@@ -61,13 +64,10 @@ class FigurePool:
             return ordered
         try:
             return ordered.result(PATIENCE)
+        except (BrokenProcessPool, CancelledError) as error:
+            return self._fail(f"the process that draws has ended ({type(error).__name__})")
         except Exception as error:
-            from concurrent.futures import CancelledError, TimeoutError
-            from concurrent.futures.process import BrokenProcessPool
-
-            if isinstance(error, BrokenProcessPool | CancelledError):
-                return self._fail(f"the process that draws has ended ({type(error).__name__})")
-            if isinstance(error, TimeoutError) and not ordered.done():
+            if not ordered.done():
                 self._kill()
                 return self._fail(f"the process that draws took more than {PATIENCE:g} s")
             return self.tell(f"{type(error).__name__}: {first_line(error) or 'no message'}")
@@ -88,10 +88,12 @@ class FigurePool:
             worker.kill()
 
     def close(self) -> None:
-        """End the process, whatever it is doing: who wants its figures has waited for them."""
+        """End the process once it has drawn what it was sent: who wants more has waited for it."""
         self.reason = self.reason or "the run has ended"
-        self._executor.shutdown(wait=False, cancel_futures=True)
-        self._kill()
+        hurry = threading.Timer(GRACE, self._kill)
+        hurry.start()
+        self._executor.shutdown(wait=True, cancel_futures=True)
+        hurry.cancel()
 
 
 @contextmanager
@@ -110,6 +112,7 @@ def _left_to_this_process(number: signal.Signals) -> Iterator[None]:
 def _begin() -> None:
     """Make a new process deaf to Ctrl-C, silent, and end it with the one that has begun it, however that ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    atexit.register(os._exit, 0)  # at once: to take matplotlib apart would take 0.7 s
     sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - for as long as it lives
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -12,12 +12,9 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
-from tensorboard.compat.proto.attr_value_pb2 import AttrValue
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.graph_pb2 import GraphDef
-from tensorboard.compat.proto.node_def_pb2 import NodeDef
 from tensorboard.compat.proto.summary_pb2 import Summary
-from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
 from tensorboard.compat.proto.versions_pb2 import VersionDef
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
@@ -86,7 +83,7 @@ def log_outcome(
 def log_layout(writer: SummaryWriter, keys: Iterable[str]) -> None:
     """Put the metrics that both training and validation have into one chart each, under "Custom Scalars"."""
     tags: dict[str, list[str]] = {}
-    for key in keys:
+    for key in sorted(keys, key=parted):
         split, name = parted(key)
         if split in ("train", "val"):
             tags.setdefault(name, []).append(f"^{re.escape(key)}$")
@@ -147,7 +144,7 @@ def log_embeddings(writer: SummaryWriter, tag: str, names: Sequence[str], vector
 
 def log_graph(writer: SummaryWriter, model: nn.Module, features: Features) -> None:
     """Add the graph of a model: its layers, in the order in which rows pass through them."""
-    _file_of(writer).add_event(Event(graph_def=graph_of(model, features).SerializeToString()))
+    _file_of(writer).add_event(Event(graph_def=graph_of(model, features).SerializeToString(deterministic=True)))
 
 
 def _file_of(writer: SummaryWriter) -> Any:
@@ -183,42 +180,33 @@ def graph_of(model: nn.Module, features: Features) -> GraphDef:
     made_by: dict[int, str] = {}
     kept: list[Any] = []  # while they live, no other tensor has their number
 
-    def add(name: str, op: str, inputs: list[Tensor], output: Any, note: str = "") -> None:
-        sources = list(dict.fromkeys(made_by[id(one)] for one in inputs if id(one) in made_by))
-        node = NodeDef(name=name, op=op, input=sources)
-        if isinstance(output, Tensor):
-            sizes = [TensorShapeProto.Dim(size=size) for size in output.shape]
-            node.attr["_output_shapes"].CopyFrom(
-                AttrValue(list=AttrValue.ListValue(shape=[TensorShapeProto(dim=sizes)]))
-            )
-        if note:
-            node.attr["settings"].CopyFrom(AttrValue(s=note.encode()))
-        graph.node.append(node)
-        for one in _tensors(output):
-            made_by[id(one)] = name
-            kept.append(one)
-
-    def hook(name: str) -> Any:
-        def called(module: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
-            path = unique(name.replace(".", "/") or type(module).__name__)
-            add(path, type(module).__name__, _tensors(arguments), output, module.extra_repr())
-
-        return called
-
-    def unique(path: str) -> str:
+    def add(path: str, op: str, inputs: Any, output: Any, note: str = "") -> None:
         taken = {node.name for node in graph.node}
-        return next(one for one in (path, *(f"{path}_{i}" for i in range(1, len(taken) + 2))) if one not in taken)
+        name = next(one for one in (path, *(f"{path}_{i}" for i in range(1, len(taken) + 2))) if one not in taken)
+        sources = dict.fromkeys(made_by[id(one)] for one in _tensors(inputs) if id(one) in made_by)
+        node = graph.node.add(name=name, op=op, input=sources)
+        if isinstance(output, Tensor):
+            shape = node.attr["_output_shapes"].list.shape.add()
+            for size in output.shape:
+                shape.dim.add(size=size)
+        if note:
+            node.attr["settings"].s = note.encode()
+        made_by.update({id(one): name for one in _tensors(output)})
+        kept.extend(_tensors(output))
 
-    add("features", "Bags" if isinstance(features, Bags) else "Placeholder", [], features)
+    def hook(path: str) -> Any:
+        return lambda module, inputs, output: add(path, type(module).__name__, inputs, output, module.extra_repr())
+
+    add("features", "Bags" if isinstance(features, Bags) else "Placeholder", None, features)
     innermost = [(name, one) for name, one in model.named_modules() if not list(one.children())]
-    handles = [one.register_forward_hook(hook(name)) for name, one in innermost]
+    handles = [one.register_forward_hook(hook(name.replace(".", "/") or type(one).__name__)) for name, one in innermost]
     try:
         with torch.no_grad():
-            logits = model(features)
+            outputs = model(features)
     finally:
         for handle in handles:
             handle.remove()
-    add("logits", "Identity", _tensors(logits), None)
+    add("logits", "Identity", outputs, None)
     return graph
 
 

@@ -1,10 +1,13 @@
-"""The folder of a sweep: what it was started with, who works on which trial, and how it has ended."""
+"""The folder of a sweep: what it was started with, and who works on which trial."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import shutil
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +16,15 @@ from filelock import FileLock, Timeout
 from rosenblatt.errors import UserError
 from rosenblatt.run.folder import as_json
 from rosenblatt.run.whole import write_whole
+from rosenblatt.sweeps.dimensions import Dimension
+from rosenblatt.sweeps.settings import Settings
 
-FORMAT = 1
+FORMAT = 2
 SWEEP = "sweep.json"  # in the folder of a sweep: what it was started with
+LOCKS = ".locks"  # beside it: of those who work on it
 WINNER = "winner.json"  # beside it: the best setting, measured on test
+MAY_CHANGE = ("sweep.trials", "sweep.max_failures", "sweep.retry_failed", "sweep.name", "sweep.space")
+LONGEST = 4096  # characters of a path
 
 
 class SweepFolder:
@@ -32,11 +40,16 @@ class SweepFolder:
         self.path = path
         self._claims: dict[int, FileLock] = {}
 
+    @property
+    def configs(self) -> Path:
+        """The copy of the project's configuration that jobs are composed from."""
+        return self.path / "configs"
+
     def read(self) -> dict[str, Any] | None:
         """Return what the sweep was started with, or ``None`` where none was.
 
         Raises:
-            UserError: the file is damaged, or of a later version.
+            UserError: the file is damaged, or of another version.
         """
         path = self.path / SWEEP
         try:
@@ -45,31 +58,87 @@ class SweepFolder:
             return None
         except (OSError, ValueError) as error:
             raise UserError(f"{path}: it can't be read ({error}). Take another sweep.name.") from None
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise UserError(f"{path}: expected format {FORMAT} of a sweep. Take another sweep.name.")
-        return content
+        found = content.get("format") if isinstance(content, dict) else None
+        if found != FORMAT:
+            by = "an earlier version of this program" if found == 1 else "another version of this program, or by none"
+            raise UserError(
+                f"{path}: this sweep was begun by {by}. Go on with that version (leaderboard.csv can be read as it "
+                "is), or take another sweep.name."
+            )
+        return dict(content)
 
-    def start(self, content: Mapping[str, Any], configs: Path) -> None:
-        """Write what the sweep is started with; its configuration is fixed from here on.
+    def same_sweep(
+        self,
+        dimensions: Sequence[Dimension],
+        settings: Settings,
+        composed: Mapping[str, str],
+        data: Iterable[str],
+        configs: Sequence[Path],
+    ) -> tuple[list[Dimension], str]:
+        """See to it that the folder is of this sweep, and of no other; what is new is begun.
 
         Args:
-            content: as JSON takes it.
-            configs: folder of all configuration files.
+            dimensions: what varies.
+            settings: of the sweep.
+            composed: settings of its jobs, by key.
+            data: words that may name a file of data.
+            configs: folders of configuration files; the first of two of one name is taken.
+
+        Returns:
+            What varies, in the order in which it was started: trials are numbered by it; and the identity of the
+            folder.
+
+        Raises:
+            UserError: a sweep of that name was started with other settings, files or data; a run is there.
         """
-        copy = self.path / "configs"
-        shutil.rmtree(copy, ignore_errors=True)  # of a process that was killed here
-        shutil.copytree(configs, copy, ignore=lambda _, names: [one for one in names if one.startswith(("_", "."))])
-        write_whole(self.path / SWEEP, as_json({"format": FORMAT, **content}).encode())
+        paths = (Path(word.strip("'\"")).expanduser() for word in data if len(word) < LONGEST)
+        digests = {str(path): _digest(path) for path in paths if path.is_file()}
+        varies = {one.key: str(one) for one in dimensions}
+        same = {key: one for key, one in composed.items() if key not in varies and not key.startswith(MAY_CHANGE)}
+        if same.get("sweep.storage"):  # without the password of the database
+            same["sweep.storage"] = re.sub(r"(//[^:/@]*):[^@]*@", r"\1:...@", same["sweep.storage"])
+        before = self.read()
+        if before is None and (any(self.path.glob("*/job.json")) or (self.path / "config.yaml").exists()):
+            raise UserError(f"{self.path}: something else is there. Take another sweep.name.")
+        lines = []
+        if before is not None:
+            then, now = before["varies"] | before["settings"], varies | same
+            lines += [
+                f"{key} was {then.get(key, 'not there')}, and is {now.get(key, 'not there')} now"
+                for key in dict.fromkeys([*then, *now])
+                if then.get(key) != now.get(key)
+            ]
+            lines += [
+                f"the file {one} has changed" for one, was in before["data"].items() if digests.get(one, was) != was
+            ]
+        if before is None or (lines and not any(self.path.glob("*/config.yaml"))):  # nothing was spent on what it was
+            for path in self.path.iterdir() if before is not None else []:
+                if path.name != LOCKS:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+            for folder in reversed(configs):
+                shutil.copytree(folder, self.configs, ignore=_hidden, dirs_exist_ok=True)
+            identity = uuid.uuid4().hex
+            content = {"format": FORMAT, "id": identity, "varies": varies, "seeds": settings.seeds}
+            content |= {"objectives": settings.objectives, "data": digests, "settings": same}
+            write_whole(self.path / SWEEP, as_json(content).encode())
+            return list(dimensions), identity
+        if lines:
+            told = "; ".join(lines[:5]) + (f"; and {len(lines) - 5} more" if len(lines) > 5 else "")
+            raise UserError(
+                f"sweep.name={self.path.name}: this sweep was started with other settings: {told}. Go on with what it "
+                "was, or take another sweep.name."
+            )
+        return sorted(dimensions, key=lambda one: list(before["varies"]).index(one.key)), str(before["id"])
 
     def lock(self) -> FileLock:
         """Return a lock that one process at a time has, while it looks at the sweep as a whole."""
-        return FileLock(self._hidden("sweep"))
+        return FileLock(self._lock_file("sweep"))
 
     def claim(self, number: int) -> bool:
         """Take a trial for this process, until it lets go or ends in whatever way; say whether it was free."""
         if number in self._claims:
             return True
-        lock = FileLock(self._hidden(f"{number:03d}"))
+        lock = FileLock(self._lock_file(f"{number:03d}"))
         try:
             lock.acquire(blocking=False)
         except Timeout:
@@ -81,7 +150,19 @@ class SweepFolder:
         """Give a trial back."""
         self._claims.pop(number).release()
 
-    def _hidden(self, name: str) -> Path:
-        folder = self.path / ".locks"
+    def _lock_file(self, name: str) -> Path:
+        folder = self.path / LOCKS
         folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{name}.lock"
+
+
+def _hidden(folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if name.startswith(("_", "."))]
+
+
+def _digest(path: Path) -> str:
+    found = hashlib.blake2b(digest_size=16)
+    with open(path, "rb") as file:
+        while chunk := file.read(1 << 22):
+            found.update(chunk)
+    return found.hexdigest()

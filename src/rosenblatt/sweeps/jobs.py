@@ -1,21 +1,27 @@
-"""A job of a sweep: one setting with one seed, in a run folder of its own, and what has become of it."""
+"""The jobs of a sweep: one setting with one seed each, in a run folder of its own, launched until it has ended."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from rosenblatt.errors import UserError, listed, nearest
 from rosenblatt.run.folder import RunFolder
-from rosenblatt.sweeps.dimensions import Trial, described, folder_name
+from rosenblatt.sweeps.dimensions import Trial
 
 State: TypeAlias = Literal["open", "running", "cut off", "done", "pruned", "failed"]
 ENDED: tuple[State, ...] = ("done", "pruned", "failed")
 SWEEP_PID = "ROSENBLATT_SWEEP_PID"  # in the environment of workers: the process that has started them
 JOB = "job.json"  # in the run folder: which job it is
 FAILURE = "failure.json"  # in the run folder: why there is no result
+ATTEMPTS = 3  # at a job whose process dies
+POLL = 0.2  # seconds between two looks at a job that another process runs
 
 
 @dataclass(frozen=True)
@@ -46,10 +52,10 @@ class Job:
         return RunFolder(self.folder)
 
     @property
-    def described(self) -> str:
-        """The setting as it is typed, with the seed where that is part of the folder's name."""
-        words = described(self.trial.setting)
-        return f"{words} seed={self.seed}".strip() if self.folder.name.endswith(f"_seed-{self.seed}") else words
+    def words(self) -> str:
+        """The setting as it is typed, with the seed where each setting has several."""
+        one_of_several = self.folder.name == self.trial.folder_name(self.seed)
+        return f"{self.trial.words} seed={self.seed}".strip() if one_of_several else self.trial.words
 
     def write(self, **more: Any) -> None:
         """Make the folder, and write which job it is of.
@@ -91,7 +97,7 @@ class Outcome:
         return self.state in ENDED
 
 
-def outcome(job: Job, objectives: Sequence[str]) -> Outcome:
+def outcome(job: Job, objectives: Iterable[str]) -> Outcome:
     """Return what has become of a job, as its folder tells.
 
     Args:
@@ -103,6 +109,13 @@ def outcome(job: Job, objectives: Sequence[str]) -> Outcome:
     if metrics is not None and not metrics.get("interrupted"):
         for name in objectives:
             value = metrics.get(name)
+            if name not in metrics:
+                names = [one for one, number in metrics.items() if type(number) in (int, float)]
+                return Outcome(
+                    "failed",
+                    metrics,
+                    f"sweep.objective: got {name!r}; a run reports {listed(names)}.{nearest(name, names)}",
+                )
             if not isinstance(value, int | float) or not math.isfinite(value):
                 return Outcome("failed", metrics, f"{name} is no number: training ran to NaN, or can't be measured")
         return Outcome("pruned" if metrics.get("pruned") else "done", metrics)
@@ -123,16 +136,75 @@ def jobs_of(folder: Path, trial: Trial, seeds: Sequence[int]) -> list[Job]:
         seeds: of each setting.
     """
     several = len(seeds) > 1
-    return [Job(trial, seed, folder / folder_name(trial, seed if several else None)) for seed in seeds]
+    return [Job(trial, seed, folder / trial.folder_name(seed if several else None)) for seed in seeds]
 
 
-def jobs_in(folder: Path, known: Mapping[Path, Job] | None = None) -> list[Job]:
-    """Return all jobs of a sweep that have been begun, in the order of their numbers.
+def jobs_in(folder: Path, but: Collection[Path] = ()) -> list[Job]:
+    """Return the jobs of a sweep that have been begun.
 
     Args:
         folder: of the sweep.
-        known: jobs by their folder, which need not be read again.
+        but: folders of jobs that are known already.
     """
-    known = known or {}
-    found = [known.get(path.parent) or Job.read(path.parent) for path in folder.glob(f"*/{JOB}")]
-    return sorted((job for job in found if job is not None), key=lambda job: (job.trial.number, job.seed))
+    found = [Job.read(path.parent) for path in folder.glob(f"*/{JOB}") if path.parent not in but]
+    return [job for job in found if job is not None]
+
+
+def finish(
+    jobs: Sequence[Job],
+    folder: Path,
+    objectives: Iterable[str],
+    launch: Callable[[Sequence[Job]], tuple[str, bool]],
+) -> None:
+    """Run all jobs that have not ended.
+
+    Where a process dies, launchers lose what runs beside it, too. So all that were cut off go on one by one, which
+    shows which one it is; the others follow together.
+
+    Args:
+        jobs: of a sweep.
+        folder: of it.
+        objectives: metrics by which they are judged.
+        launch: runs some jobs; returns what it complained of, and whether that was their settings.
+
+    Raises:
+        UserError: no job can be started, or none can report the objective.
+    """
+    deaths: Counter[Path] = Counter()
+    while left := _left(jobs, objectives):
+        suspects = [job for job in left if deaths[job.folder]]
+        group = suspects[:1] or left
+        reason, is_setting = launch(group)
+        _stop_if_hopeless(group, folder, objectives)
+        states = {job.folder: outcome(job, objectives).state for job in group}
+        begun = [job for job in group if states[job.folder] == "cut off"]
+        for job in begun or [job for job in group if states[job.folder] == "open"]:
+            deaths[job.folder] += 1
+            if len(group) > 1 or not (is_setting or deaths[job.folder] >= ATTEMPTS):
+                continue
+            if not is_setting and not any(folder.glob("*/config.yaml")):
+                raise UserError(f"hydra/launcher: it can't start jobs: {reason}.")
+            died = "" if is_setting else f"its process died {ATTEMPTS} times: "
+            job.fail(died + (reason or "it left no result"))
+
+
+def _left(jobs: Sequence[Job], objectives: Iterable[str]) -> list[Job]:
+    """Return the jobs that have not ended, once nobody else runs one of them."""
+    while any(outcome(job, objectives).state == "running" for job in jobs):
+        time.sleep(POLL)
+    return [job for job in jobs if not outcome(job, objectives).ended]
+
+
+def _stop_if_hopeless(jobs: Sequence[Job], folder: Path, objectives: Iterable[str]) -> None:
+    """Stop where no job reports the objective; those that found it out before they trained leave no trace."""
+    told = [(job, outcome(job, objectives)) for job in jobs]
+    hopeless = [(job, one) for job, one in told if one.reason.startswith("sweep.objective:")]
+    if not hopeless or any(outcome(job, objectives).state in ("done", "pruned") for job in jobs_in(folder)):
+        return
+    for job, one in hopeless:
+        if not one.metrics:
+            shutil.rmtree(job.folder)
+    trained = (
+        f" What was trained is in {folder}: take another sweep.name." if any(one.metrics for _, one in told) else ""
+    )
+    raise UserError(hopeless[0][1].reason + trained)

@@ -1,4 +1,4 @@
-"""All trials of a sweep in the order of how good they are."""
+"""All trials of a sweep in the order of how good they are, as far as its jobs have come."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ import re
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from rosenblatt.sweeps.dimensions import Trial, plain_key, shortened
-from rosenblatt.sweeps.jobs import Job, Outcome, State
-from rosenblatt.tasks.titles import direction
+from rosenblatt.run.folder import RunFolder
+from rosenblatt.run.whole import write_whole
+from rosenblatt.sweeps.dimensions import Trial, shortened
+from rosenblatt.sweeps.folder import WINNER
+from rosenblatt.sweeps.jobs import Job, Outcome, State, jobs_in, outcome
+from rosenblatt.sweeps.settings import Direction
 
 ORDER: tuple[State, ...] = ("done", "pruned", "running", "cut off", "open", "failed")
 MAX_SHOWN = 20  # rows on a terminal
@@ -70,47 +74,39 @@ def row_of(jobs: Sequence[tuple[Job, Outcome]]) -> Row:
     return Row(jobs[0][0].trial, state, means, spreads, num_seeds, [job.folder.name for job, _ in jobs], reason)
 
 
-def ranked(rows: Sequence[Row], objectives: Sequence[str]) -> list[Row]:
+def ranked(rows: Sequence[Row], objectives: Mapping[str, Direction]) -> list[Row]:
     """Return rows from the best to the worst: those that are done, then pruned ones, then those without a result.
 
     With several objectives, a row that no other one beats in all of them comes before one that is beaten; among such
     rows the first objective decides.
+
+    Args:
+        rows: of trials.
+        objectives: metrics by which they are judged, and whether each is to be low or high.
     """
 
     def scores(row: Row) -> list[float]:
-        return [row.means[name] if direction(name) == "min" else -row.means[name] for name in objectives]
+        return [row.means[name] if way == "min" else -row.means[name] for name, way in objectives.items()]
 
-    with_result = [row for row in rows if row.state in ("done", "pruned") and all(n in row.means for n in objectives)]
-    front = _fronts([scores(row) for row in with_result])
-    order = sorted(
-        range(len(with_result)),
-        key=lambda i: (with_result[i].state == "pruned", front[i], scores(with_result[i])[0], i),
-    )
-    best = [with_result[i] for i in order]
+    best = [row for row in rows if row.state in ("done", "pruned") and all(name in row.means for name in objectives)]
+    every = [scores(row) for row in best]
+
+    def order(row: Row) -> tuple[bool, int, float]:
+        # A row that is beaten is beaten by all that beat the one before it, too.
+        own = scores(row)
+        num_better = 0
+        if len(own) > 1:
+            num_better = sum(one != own and all(a <= b for a, b in zip(one, own, strict=True)) for one in every)
+        return row.state == "pruned", num_better, own[0]
+
+    best.sort(key=order)
     for rank, row in enumerate(best, start=1):
         row.rank = rank
     rest = sorted((row for row in rows if row not in best), key=lambda row: (ORDER.index(row.state), row.trial.number))
     return [*best, *rest]
 
 
-def _fronts(scores: Sequence[Sequence[float]]) -> list[int]:
-    """Return for each row how many rows stand before it that beat it: 0 on the Pareto front, then 1, ..."""
-    if not scores or len(scores[0]) == 1:
-        return [0] * len(scores)
-    left, fronts, front = set(range(len(scores))), [0] * len(scores), 0
-    while left:
-        free = {i for i in left if not any(_beats(scores[j], scores[i]) for j in left)}
-        for i in free:
-            fronts[i] = front
-        left, front = left - free, front + 1
-    return fronts
-
-
-def _beats(one: Sequence[float], other: Sequence[float]) -> bool:
-    return all(a <= b for a, b in zip(one, other, strict=True)) and list(one) != list(other)
-
-
-def table_of(rows: Sequence[Row], objectives: Sequence[str]) -> list[dict[str, Any]]:
+def table_of(rows: Sequence[Row], objectives: Mapping[str, Direction]) -> list[dict[str, Any]]:
     """Return ranked rows as plain values by column, for any kind of table.
 
     Args:
@@ -126,7 +122,7 @@ def table_of(rows: Sequence[Row], objectives: Sequence[str]) -> list[dict[str, A
     found = []
     for row in rows:
         line: dict[str, Any] = {"rank": row.rank}
-        line |= {plain_key(key): row.trial.setting.get(key) for key in keys}
+        line |= {key: row.trial.setting.get(key) for key in keys}
         for name in metrics:
             line[name] = row.means.get(name)
             if several:
@@ -138,6 +134,46 @@ def table_of(rows: Sequence[Row], objectives: Sequence[str]) -> list[dict[str, A
         line |= {"reason": row.reason, "folder": " ".join(row.folders)}
         found.append(line)
     return found
+
+
+class Board:
+    """The leaderboard of a sweep's folder.
+
+    Args:
+        path: of the folder.
+        objectives: metrics by which it is ordered, and whether each is to be low or high.
+    """
+
+    def __init__(self, path: Path, objectives: Mapping[str, Direction]) -> None:
+        self.path = path
+        self.objectives = objectives
+        self._ended: dict[Path, tuple[Job, Outcome]] = {}
+
+    def look(self) -> list[tuple[Job, Outcome]]:
+        """Return all jobs that have been begun, in the order of their numbers, and what has become of each."""
+        left = [job for job in jobs_in(self.path, but=self._ended)]
+        found = [(job, outcome(job, self.objectives)) for job in left]
+        self._ended |= {job.folder: (job, one) for job, one in found if one.ended}
+        every = {job.folder: (job, one) for job, one in found} | self._ended
+        return sorted(every.values(), key=lambda one: (one[0].trial.number, one[0].seed))
+
+    def rows(self) -> list[Row]:
+        """Return all trials that have been begun, from the best to the worst."""
+        trials: dict[int, list[tuple[Job, Outcome]]] = {}
+        for job, one in self.look():
+            trials.setdefault(job.trial.number, []).append((job, one))
+        rows = ranked([row_of(found) for found in trials.values()], self.objectives)
+        winner = RunFolder(self.path).read_json(WINNER) or {}
+        for row in rows:
+            if row.rank == 1 and row.folders == winner.get("folders"):
+                row.test = winner["test"]
+        return rows
+
+    def write(self) -> list[Row]:
+        """Write ``leaderboard.csv``, and return its rows."""
+        rows = self.rows()
+        write_whole(self.path / "leaderboard.csv", as_csv(table_of(rows, self.objectives)).encode())
+        return rows
 
 
 def as_csv(table: Sequence[Mapping[str, Any]]) -> str:
@@ -160,7 +196,7 @@ def as_markdown(table: Sequence[Mapping[str, Any]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def leaderboard_table(rows: Sequence[Row], objectives: Sequence[str], width: int = 80) -> Table:
+def leaderboard_table(rows: Sequence[Row], objectives: Mapping[str, Direction], width: int = 80) -> Table:
     """Return the best rows for a terminal: settings, objectives, and as much besides as there is room for.
 
     Args:
@@ -175,7 +211,7 @@ def leaderboard_table(rows: Sequence[Row], objectives: Sequence[str], width: int
     table = Table(title=title, pad_edge=False, padding=(0, 1, 0, 0), **style)
     if not lines:
         return table
-    settings = [name for name in lines[0] if name in {plain_key(key) for row in best for key in row.trial.setting}]
+    settings = [name for name in lines[0] if name in {key for row in best for key in row.trial.setting}]
     more = [name for name in ("val/acc", "val/p_at_1", "val/loss") if name in lines[0] and name not in objectives][:1]
     tests = [name for name in ("test/p_at_1", "test/acc") if name in lines[0]][:1]
     states = ["state"] if any(row.state != "done" for row in best) else []

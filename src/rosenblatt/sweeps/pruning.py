@@ -9,55 +9,30 @@ import lightning.pytorch as pl
 import optuna
 
 from rosenblatt.loop.signals import end_training
-from rosenblatt.sweeps.search import make_pruner
-
-
-class StudyTrial:
-    """A trial of a study, reached from the process that runs its job.
-
-    Args:
-        storage: of the study.
-        study: its name.
-        number: of the trial.
-        pruner: name of the pruner.
-    """
-
-    def __init__(self, storage: optuna.storages.BaseStorage, study: str, number: int, pruner: str) -> None:
-        self.study = optuna.load_study(study_name=study, storage=storage, pruner=make_pruner(pruner))
-        self.storage = storage
-        self.trial_id = storage.get_trial_id_from_study_id_trial_number(storage.get_study_id_from_name(study), number)
-
-    def report(self, value: float, step: int) -> None:
-        """Note a value; one that was noted before the run was cut off is the same again."""
-        self.step = step
-        self.is_new = step not in self.storage.get_trial(self.trial_id).intermediate_values
-        if self.is_new:
-            self.storage.set_trial_intermediate_value(self.trial_id, step, value)
-
-    def should_prune(self) -> bool:
-        """Return whether the trial is to be stopped; of a step that was judged already, what was said then."""
-        trial = self.storage.get_trial(self.trial_id)
-        if not self.is_new:
-            return bool(trial.user_attrs.get("pruned_at") == self.step)
-        if not self.study.pruner.prune(self.study, trial):
-            return False
-        self.storage.set_trial_user_attr(self.trial_id, "pruned_at", self.step)
-        return True
+from rosenblatt.sweeps.settings import PRUNERS
 
 
 class Pruning(pl.Callback):
     """Reports a metric after each epoch, and ends training where the study says so.
 
     Args:
-        trial: that is judged.
+        storage: of the study.
+        study: its name.
+        number: of the trial that is judged.
+        pruner: one of `PRUNERS`.
         metric: that is reported.
 
     Attributes:
         pruned: whether training was ended so.
     """
 
-    def __init__(self, trial: StudyTrial, metric: str) -> None:
-        self.trial = trial
+    def __init__(self, storage: optuna.storages.BaseStorage, study: str, number: int, pruner: str, metric: str) -> None:
+        made = getattr(optuna.pruners, PRUNERS[pruner])()
+        self.study = optuna.load_study(
+            study_name=study, storage=storage, sampler=optuna.samplers.RandomSampler(), pruner=made
+        )
+        self.trial_id = storage.get_trial_id_from_study_id_trial_number(storage.get_study_id_from_name(study), number)
+        self.trial = optuna.Trial(self.study, self.trial_id)
         self.metric = metric
         self.pruned = False
 
@@ -77,9 +52,16 @@ class Pruning(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Report, and end training."""
         value = trainer.callback_metrics.get(self.metric)
-        if value is None or not math.isfinite(float(value)):
-            return
-        self.trial.report(float(value), trainer.current_epoch)
-        if self.trial.should_prune():
+        if value is not None and math.isfinite(float(value)) and self.is_bad(float(value), trainer.current_epoch):
             self.pruned = True
             end_training(trainer)
+
+    def is_bad(self, value: float, epoch: int) -> bool:
+        """Return whether a trial is to be stopped; of an epoch that was judged before the run was cut off, as then."""
+        if epoch in self.study.get_trials(deepcopy=False)[self.trial.number].intermediate_values:
+            return bool(self.trial.user_attrs.get("pruned_at") == epoch)
+        self.trial.report(value, epoch)
+        if not self.trial.should_prune():
+            return False
+        self.trial.set_user_attr("pruned_at", epoch)
+        return True

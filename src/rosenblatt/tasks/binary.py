@@ -55,7 +55,7 @@ class Binary(Classification):
 
     def check(self, outputs: Any, target: Any) -> None:
         """Raise a `UserError` unless there is one logit a row, and a target of 0 and 1."""
-        check_logits(outputs, target, 1, 1, "two classes, 0 and 1")
+        check_logits(outputs, target, 1, 2, 1, "two classes")
 
     def own_metrics(self, ranking: bool, per_class: bool) -> tuple[dict[str, Metric], dict[str, Metric]]:
         """Return metrics of the second class."""

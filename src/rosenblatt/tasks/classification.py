@@ -41,6 +41,12 @@ class Classification(Task):
     threshold: float | tuple[float, ...] = 0.5
     temperature: float = 1.0
 
+    def __post_init__(self) -> None:
+        num = self.num_outputs
+        if isinstance(self.threshold, tuple) and len(self.threshold) != num:
+            each = "" if num == 1 else f", or one for each of the {num} labels"
+            raise UserError(f"threshold: expected one number{each}; got {len(self.threshold)}.")
+
     @property
     def num_outputs(self) -> int:
         """The number of logits per row."""
@@ -183,8 +189,8 @@ class Classification(Task):
             check_choice("loss.class_weights", class_weights, ["balanced"])
             if not self.class_counts:
                 raise UserError(
-                    "loss.class_weights=balanced: nobody has counted the classes of these data. Give each a number: "
-                    f"loss.class_weights=[{','.join(['1'] * len(self.classes))}]"
+                    "loss.class_weights=balanced: nobody has counted the classes of these data. Give a number for "
+                    f"each: loss.class_weights=[{','.join(['1'] * len(self.classes))}]"
                 )
             return self.balanced()
         if len(class_weights) != len(self.classes):
@@ -229,23 +235,33 @@ class ClassLoss(nn.Module):
         self.register_buffer("class_weights", task.weights(class_weights), persistent=False)
 
 
-def check_logits(outputs: Any, target: Any, num_outputs: int, dims: int, what: str) -> None:
-    """Raise a `UserError` unless outputs are logits (N, num_outputs), and target has as many rows.
+def check_logits(outputs: Any, target: Any, num_outputs: int, num_values: int, dims: int, what: str) -> None:
+    """Raise a `UserError` unless outputs are logits (N, num_outputs), and target has N rows of class numbers.
 
     Args:
         outputs: of a batch.
         target: of the same batch.
         num_outputs: that there are to be.
+        num_values: that a target may have, from 0 on.
         dims: of the target, 1 or 2.
         what: the target in words, for the message.
     """
-    tensors = isinstance(outputs, Tensor) and isinstance(target, Tensor)
-    shape = outputs.shape[:dims] if tensors else None
-    if tensors and outputs.ndim == 2 and outputs.shape[1] == num_outputs and target.shape == shape:
-        return
+    if isinstance(outputs, Tensor) and isinstance(target, Tensor) and outputs.ndim == 2:
+        wanted = (len(outputs), num_outputs)
+        if outputs.shape == wanted and target.shape == wanted[:dims]:
+            wrong = ~((target >= 0) & (target < num_values) & (target == target.long()))
+            if not wrong.any():
+                return
+            raise UserError(
+                f"data: expected a target of whole numbers from 0 to {num_values - 1}, since there are {what}; row "
+                f"{int(wrong.nonzero()[0, 0]) + 1} of a batch has {target[wrong][0]}. Number classes from 0, or say "
+                "what is to be predicted: task=..."
+            )
+    shape = "(N,)" if dims == 1 else f"(N, {num_outputs})"
     raise UserError(
-        f"model: expected outputs (N, {num_outputs}) for {what}; got outputs {shape_of(outputs)} and a target "
-        f"{shape_of(target)}. Give the model {num_outputs} outputs, or say what is to be predicted: task=..."
+        f"model: expected outputs (N, {num_outputs}) and a target {shape} for {what}; got outputs {shape_of(outputs)} "
+        f"and a target {shape_of(target)}. Give the model {num_outputs} outputs, or say what is to be predicted: "
+        "task=..."
     )
 
 

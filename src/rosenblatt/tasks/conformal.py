@@ -54,9 +54,6 @@ def share_inside(num_rows: int, level: float = LEVEL) -> tuple[float, float]:
 def _beta_quantile(share: float, a: int, b: int) -> float:
     """Return a quantile of a Beta distribution by halving; whole parameters make it a sum of binomial terms."""
     num = a + b - 1  # P(Beta(a, b) <= x) = P(Binomial(num, x) >= a)
-    if num > 10_000:  # as good as normal
-        mean, spread = a / (a + b), math.sqrt(a * b / (a + b + 1)) / (a + b)
-        return mean + (1.959964 if share > 0.5 else -1.959964) * spread
     hits = np.arange(a, num + 1)
     ways = [math.lgamma(num + 1) - math.lgamma(one + 1) - math.lgamma(num - one + 1) for one in hits.tolist()]
     low, high = 0.0, 1.0

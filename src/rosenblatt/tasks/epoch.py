@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -51,6 +51,8 @@ class EpochMetrics(nn.Module):
         per_class: also F1, precision and recall of every class by itself.
     """
 
+    extra: Mapping[str, Metric]
+
     def __init__(self, task: Task, split: str = "", ranking: bool = True, per_class: bool = False) -> None:
         super().__init__()
         self.task = task
@@ -58,7 +60,9 @@ class EpochMetrics(nn.Module):
         decided, scored = task.own_metrics(ranking, per_class)
         self.counted = MetricCollection(decided)  # type: ignore[arg-type]
         self.ranked = MetricCollection(scored)  # type: ignore[arg-type]
-        self.extra = nn.ModuleDict({name: metric.clone() for name, metric in task.metrics.items()})
+        self.extra = nn.ModuleDict(  # type: ignore[assignment]
+            {name: metric.clone() for name, metric in task.metrics.items()}
+        )
         self.reset()
 
     @property
@@ -98,8 +102,8 @@ class EpochMetrics(nn.Module):
         self._num_rows += sum(sizes)
         # In Python's floats: a float32 sum of many thousand batches is wrong in the fourth digit.
         self._loss += sum(loss * size for loss, size in zip(torch.stack(losses).tolist(), sizes, strict=True))
-        target = torch.cat(targets)
-        scores = self.task.scores(torch.cat(outputs))
+        scores, target = self.task.scores(torch.cat(outputs)), torch.cat(targets)
+        target = target.flatten() if scores.ndim == 1 else target  # (N, 1) -> (N,)
         self.counted.update(self.task.decide(scores), target)
         self.ranked.update(scores, target)
         for name, metric in self.extra.items():
@@ -199,7 +203,7 @@ def _told(name: str) -> Iterator[None]:
     """Tell of what a metric of somebody's own can't take, or gives that is no number."""
     try:
         yield
-    except (RuntimeError, TypeError, ValueError) as error:
+    except Exception as error:
         raise UserError(
             f"metrics.{name}: it can't be computed of these scores and targets: {first_line(error)}. Metrics get "
             "probabilities (N,) or (N, num_classes), or numbers (N,), and compute one number."

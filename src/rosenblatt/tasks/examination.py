@@ -188,21 +188,23 @@ def reliability_curves(
     probs: Tensor, target: Tensor, classes: Sequence[str], uncalibrated: Tensor | None = None
 ) -> ReliabilityCurves:
     """Return how often predictions of each probability come true; arguments as for `classification_arrays`."""
-    if probs.ndim == 1:
-        of, true_of = f"of {classes[-1]}", lambda some: (some, target)
-    elif target.ndim == 2:
-        of, true_of = "of each label", lambda some: (some.flatten(), target.flatten())  # (N, num_labels) -> (n,)
-    else:
-        of, true_of = "of the predicted class", lambda some: (some.amax(dim=1), some.argmax(dim=1) == target)
     shown = [("this model", probs)]
     if uncalibrated is not None:
         shown = [("without temperature", uncalibrated), ("with temperature", probs)]
     curves = []
     for name, some in shown:
-        found = reliability(*true_of(some))
+        found = reliability(*_certainty(some, target))
         there = found.num_rows > 0
         curves.append(Curve(name, found.mean_prob[there].numpy(), found.share[there].numpy()))
+    of = "of each label" if target.ndim == 2 else "of the predicted class" if probs.ndim == 2 else f"of {classes[-1]}"
     return ReliabilityCurves(of, curves, found.num_rows.numpy())
+
+
+def _certainty(probs: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the probability of each prediction and whether it is true, (n,) each."""
+    if probs.ndim == target.ndim:  # of the second class, or of each label
+        return probs.flatten(), target.flatten()
+    return probs.amax(dim=1), probs.argmax(dim=1) == target
 
 
 def class_table(classes: Sequence[str], targets: Mapping[str, Tensor], at_most: int = 40) -> DataTable:

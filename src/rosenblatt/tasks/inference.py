@@ -47,7 +47,9 @@ def task_of_batch(outputs: Any, target: Any, said: str | None = None) -> Task:
 
 
 def _name_of(outputs: Any, target: Any) -> str | None:
-    if not isinstance(outputs, Tensor) or not isinstance(target, Tensor) or outputs.ndim > 2 or len(outputs) == 0:
+    if not isinstance(outputs, Tensor) or not isinstance(target, Tensor):
+        return None
+    if outputs.ndim not in (1, 2) or outputs.numel() == 0:
         return None
     one_a_row = outputs.numel() == len(outputs) == target.numel()
     zeros_and_ones = bool(((target == 0) | (target == 1)).all())
@@ -57,7 +59,7 @@ def _name_of(outputs: Any, target: Any) -> str | None:
         return "multiclass"
     if one_a_row and outputs.ndim == 2 and target.ndim == 1 and zeros_and_ones:
         return "binary"
-    return "regression" if one_a_row and target.is_floating_point() else None
+    return "regression" if one_a_row and target.is_floating_point() and not zeros_and_ones else None
 
 
 def task_named(name: str, classes: tuple[str, ...] = ()) -> Task:
@@ -82,4 +84,5 @@ def task_from(name: str, facts: Mapping[str, Any]) -> Task:
     known = TASKS[name]().facts()
     if set(facts) != set(known):
         raise ValueError(f"expected {sorted(known)} of the task; there are {sorted(map(str, facts))[:20]}")
-    return TASKS[name](**{key: tuple(value) if isinstance(value, list) else value for key, value in facts.items()})
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in facts.items()}
+    return TASKS[name](**values)

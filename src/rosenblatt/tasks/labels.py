@@ -29,7 +29,8 @@ class LabelEncoder:
 
     Two classes are ``binary`` (the second in order is 1), more are ``multiclass``; rows with several labels, or
     with none, are ``multilabel``. Numbers are ``regression`` where there are more than 20 distinct ones, and one of
-    them has a fraction or there are fewer than ten rows a number.
+    them has a fraction or there are fewer than ten rows a number. (Up to a tenth of the labels may be none: these are
+    mistakes then, which are told.)
 
     Args:
         said: the task, where somebody has set it, or ``None``.
@@ -63,16 +64,17 @@ class LabelEncoder:
             return
         flat = labels.list.first()
         numbers = flat.cast(pl.Float64, strict=False)
-        distinct = numbers.n_unique()
-        means_numbers = self.said == "regression" or (
-            distinct > MAX_NUMBERED
-            and (bool((numbers.drop_nulls() % 1 != 0).any()) or len(numbers) < ROWS_PER_NUMBER * distinct)
-        )
-        if not means_numbers:
-            return
-        odd = flat.filter(numbers.is_null())
-        if self.said is None and len(odd) > (1 - MOSTLY) * len(flat):
-            return  # words, a few of which look like numbers
+        finite = numbers.filter(numbers.is_finite())
+        distinct = finite.n_unique()
+        if self.said is None:
+            if distinct <= MAX_NUMBERED or len(finite) < MOSTLY * len(flat):
+                return  # few, or words of which some look like numbers
+            if (finite % 1 == 0).all() and len(finite) >= ROWS_PER_NUMBER * distinct:
+                log.info(
+                    "%s holds %s whole numbers, each in many rows: they are taken for classes. If they are amounts: "
+                    "task=regression", where, f"{distinct:,}",
+                )  # fmt: skip
+                return
         self._check_numbers(numbers, flat, where)
         self.task = "regression"
         if self.said is None:

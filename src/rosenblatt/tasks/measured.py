@@ -52,6 +52,6 @@ def in_proportion(task: Task, found: Measured, loss: nn.Module, ranking: bool) -
             figures |= {f"{name}_low": low, f"{name}_high": high}
         figures |= task.more_figures(found.outputs, found.target)
     outputs = task.baseline_outputs(found.target)
-    metrics = EpochMetrics(task, ranking=ranking)
+    metrics = EpochMetrics(task, ranking=ranking and task.ranks_cheaply)
     metrics.update(outputs, found.target, loss(outputs, found.target))
     return figures | {f"baseline_{name}": value for name, value in metrics.compute().values.items()}

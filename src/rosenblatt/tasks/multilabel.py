@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rosenblatt.errors import UserError
 from rosenblatt.tasks.classification import SHARED, Classification, ClassLoss, check_logits, most
 from rosenblatt.tasks.task import Decision
 from rosenblatt.tasks.threshold import choose_threshold
@@ -41,13 +40,6 @@ class Multilabel(Classification):
 
     name: ClassVar[str] = "multilabel"
 
-    def __post_init__(self) -> None:
-        if isinstance(self.threshold, tuple) and len(self.threshold) != len(self.classes):
-            raise UserError(
-                f"threshold: expected one number, or one for each of the {len(self.classes)} labels; got "
-                f"{len(self.threshold)}."
-            )
-
     def loss(self, **settings: Any) -> nn.Module:
         """Return binary cross-entropy for each label."""
         return MultilabelLoss(self, **settings)
@@ -59,13 +51,13 @@ class Multilabel(Classification):
 
     def check(self, outputs: Any, target: Any) -> None:
         """Raise a `UserError` unless outputs and target have a column for each label."""
-        check_logits(outputs, target, len(self.classes), 2, f"{len(self.classes)} labels, each 0 or 1")
+        check_logits(outputs, target, len(self.classes), 2, 2, f"{len(self.classes)} labels, each there or not")
 
     def own_metrics(self, ranking: bool, per_class: bool) -> tuple[dict[str, Metric], dict[str, Metric]]:
         """Return the share of rows that are all right, micro F1, what the top label is, and means over labels."""
         from torchmetrics import classification as tm
 
-        from rosenblatt.tasks.top_label import TopLabel
+        from rosenblatt.tasks.metrics import TopLabel
 
         num = len(self.classes)
         decided: dict[str, Metric] = {

@@ -101,27 +101,33 @@ class Regression(Task):
     def check(self, outputs: Any, target: Any) -> None:
         """Raise a `UserError` unless there is one number a row, and a target of finite numbers."""
         both = isinstance(outputs, Tensor) and isinstance(target, Tensor)
-        if not both or outputs.numel() != len(outputs) or target.numel() != len(outputs):
+        if not both or outputs.ndim == 0 or not outputs.numel() == len(outputs) == target.numel():
             raise UserError(
                 f"model: expected outputs (N, 1) for numbers; got outputs {shape_of(outputs)} and a target "
                 f"{shape_of(target)}. Give the model one output, or say what is to be predicted: task=..."
             )
         if not target.isfinite().all():
             row = int((~target.flatten().isfinite()).nonzero()[0])
-            raise UserError(f"data: expected numbers to predict; row {row + 1} of a batch has {float(target[row])}.")
+            raise UserError(f"data: expected numbers to predict; row {row + 1} of a batch has {target.flatten()[row]}.")
 
     def own_metrics(self, ranking: bool, per_class: bool) -> tuple[dict[str, Metric], dict[str, Metric]]:
         """Return root mean squared error, mean absolute error, and the share of the variance that is explained."""
         import torchmetrics as tm
 
+        from rosenblatt.tasks.metrics import R2
+
         found: dict[str, Metric] = {
             "rmse": tm.MeanSquaredError(squared=False, sync_on_compute=False),
             "mae": tm.MeanAbsoluteError(sync_on_compute=False),
-            "r2": tm.R2Score(sync_on_compute=False),
         }
         for metric in found.values():
             metric.set_dtype(torch.float64)  # sums of squares of prices lose their digits in 32 bits
+        found["r2"] = R2(self.mean)
         return found, {}
+
+    def with_metrics(self, metrics: Mapping[str, Metric]) -> Regression:
+        """Return the task with metrics of somebody's own, which get numbers in 64 bits and keep them so."""
+        return super().with_metrics({name: metric.clone().set_dtype(torch.float64) for name, metric in metrics.items()})
 
     def scores(self, outputs: Tensor) -> Tensor:
         """Return numbers (N,) float64 in the target's units."""
@@ -182,13 +188,14 @@ class Regression(Task):
         """Return how wide prediction intervals are, how many rows are inside, and of few rows how sure that is."""
         if self.radius is None:
             return []
-        wanted, low, high = f"{LEVEL:.0%}", *share_inside(self.num_validation)
+        wanted = f"{LEVEL:.0%}"
         if math.isinf(self.radius):
             return [("intervals", f"none: {self.num_validation} validation rows are too few for {wanted}")]
         note = f"{wanted} within ± {self.radius:.5g}"
         if f"{split}/inside" in figures:
             note += f"; of {split} {figures[f'{split}/inside']:.1%} are"
         if self.num_validation < FEW:
+            low, high = share_inside(self.num_validation)
             note += f" ({self.num_validation} validation rows: it may be {low:.0%} to {high:.0%} of new ones)"
         return [("intervals", note)]
 
@@ -233,7 +240,8 @@ class RegressionScores:
         squares, distances, centred, centred_squares = (weights.double() @ self.columns).T  # (B,) each
         num_rows = weights.sum(dim=1).double()
         spread = centred_squares - centred.square() / num_rows
-        r2 = torch.where(spread > 0, 1 - squares / spread, math.nan)
+        differ = spread > 1e-12 * centred_squares  # else it is roundoff: of a row that was drawn each time
+        r2 = torch.where(differ, 1 - squares / spread, math.nan)
         return {"rmse": (squares / num_rows).sqrt(), "mae": distances / num_rows, "r2": r2}
 
 

@@ -25,16 +25,16 @@ TITLES = {
 
 SPLIT_TITLES = {"train": "training", "val": "validation", "test": "test"}
 
-BETTER: dict[str, Literal["min", "max"]] = {  # of what no metric object is there to say it
-    "ece": "min", "rmse": "min", "mae": "min", "seconds": "min", "seconds_training": "min", "seconds_encoding": "min",
-    "epochs": "min", "steps": "min",
-} | dict.fromkeys(("acc", "p_at_1", "r_at_1", "f1", "f1_micro", "precision", "recall", "auroc", "ap", "r2"), "max")  # fmt: skip
+LOW = ("ece", "rmse", "mae", "seconds", "seconds_training", "seconds_encoding", "epochs", "steps")
+HIGH = ("acc", "p_at_1", "r_at_1", "f1", "f1_micro", "precision", "recall", "auroc", "ap", "r2")
 
 
 def direction(metric: str) -> Literal["min", "max"] | None:
     """Return whether a metric is to be low or high; ``None`` where its name does not say it. A loss is to be low."""
     name = metric.rpartition("/")[2]
-    return "min" if name.endswith("loss") else BETTER.get(name)
+    if name.endswith("loss") or name in LOW:
+        return "min"
+    return "max" if name in HIGH else None
 
 
 def shown(value: float | None) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import AutoLocator
 from numpy.typing import NDArray
 
 from rosenblatt.show.figures.style import COLOURS, GREY, INK, Sheet, inches_of
@@ -24,7 +25,7 @@ def draw_predicted(title: str, arrays: PredictedNumbers) -> Figure:
     (panel,) = sheet.panels
     ends = _ends(np.concatenate([arrays.target, arrays.preds]))
     _rows(panel, arrays.target, arrays.preds, (*ends, *ends))
-    panel.axline((ends[0], ends[0]), (ends[1], ends[1]), color=INK, lw=1, ls=":", label="as it is")
+    panel.axline((ends[0], ends[0]), (ends[1], ends[1]), color=INK, lw=1, ls=":", label="predicted as it is")
     label = short_name(arrays.label)
     _axes(panel, ends, ends, f"true {label}", f"predicted {label}")
     panel.legend(loc="upper left")
@@ -81,4 +82,6 @@ def _axes(panel: Axes, across: tuple[float, float], up: tuple[float, float], x: 
 
 def _room(numbers: NDArray[Any]) -> float:
     """Return inches beside a panel, for its ticks and label."""
-    return max(0.7, 0.45 + inches_of(f"{end:.6g}" for end in (numbers.min(), numbers.max())))
+    ticks = AutoLocator().tick_values(*_ends(numbers))
+    plain = 1e-4 <= np.abs(ticks).max() < 1e6  # else the power of ten stands once, at the end of the axis
+    return max(0.7, 0.42 + inches_of(f"{tick:.6g}" if plain else "-1.75" for tick in ticks))

@@ -1,0 +1,199 @@
+"""The bytes of a file: opened, whole or block by block; text in UTF-8 whatever its encoding."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import io
+import os
+import stat
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import IO
+
+from rosenblatt.errors import UserError, nearest
+
+EMPTY = "{}: the file is empty."
+BLOCK = 1 << 24  # bytes
+PATIENCE = 1 << 20  # bytes that are looked at to decide how a file is read, and to find the end of what has begun
+MARK = "rosenblatt-mark"  # error handler of codecs: what can't be decoded becomes one byte that is no UTF-8
+
+codecs.register_error(MARK, lambda error: ("\udcff", error.end))  # type: ignore[attr-defined]
+
+
+@contextmanager
+def opened(path: str) -> Iterator[IO[bytes]]:
+    """Open a local file or a URL; what goes wrong while it is open is told as a `UserError`."""
+    try:
+        if "://" in path:
+            import fsspec
+
+            with fsspec.open(path, "rb") as file:
+                yield file
+        else:
+            with open(path, "rb") as file:
+                yield file
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise UserError(f"{path}: not a whole gzip file ({error}). Was the download cut off?") from None
+    except FileNotFoundError as error:
+        if "://" in path:  # fsspec says so of a server that refuses, or that can't be reached, too
+            raise UserError(f"{path}: it can't be opened: {error.__cause__ or error}") from None
+        name, folder = Path(path).name, Path(path).parent
+        hint = nearest(name, os.listdir(folder)) if folder.is_dir() else f" There is no folder {str(folder)!r} either."
+        raise UserError(f"{path}: no such file (seen from {Path.cwd()}).{hint}") from None
+    except ImportError as error:
+        raise UserError(
+            f"{path}: opening it needs another package: {error}. Try: pip install 'rosenblatt[hf]'"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: it can't be read: {error}") from None
+
+
+def read_bytes(path: str, zipped: bool) -> bytes:
+    """Return the content of a file, unzipped.
+
+    Raises:
+        UserError: it can't be opened or read, or is no whole gzip file.
+    """
+    with opened(path) as file:
+        content: bytes = file.read()
+        return gzip.decompress(content) if zipped else content
+
+
+def is_utf8(encoding: str) -> bool:
+    """Return whether this is a name of UTF-8.
+
+    Raises:
+        UserError: there is no such encoding.
+    """
+    try:
+        "a".encode(encoding)
+    except LookupError:
+        raise UserError(f"data.encoding={encoding}: no such encoding. Try utf-8, latin-1, cp1251 or utf-16.") from None
+    return encoding.lower().replace("_", "-") in ("utf-8", "utf8")
+
+
+def check_encoding(path: str, content: bytes, encoding: str) -> None:
+    """Raise a `UserError` for the first byte that is none in that encoding, with its place."""
+    try:
+        content.decode(encoding)
+    except UnicodeDecodeError as error:
+        before = content[: error.start]
+        guess = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "latin-1"
+        raise UserError(
+            f"{path}: expected text in {encoding}; line {before.count(10) + 1} has the byte "
+            f"{content[error.start]:#04x} at position {error.start - before.rfind(10)}, which is none. "
+            f"If the file has another encoding, say so: data.encoding={guess}"
+        ) from None
+
+
+class TextFile:
+    """What is left of a text file as far as it has been read; at first as much as tells how to read it.
+
+    Args:
+        path: of the file, see `rosenblatt.data.files.read_blocks`.
+        zipped: whether with gzip.
+        encoding: of its text.
+        block_bytes: how much is read at a time; ``None``: all.
+
+    Attributes:
+        data: what has been read, in UTF-8 but for bytes that the encoding does not have. Lines end with a line feed.
+        at: where in ``data`` the rows begin that are not done with.
+        last: whether the file ends there.
+        num_bytes: how much of the file has been read.
+        total_bytes: size of the file, or ``None`` where nobody knows it.
+        raw: what has been read first, as it stands in the file.
+        patience: how many bytes something that has begun may go on before it is taken for broken.
+
+    Raises:
+        UserError: it can't be opened, is empty, or is no whole gzip file.
+    """
+
+    def __init__(self, path: str, zipped: bool, encoding: str, block_bytes: int | None) -> None:
+        self.path = path
+        self.encoding = encoding
+        self.patience = max(block_bytes or 0, PATIENCE)
+        self.data, self.at = b"", 0
+        self._num_lines = 0  # before data
+        self.last = False
+        self.num_bytes = 0
+        self.total_bytes: int | None = None
+        self.raw = b""
+        self._old_mac, self._first = False, True
+        self._decoder = None if is_utf8(encoding) else codecs.getincrementaldecoder(encoding)(MARK)
+        self._chunks = self._read(zipped, block_bytes)
+        while not self.last and (block_bytes is None or len(self.data) < self.patience or self.data.isspace()):
+            self.more()
+        if not self.data or self.data.isspace():
+            raise UserError(EMPTY.format(path))
+        if b"\r" in self.data and b"\n" not in self.data:  # line ends of old Macs, and of Excel's "CSV (Macintosh)"
+            self._old_mac = True
+            self.data = self.data.replace(b"\r", b"\n")
+        self._first = False
+
+    def more(self) -> None:
+        """Read a block more."""
+        chunk = next(self._chunks, None)
+        if chunk is None:
+            self.last = True
+            return
+        content = chunk
+        if self._decoder is not None:
+            content = self._decoder.decode(chunk, final=not chunk).encode(errors="surrogateescape")
+        elif not self.data:
+            content = chunk.removeprefix(codecs.BOM_UTF8).removeprefix(codecs.BOM_UTF8)  # some programs add another
+        self._num_lines += self.data.count(b"\n", 0, self.at)
+        content = content.replace(b"\r", b"\n") if self._old_mac else content
+        self.data = b"".join((memoryview(self.data)[self.at :], content)) if self.data else content
+        self.at = 0
+        if self._first:
+            self.raw += chunk
+
+    def done_with(self, num_bytes: int) -> None:
+        """Move on, behind rows that have been read."""
+        self.at += num_bytes
+
+    def line_of(self, num_bytes: int) -> int:
+        """Return the number of the line, from 1, in which something stands so far behind the rows that were read."""
+        return self._num_lines + self.data.count(b"\n", 0, self.at + num_bytes) + 1
+
+    def check_encoding(self, first_line: bool) -> None:
+        """Raise a `UserError` where what has been read first is of another encoding.
+
+        Args:
+            first_line: whether its first line decides; otherwise any line that is of the encoding will do.
+        """
+        lines = filter(bytes.strip, io.BytesIO(self.data))
+        if not any(map(_is_whole, islice(lines, 1) if first_line else lines)):
+            check_encoding(self.path, self.raw, self.encoding)
+
+    def _read(self, zipped: bool, block_bytes: int | None) -> Iterator[bytes]:
+        """Yield the file as it stands there, unzipped; an empty block tells a decoder that it ends."""
+        with opened(self.path) as file:
+            self.total_bytes = _size_of(self.path, file)
+            source = gzip.GzipFile(fileobj=file) if zipped else file
+            while raw := source.read(-1 if block_bytes is None else max(block_bytes, len(codecs.BOM_UTF8))):
+                # Of a zipped file the size is known as it is zipped.
+                known = zipped and self.total_bytes is not None
+                self.num_bytes = file.tell() if known else self.num_bytes + len(raw)
+                yield raw
+        if self._decoder is not None:
+            yield b""
+
+
+def _is_whole(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _size_of(path: str, file: IO[bytes]) -> int | None:
+    if "://" in path:
+        return getattr(file, "size", None)
+    status = os.fstat(file.fileno())
+    return status.st_size if stat.S_ISREG(status.st_mode) else None  # a pipe has no size

@@ -1,0 +1,108 @@
+"""The settings of a sweep, checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from rosenblatt.errors import UserError, check_choice, listed
+
+Direction: TypeAlias = Literal["min", "max"]
+
+TYPES: dict[str, Any] = {
+    "method": str, "name": str | int | None, "seeds": int, "objective": str | list[str], "max_failures": int | None,
+    "retry_failed": bool, "trials": int, "space": dict, "sampler": str, "pruner": str | None, "storage": str | None,
+}  # fmt: skip
+SAMPLERS = {"tpe": "TPESampler", "random": "RandomSampler", "nsgaii": "NSGAIISampler"}
+PRUNERS = {"median": "MedianPruner", "hyperband": "HyperbandPruner"}
+COSTS = ("seconds", "seconds_training", "seconds_encoding", "epochs", "steps")  # of a whole run, and of no epoch
+
+
+class Settings(NamedTuple):
+    """What ``configs/sweep/`` says.
+
+    Attributes:
+        method: ``grid`` or ``optuna``.
+        seeds: of each setting.
+        objectives: metrics, and whether each is to be low or high.
+        max_failures: jobs that may fail; ``None``: all but one.
+        retry_failed: whether jobs of a grid that have failed are run once more.
+        trials: of a search.
+        sampler: one of `SAMPLERS`.
+        pruner: one of `PRUNERS`, or ``None``.
+        storage: of the study; ``None``: a file in the folder.
+    """
+
+    method: str
+    seeds: list[int]
+    objectives: dict[str, Direction]
+    max_failures: int | None = None
+    retry_failed: bool = False
+    trials: int = 0
+    sampler: str = "tpe"
+    pruner: str | None = None
+    storage: str | None = None
+
+    @property
+    def for_jobs(self) -> dict[str, Any]:
+        """What a job has to know of the sweep, as JSON takes it."""
+        pruning = {"pruner": self.pruner, "storage": self.storage if self.pruner else None}
+        return {"objectives": self.objectives, **pruning}
+
+
+def read_settings(given: Mapping[str, Any], seed: int, direction: Callable[[str], Direction]) -> Settings:
+    """Return the settings of a sweep.
+
+    Args:
+        given: values of the types that `TYPES` tells.
+        seed: the first one.
+        direction: tells whether a metric is to be low or high.
+
+    Raises:
+        UserError: a value that can't be, or that does not go with the rest.
+    """
+    check_choice("sweep.method", given["method"], ("grid", "optuna"))
+    if given["name"] is not None and not re.fullmatch(r"\w[\w.-]*", str(given["name"])):
+        raise UserError(f"sweep.name={given['name']}: expected letters, digits, - and _, for the name of a folder.")
+    for name in ("seeds", "trials"):
+        if given.get(name, 1) < 1:
+            raise UserError(f"sweep.{name}: expected at least 1; got {given[name]}.")
+    if (given["max_failures"] or 0) < 0:
+        raise UserError(f"sweep.max_failures: expected null or at least 0; got {given['max_failures']}.")
+    objectives = [given["objective"]] if isinstance(given["objective"], str) else given["objective"]
+    if not objectives:
+        raise UserError("sweep.objective: expected a metric, such as val/loss.")
+    if len(set(objectives)) < len(objectives):
+        raise UserError(f"sweep.objective: {listed(objectives)}: one is there twice.")
+    for name in objectives:
+        if name.startswith("test/"):
+            raise UserError(
+                f"sweep.objective={name}: what is chosen by the test split can't be measured on it any more. The "
+                f"winner is, once. Take val/{name.removeprefix('test/')}."
+            )
+    if given.get("storage") and given["name"] is None:
+        raise UserError("sweep.storage: the study in it is found by sweep.name=...; give that, too.")
+    if given["method"] == "optuna":
+        if given["retry_failed"]:
+            raise UserError("sweep.retry_failed: a search has learnt from its failures. Give it more sweep.trials.")
+        check_choice("sweep.sampler", given["sampler"], SAMPLERS)
+        if given["pruner"] is not None:
+            check_pruner(given["pruner"], objectives, given["seeds"])
+    return Settings(
+        seeds=[seed + i for i in range(given["seeds"])],
+        objectives={name: direction(name) for name in objectives},
+        **{name: value for name, value in given.items() if name in Settings._fields and name != "seeds"},
+    )
+
+
+def check_pruner(pruner: str, objectives: list[str], num_seeds: int) -> None:
+    """Raise a `UserError` for a pruner that there is none of, or that does not go with the rest."""
+    check_choice("sweep.pruner", pruner, PRUNERS)
+    if objectives[0] in COSTS:
+        raise UserError(f"sweep.pruner={pruner}: it goes by a metric of each epoch, and {objectives[0]} is none.")
+    if len(objectives) > 1 or num_seeds > 1:
+        raise UserError(
+            f"sweep.pruner={pruner}: bad trials are stopped by one objective and one run each. Leave it out, or take "
+            "one sweep.objective and sweep.seeds=1."
+        )

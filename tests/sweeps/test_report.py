@@ -1,0 +1,48 @@
+"""The picture and the page of a sweep."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+
+from rosenblatt.sweeps.dimensions import Trial
+from rosenblatt.sweeps.leaderboard import Row, ranked
+from rosenblatt.sweeps.report import draw_overview, sweep_page
+
+HOSTILE = '<script>alert("x")</script>'
+LOSS = {"val/loss": "min"}
+
+
+def rows():
+    found = [
+        Row(Trial(0, {"lr": "0.1", "model": HOSTILE}), "done", {"val/loss": 0.5, "seconds": 1.0}, {}, 1, ["000"]),
+        Row(Trial(1, {"lr": "0.01", "model": "mlp"}), "failed", {}, {}, 0, ["001"], reason=HOSTILE),
+    ]
+    ranked(found, LOSS)
+    return found
+
+
+def parsed(content):
+    """The page as a tree; nothing in it is run or fetched."""
+    assert "<script" not in content
+    assert not re.search(r"@import|url\((?!#)|<(link|iframe|img|base)\b", content)
+    return ET.fromstring(content.removeprefix("<!DOCTYPE html>\n"))
+
+
+def test_a_sweep_is_one_file_that_is_whole(tmp_path):
+    svg = draw_overview(rows(), LOSS, {}, tmp_path)
+    assert (tmp_path / "overview.svg").read_text() == svg
+    command = "python train.py -m lr=0.1,0.01"
+    tree = parsed(sweep_page("first", rows(), LOSS, svg, [("lr=0.01", HOSTILE)], [("The whole sweep", command)]))
+    cells = [["".join(cell.itertext()) for cell in row] for row in tree.iter("{http://www.w3.org/1999/xhtml}tr")]
+    assert cells[1][:4] == ["1", "0.1", HOSTILE, "0.5000"]
+    assert any(command in text for text in tree.itertext())
+    assert len(list(tree.iter("{http://www.w3.org/2000/svg}svg"))) == 1
+
+
+def test_a_sweep_without_a_result_has_a_page_too(tmp_path):
+    failed = rows()[1:]
+    assert draw_overview(failed, LOSS, {}, tmp_path) == ""
+    content = sweep_page("first", failed, LOSS, "", [], [])
+    parsed(content)
+    assert "No trial is done." in content
