@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import lightning.pytorch as pl
-from foreign import Line, Squeeze
 from torch.utils.data import DataLoader, TensorDataset
+
+from foreign import Line, Squeeze
 
 
 class Several(Squeeze):
@@ -47,5 +48,3 @@ class Numbered(Line):
 
     def test_dataloader(self):
         return DataLoader(self.parts[2], 40)
-
-

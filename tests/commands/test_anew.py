@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import runpy
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import polars
 import pytest
@@ -15,17 +17,43 @@ import torch
 from safetensors.torch import load_file
 
 import rosenblatt
-from conftest import Outcome
+from conftest import ROOT, Outcome
 from rosenblatt.commands.splits import frame_of
 from rosenblatt.errors import UserError
-from small_runs import make_project, trained
 
 EVALUATE, PREDICT = "scripts/evaluate.py", "scripts/predict.py"
+YAML = {
+    "data/pictures": "_target_: foreign.Pictures\n",
+    "data/drawn": "_target_: foreign.Drawn\n",
+    "data/line": "_target_: foreign.Line\n",
+    "data/stream": "_target_: foreign.Stream\n",
+    "data/numbered": "_target_: brought.Numbered\nseed: ${seed}\n",
+    "model/net": "_target_: foreign.Net\nchannels: 2\n",
+    "model/straight": "_target_: foreign.Straight\n",
+    "module/squeeze": "_target_: foreign.Squeeze\nsize: 6\n",
+    "module/by_hand": "_target_: foreign.ByHand\n",
+    "module/several": "_target_: brought.Several\n",
+    "module/mute": "_target_: brought.Mute\n",
+    "module/called": "_target_: brought.Called\n",
+    "loss/soft": "_target_: foreign.Soft\npower: 1.0\n",
+    "metrics/mcc": "mcc:\n  _target_: torchmetrics.MatthewsCorrCoef\n",
+}
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_project(tmp_path_factory.mktemp("project"))
+    """A project that has copied train.py, scripts/ and configs/, and brings its own code and YAML."""
+    folder = tmp_path_factory.mktemp("project")
+    for name in ("configs", "scripts"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "train.py", folder)
+    shutil.copy(ROOT / "tests" / "outside" / "foreign.py", folder)
+    shutil.copy(ROOT / "tests" / "commands" / "brought.py", folder)
+    for name, content in YAML.items():
+        path = folder / "configs" / f"{name}.yaml"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content)
+    return folder
 
 
 @pytest.fixture
@@ -50,18 +78,26 @@ def command(
     return run
 
 
+def trained(command: Callable[..., Outcome], *words: str) -> dict[str, Any]:
+    """Train in the folder ``run``, and return ``metrics.json``."""
+    epochs = [] if any("max_epochs" in word for word in words) else ["trainer.max_epochs=1"]
+    done = command("train.py", "figures=none", "logger=none", "hydra.run.dir=run", *epochs, *words)
+    assert done.status == 0, done.err
+    return done.metrics
+
+
 KINDS = {
     "a network": ("data=pictures", "model=net", "lr=0.01", "loss=soft", "loss.power=2", "metrics=mcc"),
-    "numbers": ("data=line", "model=straight", "++model.num_in=2", "++model.num_outputs=1", "lr=0.05"),
+    "numbers": ("data=line", "model=straight", "model.num_in=2", "model.num_outputs=1", "lr=0.05"),
     "splits drawn at random": ("data=drawn", "model=straight", "lr=0.05", "threshold=f1", "calibration=temperature"),
     "a module of its own": ("data=pictures", "module=squeeze", "module.size=5"),
-    "names without a slash": ("data=stream", "module=by_hand", "early_stopping.monitor=val_loss", "++early_stopping.mode=min"),
+    "names without a slash": ("data=stream", "module=by_hand", "early_stopping.monitor=val_loss"),
 }
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_figures_are_those_of_training_to_the_last_digit(kind: str, root: Path, command: Callable[..., Outcome]) -> None:
-    metrics = trained(root, Path("run"), *KINDS[kind])
+def test_figures_are_those_of_training_to_the_last_digit(kind: str, command: Callable[..., Outcome]) -> None:
+    metrics = trained(command, *KINDS[kind])
     done = command(EVALUATE, "run=run")
     assert done.status == 0, done.err
     found = json.loads(Path("run/evaluation.json").read_text())
@@ -74,8 +110,8 @@ def test_figures_are_those_of_training_to_the_last_digit(kind: str, root: Path, 
         assert "Confusions" in done.out
 
 
-def test_rows_are_predicted_in_the_order_of_the_loader(root: Path, command: Callable[..., Outcome]) -> None:
-    metrics = trained(root, Path("run"), *KINDS["a network"], epochs=4)
+def test_rows_are_predicted_in_the_order_of_the_loader(command: Callable[..., Outcome]) -> None:
+    metrics = trained(command, *KINDS["a network"], "trainer.max_epochs=4")
     done = command(PREDICT, "run=run", "split=test", "output=rows.parquet", "probabilities=true", "prefix=my_")
     assert done.status == 0, done.err
     rows = polars.read_parquet("rows.parquet")
@@ -99,8 +135,8 @@ def test_rows_are_predicted_in_the_order_of_the_loader(root: Path, command: Call
         assert (done.status, told in done.err, "Traceback" in done.err) == (1, True, False), done.err
 
 
-def test_numbers_come_with_their_intervals(root: Path, command: Callable[..., Outcome]) -> None:
-    metrics = trained(root, Path("run"), *KINDS["numbers"], epochs=10)
+def test_numbers_come_with_their_intervals(command: Callable[..., Outcome]) -> None:
+    metrics = trained(command, *KINDS["numbers"], "trainer.max_epochs=10")
     done = command(PREDICT, "run=run", "split=test", "output=rows.parquet")
     assert done.status == 0, done.err
     rows = polars.read_parquet("rows.parquet")
@@ -111,8 +147,8 @@ def test_numbers_come_with_their_intervals(root: Path, command: Callable[..., Ou
     assert "predicts numbers, which have none" in done.err
 
 
-def test_what_a_module_predicts_is_written_as_it_is(root: Path, command: Callable[..., Outcome]) -> None:
-    trained(root, Path("run"), "data=pictures", "module=several")
+def test_what_a_module_predicts_is_written_as_it_is(command: Callable[..., Outcome]) -> None:
+    trained(command, "data=pictures", "module=several")
     done = command(PREDICT, "run=run", "split=test", "output=rows.jsonl")
     assert done.status == 0, done.err
     rows = polars.read_ndjson("rows.jsonl")
@@ -133,9 +169,9 @@ def test_what_a_module_predicts_is_written_as_it_is(root: Path, command: Callabl
     [("mute", "Mute has neither predict_step nor forward"), ("called", "Called has no predict_step, and its forward")],
 )
 def test_a_module_that_does_not_predict_says_what_to_write(
-    module: str, told: str, root: Path, command: Callable[..., Outcome]
+    module: str, told: str, command: Callable[..., Outcome]
 ) -> None:
-    trained(root, Path("run"), "data=pictures", f"module={module}")
+    trained(command, "data=pictures", f"module={module}")
     done = command(PREDICT, "run=run", "split=test", "output=rows.parquet")
     assert done.status == 1
     assert told in done.err
@@ -145,10 +181,8 @@ def test_a_module_that_does_not_predict_says_what_to_write(
     assert command(EVALUATE, "run=run").status == 0
 
 
-def test_data_that_are_others_now_are_refused(
-    root: Path, command: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    trained(root, Path("run"), "data=numbered", "model=straight", "++model.num_in=2", "++model.num_outputs=1", "seed=3")
+def test_data_that_are_others_now_are_refused(command: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch) -> None:
+    trained(command, "data=numbered", "model=straight", "model.num_in=2", "model.num_outputs=1", "seed=3")
     assert command(EVALUATE, "run=run").status == 0
     import brought
 
@@ -169,8 +203,8 @@ ATTACKS = {
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_words_of_a_folder_name_no_code(attack: str, root: Path, command: Callable[..., Outcome]) -> None:
-    trained(root, Path("run"), "data=pictures", "model=net")
+def test_words_of_a_folder_name_no_code(attack: str, command: Callable[..., Outcome]) -> None:
+    trained(command, "data=pictures", "model=net")
     words, told = ATTACKS[attack]
     Path("run/overrides.yaml").write_text(words)
     done = command(EVALUATE, "run=run")
@@ -180,8 +214,8 @@ def test_words_of_a_folder_name_no_code(attack: str, root: Path, command: Callab
     assert not Path("run/evaluation.json").exists()
 
 
-def test_a_model_folder_alone_says_what_is_missing(root: Path, command: Callable[..., Outcome]) -> None:
-    trained(root, Path("run"), "data=pictures", "model=net")
+def test_a_model_folder_alone_says_what_is_missing(command: Callable[..., Outcome]) -> None:
+    trained(command, "data=pictures", "model=net")
     Path("run/overrides.yaml").unlink()
     for words in ((EVALUATE, "run=run"), (PREDICT, "run=run", "split=test")):
         done = command(*words)
@@ -194,7 +228,7 @@ def test_a_model_folder_alone_says_what_is_missing(root: Path, command: Callable
 def test_a_model_of_a_class_that_this_project_does_not_have_is_refused(
     root: Path, command: Callable[..., Outcome]
 ) -> None:
-    trained(root, Path("run"), "data=pictures", "model=net")
+    trained(command, "data=pictures", "model=net")
     yaml = root / "configs" / "model" / "net.yaml"
     content = yaml.read_text()
     yaml.unlink()

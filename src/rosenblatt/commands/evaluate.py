@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -61,19 +60,11 @@ class Found(NamedTuple):
     frame: polars.DataFrame | None
 
 
-<<<<<<< HEAD
-def evaluate(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Measure a model on its own test split or on another file, print the tables, and write ``evaluation.json``.
-
-    Args:
-        settings: of ``configs/evaluate.yaml``, checked, as plain values.
-=======
 def evaluate(settings: dict[str, Any]) -> dict[str, Any]:
     """Measure a model on its own test split or on another file, print the tables, and write ``evaluation.json``.
 
     Args:
         settings: those of ``configs/evaluate.yaml``, checked.
->>>>>>> core
 
     Returns:
         The content of ``evaluation.json``.
@@ -191,8 +182,8 @@ def task_and_loss(saved: SavedModel) -> tuple[Task, nn.Module]:
     nodes = {"loss": saved.loss, "metrics": saved.metrics}
     if target := foreign(nodes, []):
         raise UserError(
-            f"The model was measured with {target!r}, which no file of configs/ of this project names for that. Give the "
-            "project that has trained it, or add the file."
+            f"The model was measured with {target!r}, which no file of configs/ of this project names for that. Give "
+            "the project that has trained it, or add the file."
         )
     num = len(saved.classes)
     more = OmegaConf.create(saved.metrics)

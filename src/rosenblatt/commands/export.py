@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +20,11 @@ log = logging.getLogger(__name__)
 MAX_ROWS = 1000  # that the exported model is compared on
 
 
-<<<<<<< HEAD
-def export(settings: Mapping[str, Any]) -> Path:
-    """Write the model in another format, and compare it with its source.
-
-    Args:
-        settings: of ``configs/export.yaml``, checked, as plain values.
-=======
 def export(settings: dict[str, Any]) -> Path:
     """Write the model in another format, and compare it with its source.
 
     Args:
         settings: those of ``configs/export.yaml``, checked.
->>>>>>> core
 
     Returns:
         The file.

@@ -6,7 +6,7 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,19 +33,11 @@ REASONS = 5  # a row, where explain=true
 STDIN_BYTES = 1 << 22  # that are taken at once, where so many are waiting
 
 
-<<<<<<< HEAD
-def predict(settings: Mapping[str, Any]) -> None:
-    """Predict, and write or print what comes out.
-
-    Args:
-        settings: of ``configs/predict.yaml``, checked, as plain values.
-=======
 def predict(settings: dict[str, Any]) -> None:
     """Predict, and write or print what comes out.
 
     Args:
         settings: those of ``configs/predict.yaml``, checked.
->>>>>>> core
 
     Raises:
         UserError: no such model, a file that can't be read as a whole or in any row, a column that is missing.
