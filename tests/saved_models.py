@@ -158,7 +158,7 @@ def layers_of(saved: SavedModel) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def plain_logits(saved: SavedModel, frame: pl.DataFrame) -> np.ndarray:
-    """(N, num_outputs) by arithmetic on dense arrays alone: divided by the temperature, or in the units of the label."""
+    """(N, num_outputs) by arithmetic on dense arrays: divided by the temperature, or in the units of the label."""
     values = dense_features(saved, frame)
     for number, (weight, bias) in enumerate(layers_of(saved)):
         values = (np.tanh(values) if number else values) @ weight + bias

@@ -168,5 +168,5 @@ def test_what_a_task_does_not_have_is_told():
         assert saved.predictions(torch.ones(2).double()).columns == ["prediction"]
     saved.task = None
     for method in (saved.predict, saved.predict_proba, saved.predict_interval, saved.explain):
-        with pytest.raises(UserError, match="Perceptron has no task.*split=test"):
+        with pytest.raises(UserError, match=r"Perceptron has no task.*split=test"):
             method([[1.0, 2.0]])

@@ -42,9 +42,10 @@ def built_anew(folder: Path, saved: SavedModel) -> Parts:
     """
     run = run_of(folder)
     if not (run / "overrides.yaml").is_file():
+        rows = "" if saved.encoder is None else " Or give it rows: data.test=FILE, input=FILE."
         raise UserError(
-            f"run={run}: this model needs its data built anew, from what the run was started with; there is no "
-            "overrides.yaml. Give the folder of the run, not a copy of its model/ alone."
+            f"run={run}: its data are built anew from what the run was started with, and there is no overrides.yaml. "
+            f"Give the folder of the run, not a copy of its model/ alone.{rows}"
         )
     config = _composed(run)
     pl.seed_everything(config.seed, verbose=False)
@@ -80,8 +81,8 @@ def _composed(run: Path) -> DictConfig:
     config = checked(config, "train")
     if target := foreign(plain(config), []):
         raise UserError(
-            f"run={run}: the arguments in its overrides.yaml would call {target!r}, which no file of configs/ names for "
-            "that. If the run is yours, name it in one."
+            f"run={run}: the arguments in its overrides.yaml would call {target!r}, which no file of configs/ names "
+            "for that. If the run is yours, name it in one."
         )
     return config
 

@@ -1,4 +1,4 @@
-"""Which classes a model folder may be made of where a command reads it: those that the project's own YAML files name."""
+"""Which classes commands know when they read a model folder: those that the project's own YAML files name."""
 
 from __future__ import annotations
 

@@ -182,8 +182,8 @@ def task_and_loss(saved: SavedModel) -> tuple[Task, nn.Module]:
     nodes = {"loss": saved.loss, "metrics": saved.metrics}
     if target := foreign(nodes, []):
         raise UserError(
-            f"The model was measured with {target!r}, which no file of configs/ of this project names for that. Give the "
-            "project that has trained it, or add the file."
+            f"The model was measured with {target!r}, which no file of configs/ of this project names for that. Give "
+            "the project that has trained it, or add the file."
         )
     num = len(saved.classes)
     more = OmegaConf.create(saved.metrics)

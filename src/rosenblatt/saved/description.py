@@ -201,12 +201,10 @@ def _task(facts: dict[str, Any]) -> Task:
         raise ValueError("the task has no name, or classes are no list of names")
     whole(facts["num_rows"], 0)
     if name == "regression":
-        number(facts["mean"], -1e300, 1e300)
-        number(facts["std"], 0, 1e300)
+        facts["mean"], facts["std"] = number(facts["mean"], -1e300, 1e300), number(facts["std"], 0, 1e300)
         whole(facts["num_validation"], 0)
-        if facts["radius"] not in (None, "inf"):
-            number(facts["radius"], 0, 1e300)
-        facts["radius"] = math.inf if facts["radius"] == "inf" else facts["radius"]
+        if facts["radius"] is not None:
+            facts["radius"] = math.inf if facts["radius"] == "inf" else number(facts["radius"], 0, 1e300)
         if classes:
             raise ValueError("numbers have no classes")
     else:

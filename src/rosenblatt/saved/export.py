@@ -76,8 +76,8 @@ def export(saved: SavedModel, path: Path, format: Format, features: Features) ->
     """Write a model for batches of any size, and return the largest difference to its source.
 
     Inputs are ``features`` (N, num_features) float32, or ``ids`` (nnz,) int64, ``weights`` (nnz,) float32 and
-    ``offsets`` (N + 1,) int64. Outputs are ``logits`` and ``probabilities``, (N,) for binary, (N, num_outputs) otherwise;
-    of numbers ``outputs`` (N, 1) and ``predictions`` (N,) float64, in the units of the label.
+    ``offsets`` (N + 1,) int64. Outputs are ``logits`` and ``probabilities``, (N,) for binary and (N, num_outputs)
+    otherwise; of numbers ``outputs`` (N, 1) and ``predictions`` (N,) float64, in the units of the label.
 
     Args:
         saved: the model.
@@ -116,8 +116,8 @@ def export(saved: SavedModel, path: Path, format: Format, features: Features) ->
         difference = largest_difference(saved, temporary, format, features)
         if not difference <= TOLERANCE:
             raise UserError(
-                f"{path}: its {names_of(saved.known_task)[1]} differ from those of the model by up to {difference:.1e}, more than "
-                f"{TOLERANCE}, so it is not kept."
+                f"{path}: its {names_of(saved.known_task)[1]} differ from those of the model by up to "
+                f"{difference:.1e}, more than {TOLERANCE}, so it is not kept."
             )
         replace(temporary, path)
         return difference

@@ -71,7 +71,7 @@ def whole(value: Any, least: int = 1) -> int:
 def number(value: Any, least: float, most: float) -> float:
     """Return a number within bounds, or raise a ValueError."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not is_number or not least <= value <= most:
+    if not is_number or not least <= value <= most or float(value) != value:
         raise ValueError(f"expected a number from {least} to {most}; it says {str(value)[:50]!r}")
     return float(value)
 
