@@ -10,7 +10,7 @@ from rosenblatt.table.data import TableData
 from rosenblatt.table.encoder import SCALE
 from rosenblatt.tasks.binary import Binary
 from rosenblatt.tasks.regression import Regression
-from rosenblatt.text.data import TextData
+from rosenblatt.text.data import TextData, groups_of
 
 
 def rows_of(count, first=0):
@@ -295,6 +295,15 @@ def test_texts_may_have_numbers_and_words_that_tell_them_apart_weigh_the_most(tm
     bags, names = data.splits["train"][0], data.encoder.names()
     weight = dict(zip([names[i] for i in bags.ids.tolist()], bags.weights.abs().tolist(), strict=True))
     assert min(weight["fine"], weight["poor"]) > 2 * max(weight["film"], weight["3"])
+
+
+@pytest.mark.parametrize(
+    ("target", "above"),
+    [([1.0, 2.0, 3.0, 4.0], [2, 3]), ([0.0, 0.0, 0.0, 9.0], [3]), ([1.0, 9.0, 9.0, 9.0], [1, 2, 3])],
+)
+def test_numbers_make_two_groups_of_which_none_is_empty(target, above):
+    below = sorted({0, 1, 2, 3} - set(above))
+    assert [group.tolist() for group in groups_of(Regression(), torch.tensor(target))] == [below, above]
 
 
 def test_a_task_with_classes_that_is_set_keeps_numbers_classes(tmp_path):
