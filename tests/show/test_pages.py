@@ -123,42 +123,6 @@ def test_mistakes_in_numbers_are_shown_with_their_errors():
     ]
 
 
-def rows():
-    found = [
-        Row(Trial(0, {"lr": "0.1", "model": HOSTILE}), "done", {"val/loss": 0.5, "seconds": 1.0}, {}, 1, ["000"]),
-        Row(Trial(1, {"lr": "0.01", "model": "mlp"}), "failed", {}, {}, 0, ["001"], reason=HOSTILE),
-    ]
-    ranked(found, ["val/loss"])
-    return found
-
-
-def test_a_sweep_is_one_file_that_is_whole():
-    svg = (trained("points") / "figures" / "confusion.svg").read_text()
-    content = sweep_page(
-        name="first", rows=rows(), objectives=["val/loss"], svg=svg, failures=[("lr=0.01", HOSTILE)],
-        winner_command="python train.py lr=0.1", command="python train.py -m lr=0.1,0.01",
-    )  # fmt: skip
-    tree = ET.fromstring(content.removeprefix("<!DOCTYPE html>\n"))
-    check_alone(content, tree)
-    assert rows_of(tree)[1][:4] == ["1", "0.1", HOSTILE, "0.5000"]
-    assert "python train.py -m lr=0.1,0.01" in content
-
-
-def test_a_sweep_without_a_result_has_a_page_too():
-    failed = rows()[1:]
-    content = sweep_page(
-        name="first",
-        rows=failed,
-        objectives=["val/loss"],
-        svg="",
-        failures=[],
-        winner_command=None,
-        command="c",
-    )
-    check_alone(content, ET.fromstring(content.removeprefix("<!DOCTYPE html>\n")))
-    assert "No trial is done." in content
-
-
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
 @pytest.mark.parametrize("width", [1200, 400])
 @pytest.mark.parametrize("name", ["points", "texts"])
