@@ -15,7 +15,8 @@ from rosenblatt.show.figures.kinds import Drawing
 from rosenblatt.show.figures.style import draw
 from rosenblatt.show.inside import Rows, inside_figures, looked_at, word_vectors
 from rosenblatt.table.encoder import TableEncoder
-from rosenblatt.tasks.evaluation import decide, to_probs
+from rosenblatt.tasks.binary import Binary
+from rosenblatt.tasks.multiclass import Multiclass
 
 
 def line(weight=(0.0, 1.0), bias=0.0):
@@ -26,16 +27,16 @@ def line(weight=(0.0, 1.0), bias=0.0):
 
 def seen(model, features, target, num_classes=2, plane="points", threshold=0.5, temperature=1.0):
     """The arrays of each figure, or the reason why there is none."""
-    task = "binary" if num_classes == 2 else "multiclass"
+    classes = tuple(f"class {k}" for k in range(num_classes))
+    task = Multiclass(classes, 100) if num_classes > 2 else Binary(classes, 100, threshold=threshold)
     with torch.no_grad():
         logits = model(features).float()
 
     def decided(logits):
-        probs = to_probs(logits / temperature, task)
-        return decide(probs, task, threshold), probs if task == "binary" else None
+        probs = task.scores(logits / temperature)
+        return task.decide(probs), probs if num_classes == 2 else None
 
     plane = PointEncoder(2).plane if plane == "points" else plane
-    classes = [f"class {k}" for k in range(num_classes)]
     rows = Rows(features, target, decided(logits)[0], classes, decided, threshold, plane)
     found = inside_figures(model, rows, "validation, epoch 3")
     assert all(one if isinstance(one, str) else one.of == "validation, epoch 3" for one in found.values())
