@@ -1,8 +1,9 @@
 """The model folder: written whole, and read as what a stranger may have sent.
 
 ``model.json`` says what the model is, ``weights.safetensors`` and ``vocabulary.parquet`` what it has learnt, and
-``README.md`` is for people. Nothing in it is pickled, and nothing that it names is imported: classes are looked up among
-those that are known (`rosenblatt.saved.known`), and file names are fixed. All that is read is checked before it is used.
+``README.md`` is for people. Nothing in it is pickled, and nothing that it names is imported: classes are looked up
+among those that are known (`rosenblatt.saved.known`), and file names are fixed. All that is read is checked before it
+is used.
 """
 
 from __future__ import annotations
