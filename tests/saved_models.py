@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from conftest import dense_of
@@ -193,3 +195,32 @@ def write_json(folder: Path, content: dict[str, Any]) -> None:
     digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
     content = content | {"sha256": digest}
     (folder / "model.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def as_format_1(saved: SavedModel, folder: Path) -> None:
+    """Write a model folder as rosenblatt 0.1 did."""
+    folder.mkdir(parents=True)
+    save_file(
+        {name: one.contiguous() for name, one in saved.model.state_dict().items()}, folder / "weights.safetensors"
+    )
+    if (vocabulary := saved.encoder.vocabulary()) is not None:
+        vocabulary.write_parquet(folder / "vocabulary.parquet", compression="zstd", compression_level=1)
+    files = {
+        path.name: {"bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        for path in folder.iterdir()
+    }
+    task, encoder = saved.task, saved.encoder
+    threshold = list(task.threshold) if isinstance(task.threshold, tuple) else task.threshold
+    content = {
+        "format": 1, "rosenblatt": "0.1.0", "num_features": saved.sizes["num_features"], "bags": saved.sizes["bags"],
+        "task": task.name, "classes": task.classes, "class_counts": task.class_counts, "num_rows": task.num_rows,
+        "model": {"name": type(saved.model).__name__, "arguments": saved.origin.arguments},
+        "encoder": {
+            "name": type(encoder).__name__, "arguments": encoder.settings, "learnt": encoder.facts(),
+        },
+        "columns": asdict(saved.columns), "threshold": threshold, "temperature": task.temperature, "loss": saved.loss,
+        "batch_size": saved.batch_size, "precision": saved.precision, "rows": saved.rows, "files": files,
+    }  # fmt: skip
+    digest = hashlib.sha256(json.dumps(content, ensure_ascii=False, allow_nan=False).encode()).hexdigest()
+    text = json.dumps(content | {"sha256": digest}, indent=1, ensure_ascii=False) + "\n"
+    (folder / "model.json").write_text(text, encoding="utf-8")

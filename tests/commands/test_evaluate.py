@@ -16,6 +16,7 @@ from sklearn import metrics as reference
 
 import rosenblatt
 from conftest import SMALL, Outcome
+from saved_models import as_format_1
 
 Program = Callable[..., Outcome]
 EVALUATE = "scripts/evaluate.py"
@@ -46,6 +47,15 @@ def tags(path: Path) -> Path:
     return path
 
 
+def houses(path: Path) -> Path:
+    """A file of numbers to predict."""
+    rng = np.random.default_rng(2)
+    area, rooms = rng.uniform(30, 200, 400), rng.integers(1, 6, 400)
+    price = 1000 * area + 5000 * rooms + rng.normal(0, 8000, 400)
+    pl.DataFrame({"area": area.round(1), "rooms": rooms, "price": price.round(2)}).write_csv(path)
+    return path
+
+
 def table(path: Path) -> Path:
     rng = np.random.default_rng(1)
     rows = [(f"{rng.normal(2 * (i % 3)):.2f}", rng.choice(["a", "b", ""]), f"class {i % 3}") for i in range(300)]
@@ -61,6 +71,11 @@ KINDS = {
         "data=text", "data.train=tags.csv", "data.label_separator=','", "trainer.max_epochs=2", "threshold=f1",
     ),
     "table": ("data=table", "data.train=table.csv", "trainer.max_epochs=2", "loss.class_weights=balanced"),
+    "numbers": ("data=table", "data.train=houses.csv", "data.label_column=price", "trainer.max_epochs=3", "lr=0.05"),
+    "numbers by another loss": (
+        "data=table", "data.train=houses.csv", "data.label_column=price", "trainer.max_epochs=2", "loss=huber",
+        "model=mlp",
+    ),
     "no test split": ("data=text", "data.train=reviews.csv", "data.fractions=[0.8,0.2,0]", "trainer.max_epochs=2"),
 }  # fmt: skip
 
@@ -69,7 +84,7 @@ KINDS = {
 def test_a_run_that_was_moved_gives_training_s_own_figures_to_the_last_digit(
     kind: str, train: Program, program: Program, reviews: Path, tmp_path: Path, no_network: None
 ) -> None:
-    files = [reviews, tags(tmp_path / "tags.csv"), table(tmp_path / "table.csv")]
+    files = [reviews, tags(tmp_path / "tags.csv"), table(tmp_path / "table.csv"), houses(tmp_path / "houses.csv")]
     done = train(*KINDS[kind])
     assert done.status == 0, done.err
     expected = done.metrics
@@ -85,7 +100,7 @@ def test_a_run_that_was_moved_gives_training_s_own_figures_to_the_last_digit(
     figures = {
         name: value for name, value in expected.items() if name.startswith(f"{split}/") and "repeated" not in name
     }
-    assert len(figures) > 15
+    assert len(figures) >= 15
     assert {name: evaluation(moved).get(name) for name in figures} == figures
 
 
@@ -172,9 +187,61 @@ def test_what_is_wrong_is_told_in_one_message(
     assert "Traceback" not in done.err
 
 
-def test_without_rows_of_its_own_a_file_is_asked_for(train: Program, program: Program) -> None:
-    run = train(*SMALL).run
-    (run / "test.parquet").unlink()
-    done = program(EVALUATE, "run=run")
-    assert done.status == 1
-    assert "data.test=FILE" in done.err
+def test_without_rows_of_its_own_the_data_are_built_anew_or_a_file_is_asked_for(
+    train: Program, program: Program
+) -> None:
+    done = train(*SMALL)
+    (done.run / "test.parquet").unlink()
+    assert program(EVALUATE, "run=run").status == 0
+    figures = {name: value for name, value in done.metrics.items() if name.startswith("test/")}
+    assert {name: evaluation(done.run).get(name) for name in figures} == figures
+    (done.run / "overrides.yaml").unlink()
+    refused = program(EVALUATE, "run=run")
+    assert refused.status == 1
+    assert "data.test=FILE" in refused.err
+
+
+def test_of_numbers_the_rows_that_are_farthest_off_are_shown(train: Program, program: Program, tmp_path: Path) -> None:
+    houses(tmp_path / "houses.csv")
+    run = train(*KINDS["numbers"]).run
+    done = program(EVALUATE, "run=run", "mistakes=5")
+    frame, model, found = pl.read_parquet(run / "test.parquet"), rosenblatt.load(run), evaluation(run)
+    preds, interval, true = model.predict(frame), model.predict_interval(frame), frame["price"].to_numpy()
+    errors = np.abs(preds - true)
+    assert [one["row"] - 1 for one in found["mistakes"]] == np.argsort(-errors)[:5].tolist()
+    for one in found["mistakes"]:
+        row = one["row"] - 1
+        assert (one["true"], one["prediction"], one["low"]) == pytest.approx((true[row], preds[row], interval[row, 0]))
+        assert f"area={frame['area'][row]:.6g}" in one["content"]
+    assert found["test/rmse"] == pytest.approx(np.sqrt((errors**2).mean()), rel=1e-6)
+    assert found["test/mae"] == pytest.approx(errors.mean(), rel=1e-6)
+    assert found["test/r2"] == pytest.approx(reference.r2_score(true, preds), abs=1e-6)
+    inside = ((interval[:, 0] <= true) & (true <= interval[:, 1])).mean()
+    assert found["test/inside"] == pytest.approx(inside)
+    assert "Farthest off" in done.out
+    assert "Confusions" not in done.out
+    (tmp_path / "more.csv").write_text("area,rooms,price\n100,3,115000\n50,2,60000\n")
+    other = program(EVALUATE, "run=run", "data.test=more.csv")
+    assert other.status == 0, other.err
+    assert json.loads((run / "evaluation-more.json").read_text())["rows"] == 2
+    (tmp_path / "more.csv").write_text("area,rooms,price\n100,3,115000\n50,2,much\n")
+    other = program(EVALUATE, "run=run", "data.test=more.csv")
+    assert (other.status, "'much'" in other.err, "Traceback" in other.err) == (1, True, False)
+
+
+def test_a_run_of_the_format_before_evaluates_and_predicts(
+    train: Program, program: Program, reviews: Path, tmp_path: Path
+) -> None:
+    done = train(*KINDS["texts"])
+    saved = rosenblatt.load(done.run)
+    shutil.rmtree(done.run / "model")
+    as_format_1(saved, done.run / "model")
+    assert program(EVALUATE, "run=run").status == 0
+    figures = {name: value for name, value in done.metrics.items() if name.startswith("test/")}
+    assert {name: evaluation(done.run).get(name) for name in figures if "repeated" not in name} == {
+        name: value for name, value in figures.items() if "repeated" not in name
+    }
+    predicted = program("scripts/predict.py", "run=run", "input=reviews.csv", "output=rows.csv")
+    assert predicted.status == 0, predicted.err
+    rows = pl.read_csv(tmp_path / "rows.csv")
+    assert rows["prediction"].to_list() == saved.predict(rows["text"].to_list()).tolist()

@@ -187,3 +187,50 @@ def test_what_is_wrong_is_told_in_one_message(
     assert "Traceback" not in done.err
     assert {path: path.read_bytes() for path in tmp_path.glob("*.csv")} == before  # nothing lost, nothing half done
     assert not list(tmp_path.glob(".*"))
+
+
+def test_a_split_of_the_run_is_predicted_row_by_row(run: Path, program: Program, tmp_path: Path) -> None:
+    model = rosenblatt.load(run)
+    for split, rows in (("test", 12), ("val", 12)):  # beside the model, and built anew
+        done = program(PREDICT, "run=run", f"split={split}", f"output={split}.parquet", "probabilities=true")
+        assert done.status == 0, done.err
+        found = pl.read_parquet(tmp_path / f"{split}.parquet")
+        assert found.height == pytest.approx(rows, abs=3)
+        if split == "test":
+            assert found["prediction"].to_list() == model.predict(found).tolist()
+            assert found.columns[-4:] == ["prediction", "probability", *(f"probability of {k}" for k in model.classes)]
+        else:
+            assert found.columns == ["prediction", "probability", *(f"probability of {k}" for k in model.classes)]
+
+
+def test_numbers_are_predicted_with_low_and_high_and_with_reasons_in_their_units(
+    train: Program, program: Program, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    area = rng.uniform(30, 200, 400)
+    frame = pl.DataFrame({"area": area.round(1), "price": (1000 * area + rng.normal(0, 8000, 400)).round(2)})
+    frame.write_csv("houses.csv")
+    train("data=table", "data.train=houses.csv", "data.label_column=price", "trainer.max_epochs=20", "lr=0.05")
+    pl.DataFrame({"area": ["50.0", "150.0"]}).write_csv("new.csv")
+    done = program(PREDICT, "run=run", "input=new.csv", "output=rows.csv", "explain=1")
+    assert done.status == 0, done.err
+    rows, model = pl.read_csv("rows.csv"), rosenblatt.load("run")
+    assert rows.columns == ["area", "prediction", "low", "high", "reasons"]
+    assert rows["prediction"].to_numpy() == pytest.approx(model.predict(rows), rel=1e-5)
+    assert rows["prediction"].to_numpy() == pytest.approx([50_000, 150_000], rel=0.3)
+    [[(name, part)], _] = model.explain(rows, num=1)
+    assert name == "area = 50.0"
+    assert part == pytest.approx(rows["prediction"][0] - frame["price"].mean(), abs=30_000)
+    refused = program(PREDICT, "run=run", "input=new.csv", "probabilities=true")
+    assert (refused.status, "predicts numbers" in refused.err) == (1, True)
+
+
+def test_neither_lightning_nor_torchmetrics_is_imported_to_predict(run: Path) -> None:
+    program = (
+        f"import runpy, sys; sys.argv = ['predict.py', 'run={run}', 'text=lovely']; "
+        f"runpy.run_path({str(ROOT / PREDICT)!r}, run_name='__main__'); "
+        "print(sorted({'lightning', 'torchmetrics', 'hydra.utils', 'matplotlib', 'optuna'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"

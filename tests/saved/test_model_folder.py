@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
 import sys
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +15,7 @@ import numpy as np
 import polars
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 import rosenblatt
 from conftest import ROOT
@@ -31,7 +29,19 @@ from rosenblatt.saved.folder import write
 from rosenblatt.saved.known import path_of
 from rosenblatt.saved.model import Origin, SavedModel
 from rosenblatt.saved.refusal import ModelRefused
-from saved_models import KINDS, OF_CLASSES, TASKS, new_rows, points, read, saved_model, task_of, texts, write_json
+from saved_models import (
+    KINDS,
+    OF_CLASSES,
+    TASKS,
+    as_format_1,
+    new_rows,
+    points,
+    read,
+    saved_model,
+    task_of,
+    texts,
+    write_json,
+)
 
 posix = pytest.mark.skipif(os.name == "nt", reason="has no such rights")
 
@@ -337,35 +347,6 @@ def test_weights_are_kept_in_32_bits_whatever_the_precision_of_training_was(fold
     saved.precision = precision
     write(saved, folder, "card")
     assert {one.dtype for one in read(folder).model.state_dict().values()} == {torch.float32}
-
-
-def as_format_1(saved: SavedModel, folder: Path) -> None:
-    """Write a model folder as rosenblatt 0.1 did."""
-    folder.mkdir(parents=True)
-    save_file(
-        {name: one.contiguous() for name, one in saved.model.state_dict().items()}, folder / "weights.safetensors"
-    )
-    if (vocabulary := saved.encoder.vocabulary()) is not None:
-        vocabulary.write_parquet(folder / "vocabulary.parquet", compression="zstd", compression_level=1)
-    files = {
-        path.name: {"bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-        for path in folder.iterdir()
-    }
-    task, encoder = saved.task, saved.encoder
-    threshold = list(task.threshold) if isinstance(task.threshold, tuple) else task.threshold
-    content = {
-        "format": 1, "rosenblatt": "0.1.0", "num_features": saved.sizes["num_features"], "bags": saved.sizes["bags"],
-        "task": task.name, "classes": task.classes, "class_counts": task.class_counts, "num_rows": task.num_rows,
-        "model": {"name": type(saved.model).__name__, "arguments": saved.origin.arguments},
-        "encoder": {
-            "name": type(encoder).__name__, "arguments": encoder.settings, "learnt": encoder.facts(),
-        },
-        "columns": asdict(saved.columns), "threshold": threshold, "temperature": task.temperature, "loss": saved.loss,
-        "batch_size": saved.batch_size, "precision": saved.precision, "rows": saved.rows, "files": files,
-    }  # fmt: skip
-    digest = hashlib.sha256(json.dumps(content, ensure_ascii=False, allow_nan=False).encode()).hexdigest()
-    text = json.dumps(content | {"sha256": digest}, indent=1, ensure_ascii=False) + "\n"
-    (folder / "model.json").write_text(text, encoding="utf-8")
 
 
 @pytest.mark.parametrize("task", OF_CLASSES)
