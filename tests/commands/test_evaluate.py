@@ -206,7 +206,7 @@ def test_of_numbers_the_rows_that_are_farthest_off_are_shown(train: Program, pro
     run = train(*KINDS["numbers"]).run
     done = program(EVALUATE, "run=run", "mistakes=5")
     frame, model, found = pl.read_parquet(run / "test.parquet"), rosenblatt.load(run), evaluation(run)
-    preds, interval, true = model.predict(frame), model.predict_interval(frame), frame["price"].to_numpy()
+    preds, interval, true = model.predict(frame), model.predict_interval(frame), frame["price"].cast(float).to_numpy()
     errors = np.abs(preds - true)
     assert [one["row"] - 1 for one in found["mistakes"]] == np.argsort(-errors)[:5].tolist()
     for one in found["mistakes"]:
