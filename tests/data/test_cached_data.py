@@ -40,6 +40,12 @@ def labelled(tmp_path):
 
 
 @pytest.fixture
+def prices(tmp_path):
+    rows = [(" ".join(RNG.choices(WORDS, k=3)), i % 7, RNG.gauss(1e9, 7)) for i in range(80)]
+    return write(tmp_path / "prices.csv", ("text", "number", "label"), rows)
+
+
+@pytest.fixture
 def table(tmp_path):
     rows = [("" if i % 9 == 0 else i / 7, f"code {i % 700}", "xyz"[i % 3], "abc"[i % 3]) for i in range(1500)]
     return write(tmp_path / "table.csv", ("number", "code", "kind", "label"), rows)
@@ -53,6 +59,8 @@ CASES = {
     "several labels": (TextData, "labelled", {"label_separator": ",", "task": "multilabel"}),
     "no test split": (TextData, "texts", {"fractions": [0.8, 0.2, 0.0]}),
     "dense table": (TableData, "table", {"ignore": ["code"]}),
+    "texts with numbers": (TextData, "prices", {"char_ngrams": 0}),
+    "table with numbers": (TableData, "prices", {"ignore": ["text"]}),
     "table of bags": (TableData, "table", {"fractions": [0.9, 0.05, 0.05]}),
 }
 
@@ -115,11 +123,15 @@ def test_an_encoder_that_was_read_encodes_new_rows_as_the_first_does(case):
     if kind is TextData:
         new = [pl.Series(["good film , unseen", "", "naïve пьеса isn't BAD", None])]
     else:
-        rows = {"number": ["1.5", None, "3"], "code": ["code 1", "new", None], "kind": ["x", None, "w"]}
-        new = [pl.DataFrame(rows), "new rows"]
+        rows = {
+            "number": ["1.5", None, "3"],
+            "code": ["code 1", "new", None],
+            "kind": ["x", None, "w"],
+        }
+        new = [pl.DataFrame(rows).with_columns(text=pl.lit("a")), "new rows"]
     ours, theirs = (one.encoder.transform(*new) for one in (first, second))
     assert_equal(tensors_of({"new": (ours, torch.zeros(0))}), tensors_of({"new": (theirs, torch.zeros(0))}))
-    labels = pl.Series([[name] for name in first.task.classes])
+    labels = pl.Series([[name] for name in first.task.classes or ("1.5", "-2e9")])
     assert torch.equal(*(one.label_encoder.transform(labels, "new") for one in (first, second)))
 
 

@@ -9,7 +9,8 @@ from rosenblatt.data.features import Bags
 from rosenblatt.table.data import TableData
 from rosenblatt.table.encoder import SCALE
 from rosenblatt.tasks.binary import Binary
-from rosenblatt.text.data import TextData
+from rosenblatt.tasks.regression import Regression
+from rosenblatt.text.data import TextData, groups_of
 
 
 def rows_of(count, first=0):
@@ -234,3 +235,81 @@ def test_batches_hold_every_training_row_once_an_epoch(tmp_path):
         sizes.append(target.shape[0])
     assert sizes == [8, 8, 8, 6]
     assert [target.shape[0] for _, target in data.test_dataloader()] == [30]
+
+
+def house(number):
+    area, rooms = 30 + number * 37 % 170, 1 + number % 7
+    return area, rooms, "abc"[number % 3], 1000 * area + 5000 * rooms + 0.25
+
+
+HOUSES, FLATS = [house(number) for number in range(300)], ("area", "rooms", "district", "price")
+
+
+def test_a_column_of_numbers_is_predicted_as_numbers_in_its_own_units(tmp_path, caplog):
+    caplog.set_level("INFO")
+    path = write(tmp_path / "a.csv", HOUSES, FLATS)
+    data = set_up(TableData, train=path, label_column="price", seed=3)
+    sizes = {split: len(target) for split, (_, target) in data.splits.items()}
+    assert sizes == {split: pytest.approx(size, abs=3) for split, size in {"train": 240, "val": 30, "test": 30}.items()}
+    every = torch.cat([target for _, target in data.splits.values()])
+    assert every.dtype == torch.float64
+    assert sorted(every.tolist()) == sorted(row[3] for row in HOUSES)
+    train = data.splits["train"][1]
+    assert data.task == Regression(num_rows=len(train), mean=float(train.mean()), std=float(train.std(correction=0)))
+    assert data.sizes == {"num_features": data.splits["train"][0].shape[1], "bags": False}
+    assert not any("price" in name for name in data.encoder.names())
+    assert f"{path}, column 'price' holds numbers (" in caplog.text
+    kept = pl.read_parquet(data.rows("test"))
+    assert kept["price"].cast(pl.Float64).to_list() == data.splits["test"][1].tolist()
+    assert data.rows("val") is None
+
+
+def test_numbers_are_split_the_same_way_each_time_and_evenly(tmp_path):
+    path = write(tmp_path / "a.csv", HOUSES, FLATS)
+    first, same, other = (set_up(TableData, train=path, label_column="price", seed=seed) for seed in (1, 1, 2))
+    for split in ("train", "val", "test"):
+        assert torch.equal(first.splits[split][1], same.splits[split][1])
+        assert not torch.equal(first.splits[split][1], other.splits[split][1])
+        assert abs(first.splits[split][1].mean() - first.task.mean) < first.task.std
+
+
+def test_files_of_their_own_need_not_hold_numbers_that_training_had(tmp_path):
+    train = write(tmp_path / "a.csv", HOUSES, FLATS)
+    other = write(tmp_path / "b.csv", [(50, 2, "a", -1), (50, 2, "a", "1e9")], FLATS)
+    data = set_up(TableData, train=train, val=other, test=other, label_column="price")
+    assert data.splits["val"][1].tolist() == data.splits["test"][1].tolist() == [-1.0, 1e9]
+    assert data.task.num_rows == 300
+
+
+def test_texts_may_have_numbers_and_words_that_tell_them_apart_weigh_the_most(tmp_path):
+    words = ("poor", "fine")
+    rows = [(f"{words[number % 2]} film {number % 5}", number % 2 * 40 + number / 8) for number in range(200)]
+    options = {"train": write(tmp_path / "a.csv", rows), "ngrams": 1, "char_ngrams": 0, "min_count": 1}
+    data = set_up(TextData, **options, weighting="count")
+    assert isinstance(data.task, Regression)
+    assert data.sizes == {"num_features": 8, "bags": True}
+    text_of = {number: set(text.split()) for text, number in rows}
+    for split in ("train", "val", "test"):
+        assert words_of(data, split) == [text_of[number] for number in data.splits[split][1].tolist()]
+    data = set_up(TextData, **options)
+    bags, names = data.splits["train"][0], data.encoder.names()
+    weight = dict(zip([names[i] for i in bags.ids.tolist()], bags.weights.abs().tolist(), strict=True))
+    assert min(weight["fine"], weight["poor"]) > 2 * max(weight["film"], weight["3"])
+
+
+@pytest.mark.parametrize(
+    ("target", "above"),
+    [([1.0, 2.0, 3.0, 4.0], [2, 3]), ([0.0, 0.0, 0.0, 9.0], [3]), ([1.0, 9.0, 9.0, 9.0], [1, 2, 3])],
+)
+def test_numbers_make_two_groups_of_which_none_is_empty(target, above):
+    below = sorted({0, 1, 2, 3} - set(above))
+    assert [group.tolist() for group in groups_of(Regression(), torch.tensor(target))] == [below, above]
+
+
+def test_a_task_with_classes_that_is_set_keeps_numbers_classes(tmp_path):
+    path = write(tmp_path / "a.csv", [(number, f"{number % 25}.5") for number in range(200)], ("x", "label"))
+    assert set_up(TableData, train=path).task.name == "regression"
+    assert len(set_up(TableData, train=path, task="multiclass").task.classes) == 25
+    few = write(tmp_path / "b.csv", [(number, number % 3) for number in range(60)], ("x", "label"))
+    assert set_up(TableData, train=few).task.classes == ("0", "1", "2")
+    assert set_up(TableData, train=few, task="regression").task.mean == pytest.approx(1, abs=0.2)

@@ -18,12 +18,11 @@ from fitting import QUIET, assert_same, batches
 from perceptron.classifier import Classifier
 from perceptron.models import MLP
 from rosenblatt.data.batches import Batches
-from rosenblatt.data.features import DataSpec
 from rosenblatt.errors import UserError
 from rosenblatt.loop.checkpoints import Checkpoints
 from rosenblatt.loop.measures import Measures, StopEarly
 from rosenblatt.run.folder import RunFolder
-from rosenblatt.tasks.losses import ClassificationLoss
+from rosenblatt.tasks.binary import Binary
 
 pytestmark = [
     *QUIET,
@@ -79,10 +78,10 @@ class Fitting:
         **settings: Any,
     ) -> None:
         torch.manual_seed(seed)
-        spec = DataSpec(2, False, "binary", ("no", "yes"), (20, 15), 35)
+        task = Binary(("no", "yes"), num_rows=35, class_counts=(20, 15))
         model = MLP(2, 1, hidden=[4], dropout=0.3)
         optimizer = partial(torch.optim.Adam, lr=lr)
-        self.classifier = Classifier(model, spec, ClassificationLoss(spec), optimizer, schedule)
+        self.classifier = Classifier(model, task, task.loss(), optimizer, schedule)
         rows = batches(1, num_batches)
         self.train = Batches(
             rows.features * scale, rows.target, 8, shuffle=True, seed=7,

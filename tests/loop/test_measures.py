@@ -54,7 +54,10 @@ def train(
     **settings: Any,
 ) -> tuple[pl.Trainer, Checkpoints, StopEarly]:
     loader = DataLoader(TensorDataset(torch.zeros(4, 1)), 2)
-    checkpoints, stop = Checkpoints(RunFolder(folder), monitor, mode), StopEarly(monitor, mode=mode, patience=patience)
+    checkpoints, stop = (
+        Checkpoints(RunFolder(folder), monitor, mode),
+        StopEarly(monitor, mode=mode, patience=patience, check_finite=False),
+    )
     trainer = pl.Trainer(
         accelerator="cpu", callbacks=[stop, Measures(monitor, mode), checkpoints], logger=False, max_epochs=4,
         num_sanity_val_steps=0, enable_progress_bar=False, enable_model_summary=False, **settings,

@@ -15,7 +15,8 @@ from rosenblatt.show.figures.kinds import Drawing
 from rosenblatt.show.figures.style import draw
 from rosenblatt.show.inside import Rows, inside_figures, looked_at, word_vectors
 from rosenblatt.table.encoder import TableEncoder
-from rosenblatt.tasks.evaluation import decide, to_probs
+from rosenblatt.tasks.binary import Binary
+from rosenblatt.tasks.multiclass import Multiclass
 
 
 def line(weight=(0.0, 1.0), bias=0.0):
@@ -26,16 +27,16 @@ def line(weight=(0.0, 1.0), bias=0.0):
 
 def seen(model, features, target, num_classes=2, plane="points", threshold=0.5, temperature=1.0):
     """The arrays of each figure, or the reason why there is none."""
-    task = "binary" if num_classes == 2 else "multiclass"
+    classes = tuple(f"class {k}" for k in range(num_classes))
+    task = Multiclass(classes, 100) if num_classes > 2 else Binary(classes, 100, threshold=threshold)
     with torch.no_grad():
         logits = model(features).float()
 
     def decided(logits):
-        probs = to_probs(logits / temperature, task)
-        return decide(probs, task, threshold), probs if task == "binary" else None
+        probs = task.scores(logits / temperature)
+        return task.decide(probs), probs if num_classes == 2 else None
 
     plane = PointEncoder(2).plane if plane == "points" else plane
-    classes = [f"class {k}" for k in range(num_classes)]
     rows = Rows(features, target, decided(logits)[0], classes, decided, threshold, plane)
     found = inside_figures(model, rows, "validation, epoch 3")
     assert all(one if isinstance(one, str) else one.of == "validation, epoch 3" for one in found.values())
@@ -44,32 +45,32 @@ def seen(model, features, target, num_classes=2, plane="points", threshold=0.5, 
 
 def test_the_boundary_is_the_models_own():
     points = torch.tensor([[0.0, -1.0], [1.0, 1.0], [0.5, 0.5]])
-    scene = seen(line(), points, torch.tensor([0, 1, 0]))["boundary"]
-    height, _ = scene.regions.shape
-    ticks = torch.linspace(scene.extent[2], scene.extent[3], height)
-    assert (torch.from_numpy(scene.regions[:, 0]) == (ticks.sigmoid() > 0.5)).all()
-    assert torch.allclose(torch.from_numpy(scene.probs[:, 7]), ticks.sigmoid(), atol=1e-6)
-    drawn = {tuple(point): bool(wrong) for point, wrong in zip(scene.points.tolist(), scene.wrong, strict=True)}
+    arrays = seen(line(), points, torch.tensor([0, 1, 0]))["boundary"]
+    height, _ = arrays.regions.shape
+    ticks = torch.linspace(arrays.extent[2], arrays.extent[3], height)
+    assert (torch.from_numpy(arrays.regions[:, 0]) == (ticks.sigmoid() > 0.5)).all()
+    assert torch.allclose(torch.from_numpy(arrays.probs[:, 7]), ticks.sigmoid(), atol=1e-6)
+    drawn = {tuple(point): bool(wrong) for point, wrong in zip(arrays.points.tolist(), arrays.wrong, strict=True)}
     assert drawn == {(0.0, -1.0): False, (1.0, 1.0): False, (0.5, 0.5): True}
 
 
 def test_threshold_and_temperature_move_the_regions():
     points = torch.tensor([[0.0, -4.0], [1.0, 4.0]])
-    scene = seen(line(), points, torch.tensor([0, 1]), threshold=0.9, temperature=2.0)["boundary"]
-    above = torch.from_numpy(scene.regions[:, 0]).bool()
-    ticks = torch.linspace(scene.extent[2], scene.extent[3], len(above))
+    arrays = seen(line(), points, torch.tensor([0, 1]), threshold=0.9, temperature=2.0)["boundary"]
+    above = torch.from_numpy(arrays.regions[:, 0]).bool()
+    ticks = torch.linspace(arrays.extent[2], arrays.extent[3], len(above))
     assert (above == ((ticks / 2).sigmoid() > 0.9)).all()
 
 
 def test_the_rows_that_are_drawn_are_the_same_whatever_is_predicted_and_a_fair_sample():
     torch.manual_seed(0)
     points, target = torch.randn(3000, 2), torch.arange(3000) % 3
-    scene = seen(Perceptron(2, 3), points, target, 3)["boundary"]
-    assert len(scene.points) == 500
-    assert scene.note == "500 of 3,000 rows"
-    assert torch.equal(torch.from_numpy(scene.points), points[torch.linspace(0, 2999, 500).round().long()])
-    assert scene.probs is None
-    assert set(scene.regions.flatten()) <= {0, 1, 2}
+    arrays = seen(Perceptron(2, 3), points, target, 3)["boundary"]
+    assert len(arrays.points) == 500
+    assert arrays.note == "500 of 3,000 rows"
+    assert torch.equal(torch.from_numpy(arrays.points), points[torch.linspace(0, 2999, 500).round().long()])
+    assert arrays.probs is None
+    assert set(arrays.regions.flatten()) <= {0, 1, 2}
 
 
 def table_of_two(num_rows):
@@ -83,16 +84,16 @@ def test_a_table_of_two_columns_of_numbers_is_a_plane_in_their_own_units():
     encoder, frame, features = table_of_two(300)
     torch.manual_seed(0)
     model = Perceptron(encoder.num_features, 1)
-    scene = seen(model, features, torch.arange(300) % 2, plane=encoder.plane)["boundary"]
-    assert scene.axes == ("age", "pay")
+    arrays = seen(model, features, torch.arange(300) % 2, plane=encoder.plane)["boundary"]
+    assert arrays.axes == ("age", "pay")
     inside = (frame["pay"] < frame["pay"].mean() + 9 * frame["pay"].std()).to_numpy()
-    np.testing.assert_allclose(scene.points[inside], frame.to_numpy()[inside], rtol=1e-4, atol=0.02)
-    left, right, bottom, top = scene.extent
-    height, width = scene.regions.shape
+    np.testing.assert_allclose(arrays.points[inside], frame.to_numpy()[inside], rtol=1e-4, atol=0.02)
+    left, right, bottom, top = arrays.extent
+    height, width = arrays.regions.shape
     places = [(left + (right - left) * 30 / (width - 1), bottom + (top - bottom) * 70 / (height - 1))]
     asked = encoder.transform(pl.DataFrame(places, schema=["age", "pay"], orient="row"), "a place")
     with torch.no_grad():
-        assert scene.probs[70, 30] == pytest.approx(model(asked).sigmoid().item(), abs=1e-5)
+        assert arrays.probs[70, 30] == pytest.approx(model(asked).sigmoid().item(), abs=1e-5)
 
 
 @pytest.mark.parametrize(("middle", "spread"), [(1.7e9, 10.0), (1e50, 1e49), (-3e-9, 1e-10), (1e12, 0.0)])
@@ -102,20 +103,20 @@ def test_large_and_small_numbers_keep_their_places(middle, spread):
     encoder = TableEncoder()
     features = encoder.fit_transform(frame)
     model = Perceptron(encoder.num_features, 1)
-    scene = seen(model, features, torch.arange(300) % 2, plane=encoder.plane)["boundary"]
-    np.testing.assert_allclose(scene.points[:, 0], frame["t"].to_numpy(), rtol=1e-14, atol=1e-5 * spread)
-    left, right, _, _ = scene.extent
-    assert left < min(scene.points[:, 0]) <= max(scene.points[:, 0]) < right
-    assert len(draw(Drawing(scene), with_svg=True).png) > 5000
+    arrays = seen(model, features, torch.arange(300) % 2, plane=encoder.plane)["boundary"]
+    np.testing.assert_allclose(arrays.points[:, 0], frame["t"].to_numpy(), rtol=1e-14, atol=1e-5 * spread)
+    left, right, _, _ = arrays.extent
+    assert left < min(arrays.points[:, 0]) <= max(arrays.points[:, 0]) < right
+    assert len(draw(Drawing(arrays), with_svg=True).png) > 5000
 
 
 def test_rows_that_lack_a_number_are_no_points():
     encoder, _, _ = table_of_two(50)
     rows = encoder.transform(pl.DataFrame({"age": [30.0, None, 50.0], "pay": [1e4, 2e4, None]}), "rows")
     model, target = Perceptron(encoder.num_features, 1), torch.tensor([0, 1, 1])
-    scene = seen(model, rows, target, plane=encoder.plane)["boundary"]
-    assert scene.note == "1 of 3 rows"
-    np.testing.assert_allclose(scene.points, [[30, 1e4]], rtol=1e-4)
+    arrays = seen(model, rows, target, plane=encoder.plane)["boundary"]
+    assert arrays.note == "1 of 3 rows"
+    np.testing.assert_allclose(arrays.points, [[30, 1e4]], rtol=1e-4)
     none = seen(model, rows[1:], target[1:], plane=encoder.plane)
     assert none["boundary"] == "no row has two numbers that are known"
 
@@ -137,10 +138,10 @@ def test_what_is_no_plane_says_why():
 def test_the_hidden_layer_is_drawn_where_it_has_two_units():
     torch.manual_seed(0)
     model, features, target = MLP(3, 1, hidden=[5, 2]), torch.randn(50, 3), torch.arange(50) % 2
-    scene = seen(model, features, target, plane=None)["hidden_layer"]
+    arrays = seen(model, features, target, plane=None)["hidden_layer"]
     with torch.no_grad():
         hidden = model.layers[:-1](features)
-    assert {tuple(point) for point in scene.points.tolist()} == {tuple(point) for point in hidden.tolist()}
+    assert {tuple(point) for point in arrays.points.tolist()} == {tuple(point) for point in hidden.tolist()}
     for hidden, num in (([5], 5), ([], 3)):
         other = seen(MLP(3, 1, hidden=hidden), features, target, plane=None)
         assert other["hidden_layer"] == f"the last layer has {num} inputs, not 2"

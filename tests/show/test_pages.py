@@ -10,6 +10,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from rosenblatt.show.report.page import inline
+from rosenblatt.show.report.run_page import RunPage
 from rosenblatt.tasks.titles import TITLES, interval, shown
 from shown_runs import trained
 
@@ -98,6 +99,28 @@ def test_a_figure_takes_the_colours_of_the_page():
     assert "currentColor" in part
     assert 'aria-label="a &#34;label&#34;"' in part
     ET.fromstring(part)
+
+
+def test_a_module_without_classes_rows_and_figures_has_a_page_too():
+    metrics = {"train_loss": 0.5, "val_loss": 0.6, "test/loss": 0.7, "test/<own>": float("nan"), "epochs": 3}
+    content = RunPage("a", "somebody's autoencoder", metrics).html()
+    tree = ET.fromstring(content.removeprefix("<!DOCTYPE html>\n"))
+    check_alone(content, tree)
+    rows = {row[0]: row[1:] for row in rows_of(tree)}
+    assert rows["loss"] == ["0.5000", "0.6000", "0.7000", "", "-"]
+    assert rows["<own>"] == ["-", "-", "nan", "", "-"]
+    headings = [heading.text for heading in tree.iter(f"{HTML}h2")]
+    assert headings == ["Metrics", "How to repeat it"]
+
+
+def test_mistakes_in_numbers_are_shown_with_their_errors():
+    mistakes = [{"row": 7, "true": 5.0, "prediction": 7.5, "error": 2.5, "content": "rooms=3"}]
+    content = RunPage("a", "prices", {"test/loss": 0.7}, mistakes=mistakes, mistakes_title="Largest errors").html()
+    tree = ET.fromstring(content.removeprefix("<!DOCTYPE html>\n"))
+    assert rows_of(tree)[2:4] == [
+        ["row", "true", "predicted", "error", "content"],
+        ["7", "5.0000", "7.5000", "2.5000", "rooms=3"],
+    ]
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from lightning.pytorch.loggers import TensorBoardLogger
 from PIL import Image
 from sklearn import metrics
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -19,6 +20,7 @@ from tensorboard.util.tensor_util import make_ndarray
 
 import rosenblatt
 from conftest import SMALL
+from rosenblatt.show.tensorboard import log_outcome
 from shown_runs import HOSTILE, trained
 
 EVERY = {name: 0 for name in ("tensors", "images", "scalars", "histograms", "compressedHistograms")}
@@ -138,6 +140,20 @@ def test_hparams_are_the_settings_and_the_final_metrics(name):
     for metric, (event,) in ends.items():
         assert event.value == pytest.approx(found[metric], abs=1e-6), metric
     assert "hp_metric" not in events.Tags()["scalars"]
+
+
+@pytest.mark.parametrize("keys", [("val_loss", "test_loss", "train_loss", "lr"), ("test/psnr",), ()])
+def test_any_logger_of_tensorboards_takes_whatever_was_logged(tmp_path, keys):
+    logger = TensorBoardLogger(tmp_path, name=None, version="history")
+    metrics = {f"test/own{k}": 1.0 for k in range(9)} if len(keys) == 1 else {}
+    log_outcome(logger, {"lr": 0.1}, metrics | dict.fromkeys(keys, 0.5), monitor="test/psnr")
+    logger.finalize("success")
+    events = EventAccumulator(str(tmp_path / "history"), size_guidance=EVERY)
+    events.Reload()
+    tags = events.Tags()["scalars"]
+    assert all(tag.startswith("wrap_up/") for tag in tags)
+    assert len(tags) == {4: 2, 1: 6, 0: 0}[len(keys)]
+    assert ("wrap_up/test/psnr" in tags) == (len(keys) == 1)
 
 
 def test_weights_and_gradients_have_histograms():

@@ -98,7 +98,10 @@ def _let_in(error: ConfigCompositionException, config_name: str) -> bool:
     words = [word for word in sys.argv[1:] if key is not None and word.startswith(f"{key}=")]
     if key is None or not words:
         return False
-    if not schema.takes(key, config_name):
+    if schema.takes(key, config_name):
+        if elsewhere(key, config_name):  # such as sweep.trials, of a grid
+            return False
+    else:
         chosen = [word for word in sys.argv[1:] if word.partition("=")[0] in groups() or "._target_=" in word]
         node, place = loader().load_configuration(config_name, chosen, RunMode.MULTIRUN), ""
         for part in key.split("."):

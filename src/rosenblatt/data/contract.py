@@ -81,7 +81,7 @@ def task_of(data: pl.LightningDataModule, said: str | None) -> Task | str | None
     """Return the task that the data module offers, or that was said; a word where there are no classes yet.
 
     Raises:
-        UserError: the data module says something else than a task, or another one than was said.
+        UserError: the data module says something else than a task, or there is none of that name.
     """
     own = getattr(data, "task", None)
     if own is None or isinstance(own, str):

@@ -153,7 +153,6 @@ class Checkpoints(Checkpoint):
         if self._restored is not None:
             _check_optimizers(self._checkpoint, trainer)
             del self._checkpoint
-            internals.load_metrics_before(trainer, self._restored["metrics"])  # of a run that has ended, all there is
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock; of a checkpoint, take back what callbacks look at."""
@@ -167,8 +166,9 @@ class Checkpoints(Checkpoint):
                 trainer.should_stop = True  # it was killed after its last epoch, or before it had the least epochs
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Of a run that had ended, no epoch was left to take its random state back in."""
+        """Of a run that had ended, no epoch was left to take back what there is."""
         if self._restored is not None:
+            internals.load_metrics_before(trainer, self._restored["metrics"])
             set_random_state(self._restored["random"])
 
     def _between_epochs(self, trainer: pl.Trainer) -> None:

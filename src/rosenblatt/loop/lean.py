@@ -11,7 +11,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.loops.optimization.automatic import ClosureResult
+from lightning.pytorch.loops.optimization.automatic import Closure, ClosureResult
 from lightning.pytorch.plugins.precision import Precision
 from lightning.pytorch.profilers import PassThroughProfiler
 from lightning.pytorch.strategies import SingleDeviceStrategy
@@ -128,7 +128,11 @@ class _Step:
             progress.zero_grad.increment_started()
             _zero_grad(optimizer)
             progress.zero_grad.increment_completed()
-            if result.closure_loss is not None:
+            if result.closure_loss is None:
+                Closure.warning_cache.warn(
+                    "`training_step` returned `None`. If this was on purpose, ignore this warning"
+                )
+            else:
                 self._call("on_before_backward", result.closure_loss)
                 result.closure_loss.backward()  # type: ignore[no-untyped-call]
                 self._call("on_after_backward")

@@ -90,8 +90,8 @@ class SavedModel:
         """
         if self.task is None:
             raise UserError(
-                f"{type(self.model).__name__} has no task, so that nobody knows what its outputs mean. Use `.model`, "
-                "or predict a split: python scripts/predict.py run=RUN split=test"
+                f"{type(self.model).__name__} has no task, so nobody knows what its outputs mean. Use `.model`, or "
+                "predict a split: python scripts/predict.py run=RUN split=test"
             )
         return self.task
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rosenblatt.tasks.titles import SPLIT_TITLES, TITLES, interval, shown
@@ -57,13 +57,14 @@ def splits_of(metrics: Mapping[str, Any]) -> list[str]:
     return [split for split in SPLIT_TITLES if split in found]
 
 
-def metric_rows(metrics: Mapping[str, Any]) -> list[MetricRow]:
-    """Return the table of metrics: a row for each that the last split has, a value for each of `splits_of`.
+def metric_rows(metrics: Mapping[str, Any], splits: Sequence[str] | None = None) -> list[MetricRow]:
+    """Return the table of metrics: a row for each that the last split has, with a value of each split.
 
     Args:
         metrics: flat, as in ``metrics.json``: numbers of splits, their intervals and baselines, and other things.
+        splits: by default those of `splits_of`.
     """
-    splits = splits_of(metrics)
+    splits = splits_of(metrics) if splits is None else splits
     keys: dict[str, dict[str, str]] = {}
     for key, value in metrics.items():
         split, name = parted(key)

@@ -43,7 +43,7 @@ class FigurePool:
         try:
             with _left_to_this_process(signal.SIGINT):
                 self._executor.submit(_warm_up)
-        except OSError as error:
+        except (OSError, AssertionError) as error:  # the latter of multiprocessing, in a process that may have none
             self._fail(f"the process that draws could not be started: {error}")
         self._workers = [one for one in multiprocessing.active_children() if one not in before]
 

@@ -110,7 +110,8 @@ def outcome(job: Job, objectives: Iterable[str]) -> Outcome:
         for name in objectives:
             value = metrics.get(name)
             if name not in metrics:
-                names = [one for one, number in metrics.items() if type(number) in (int, float)]
+                numbers = [one for one, number in metrics.items() if type(number) in (int, float)]
+                names = sorted(numbers, key=lambda one: not one.startswith("val/"))
                 return Outcome(
                     "failed",
                     metrics,

@@ -103,4 +103,5 @@ def groups_of(task: Task, target: Tensor) -> list[Ints]:
     """Return the rows of each class; of numbers, those below the median and the others, which words may tell apart."""
     if task.classes:
         return rows_of_class(target, len(task.classes))
-    return rows_of_class((target > target.median()).long(), 2)
+    above = target > target.median()
+    return rows_of_class((above if above.any() else target == target.max()).long(), 2)
