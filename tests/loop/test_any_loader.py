@@ -11,8 +11,8 @@ import pytest
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from tensorboard.util.tensor_util import make_ndarray
 
-from fitting import assert_same
 from any_code import CASES, Bare, Counter, Training
+from fitting import assert_same
 from rosenblatt.loop.checkpoints import Checkpoints, read
 
 pytestmark = pytest.mark.filterwarnings("ignore")
