@@ -25,7 +25,7 @@ from rosenblatt.saved.rows import facts_of
 log = logging.getLogger(__name__)
 
 
-def last_rows(parts: Parts, split: str) -> bytes | None:
+def rows_of(parts: Parts, split: str) -> bytes | None:
     """Return the rows of a split as a Parquet file, where the data module offers them."""
     rows = getattr(parts.data, "rows", None)
     found: bytes | None = rows(split) if callable(rows) and split else None
@@ -33,7 +33,7 @@ def last_rows(parts: Parts, split: str) -> bytes | None:
 
 
 def saved_model(
-    config: DictConfig, parts: Parts, reached: Reached, precision: str, rows: bytes | None = None
+    config: DictConfig, parts: Parts, reached: Reached, precision: str, split: str, rows: bytes | None
 ) -> SavedModel:
     """Return what a run has trained, with all that it needs to predict.
 
@@ -42,7 +42,8 @@ def saved_model(
         parts: with the best weights.
         reached: what they reach, and the task with what validation says of decisions.
         precision: of the Trainer, such as ``32-true``.
-        rows: of the last split, as a Parquet file.
+        split: whose rows are kept beside the model.
+        rows: of that split, as a Parquet file.
     """
     data, state = parts.data, parts.module.state_dict()
     model: nn.Module = parts.module
@@ -61,7 +62,7 @@ def saved_model(
         metrics={name: _node(one) for name, one in config.metrics.items() if one} if own_task else {},
         batch_size=getattr(data, "eval_batch_size", SavedModel.batch_size),
         precision=precision,
-        rows=None if rows is None else facts_of(reached.last, rows),
+        rows=None if rows is None else facts_of(split, rows),
         rest={name: one for name, one in state.items() if not name.startswith(origin.prefix)} if origin.prefix else {},
     )  # fmt: skip
 
@@ -89,7 +90,7 @@ def save_model(
         run: the folder.
         config: of the run.
         saved: the model.
-        rows: of the last split, as a Parquet file.
+        rows: to keep beside it, as a Parquet file.
         metrics: flat, as in ``metrics.json``.
         digests: of the splits, as in ``data.json``; may be empty.
     """

@@ -31,7 +31,8 @@ from rosenblatt.commands.job import (
 from rosenblatt.commands.parts import Parts, make_parts, mode_of
 from rosenblatt.commands.results import Reached, evaluate
 from rosenblatt.commands.resume import SettingsOfNow, last_checkpoint, open_run, same_data
-from rosenblatt.commands.saving import last_rows, save_model, saved_model
+from rosenblatt.commands.saving import rows_of, save_model, saved_model
+from rosenblatt.data.contract import has_split
 from rosenblatt.loop.checkpoints import Checkpoints, read
 from rosenblatt.loop.lean import make_lean
 from rosenblatt.loop.measures import Measures, StopEarly
@@ -115,8 +116,10 @@ def _train(
     set_random_state(before_fit)  # whoever draws splits in setup draws those that training had
     accelerator, precision = str(config.trainer.get("accelerator", "auto")), trainer.precision
     reached = evaluate(parts, accelerator, precision, final=job is None)
-    rows = last_rows(parts, reached.last)
-    saved = saved_model(config, parts, reached, str(precision), rows)
+    # A job of a sweep is measured on test only as the winner, for which its rows are kept.
+    kept = "test" if has_split(parts.data, "test") else reached.last
+    rows = rows_of(parts, kept)
+    saved = saved_model(config, parts, reached, str(precision), kept, rows)
     ending = begin_ending(run, trainer, parts, reached, around, facts["best_epoch"])
     metrics = reached.figures | around.measures.of_training(facts["best_epoch"], reached.figures) | facts
     metrics |= {f"{split}/repeated": num for split, num in getattr(parts.data, "num_repeated", {}).items()}
@@ -134,7 +137,7 @@ def _train(
     if ending is not None:
         with told("report.html"):
             lines = [f"{word}: {note}" for word, note in notes]
-            ending.finish(config, metrics, lines, *ending.mistakes(rows))
+            ending.finish(config, metrics, lines, *ending.mistakes(rows_of(parts, reached.last)))
     for logger in trainer.loggers:
         logger.finalize("success")
     run.write_json("metrics.json", metrics)  # last: of a folder with it nothing is done again
