@@ -36,7 +36,7 @@ from rosenblatt.cli.space import Words, composed, is_of_sweep, is_space, read_wo
 from rosenblatt.cli.values import plain
 from rosenblatt.cli.words import in_quotes
 from rosenblatt.commands.job import run_job
-from rosenblatt.errors import UserError
+from rosenblatt.errors import UserError, nearest
 from rosenblatt.run.cores import num_cores
 from rosenblatt.sweeps.dimensions import Choices, Dimension, Interval
 from rosenblatt.sweeps.folder import SweepFolder
@@ -45,7 +45,7 @@ from rosenblatt.sweeps.leaderboard import row_of
 from rosenblatt.sweeps.plan import Plan
 from rosenblatt.sweeps.report import Progress, Report
 from rosenblatt.sweeps.settings import Direction, Settings, read_settings
-from rosenblatt.tasks.titles import direction
+from rosenblatt.tasks.titles import TITLES, direction
 
 log = logging.getLogger(__name__)
 
@@ -154,6 +154,7 @@ def _settings(config: DictConfig) -> tuple[Settings, dict[str, str]]:
             raise UserError(
                 f"sweep.objective={metric}: nobody says whether it is to be low or high. Watch it, and say so: "
                 f"early_stopping.monitor={metric} early_stopping.mode=max, or min."
+                f"{nearest(metric, [f'val/{name}' for name in TITLES])}"
             )
         return known
 
