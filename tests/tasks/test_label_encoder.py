@@ -8,7 +8,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rosenblatt.data.labels import to_lists
+from rosenblatt.data.columns import to_lists
 from rosenblatt.errors import UserError
 from rosenblatt.tasks.binary import Binary
 from rosenblatt.tasks.labels import LabelEncoder

@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from rosenblatt.data.labels import rows_of_class
 from rosenblatt.data.recipe import ROW_NORM, row_norm_for
-from rosenblatt.text.weighting import inverse_document_frequency, log_count_ratio, scale
+from rosenblatt.text.weighting import inverse_document_frequency, log_count_ratio, rows_of_class, scale
 
 RNG = np.random.default_rng(0)
 

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import polars as pl
+from polars.exceptions import PolarsError
 
-from rosenblatt.data.files import as_strings, column, read_frame
-from rosenblatt.data.labels import to_lists
-from rosenblatt.errors import UserError
+from rosenblatt.data.cells import TWICE
+from rosenblatt.data.files import read_frame
+from rosenblatt.errors import UserError, listed, nearest
 
 TABULAR = (".csv", ".tsv", ".tab", ".txt")  # files that may have a first row of names, or may not
 
@@ -115,3 +116,86 @@ def check_labels(lists: pl.Series, where: str, task: str | None) -> None:
             f"{where}: row {int(without.arg_true()[0]) + 1} has no label, and no row has more than one. Give it "
             "one or take it out; if rows may have none, say so: task=multilabel"
         )
+
+
+def to_lists(labels: pl.Series, separator: str | None, where: str) -> pl.Series:
+    """Return labels as lists of strings.
+
+    Args:
+        labels: strings, numbers, or lists of them.
+        separator: what stands between several labels in a cell, or ``None`` for one label a cell.
+        where: file and column, for messages.
+
+    Raises:
+        UserError: a null label (an empty cell), with its row; with a separator it means a row without labels.
+    """
+    if isinstance(labels.dtype, pl.List | pl.Array) and not labels.dtype.inner.is_nested():
+        return _distinct(labels.cast(pl.List(pl.String)).fill_null([]))
+    if labels.dtype.is_float() and (labels.drop_nulls() % 1 == 0).all():
+        labels = labels.cast(pl.Int64, strict=False)  # 1.0 and 1 are one class, as in a file that pandas has written
+    texts = as_strings(labels, where).str.strip_chars()
+    if texts.drop_nulls().str.contains(r"^-?\d+\.0+$").all():
+        texts = texts.str.replace(r"\.0+$", "")
+    if separator is not None:
+        return _distinct(texts.fill_null("").str.split(separator))
+    empty = texts.is_null() | (texts == "")
+    if empty.any():
+        row = int(empty.arg_true()[0]) + 1
+        raise UserError(
+            f"{where}: {int(empty.sum()):,} of {len(texts):,} rows have no label (first in row {row}). "
+            "Fill them in or take these rows out."
+        )
+    return texts.to_frame("label").select(pl.concat_list("label")).to_series()
+
+
+def _distinct(labels: pl.Series) -> pl.Series:
+    """Return lists without empty names and repetitions, in their order."""
+    name = pl.element().str.strip_chars()
+    return labels.list.eval(name.filter(name != "")).list.unique(maintain_order=True)
+
+
+def column(frame: pl.DataFrame, name: str | int, key: str, where: str) -> pl.Series:
+    """Return a column by name or by number (from 0).
+
+    Args:
+        frame: where to look.
+        name: the column.
+        key: the option that named it, for the message.
+        where: the file, for the message.
+
+    Raises:
+        UserError: no such column, with a list of those there are; or several of that name.
+    """
+    if isinstance(name, int) and str(name) not in frame.columns:
+        if not 0 <= name < frame.width:
+            raise UserError(f"{key}={name}: {where} has columns 0 to {frame.width - 1}.")
+        return frame.to_series(name)
+    if str(name) not in frame.columns:
+        start = TWICE.format(name, "").strip().removesuffix(")")
+        several = [one for one in frame.columns if one.startswith(start)]
+        if several:
+            raise UserError(
+                f"{key}={name}: {len(several)} columns of {where} are named {str(name)!r}. Which one is meant? Rename "
+                f"one of them, or say {listed(several)}."
+            )
+        hint = nearest(str(name), frame.columns) or f" A file without a header has columns by number: {key}=1"
+        raise UserError(f"{key}={name}: no such column in {where}, which has {listed(frame.columns)}.{hint}")
+    return frame[str(name)]
+
+
+def as_strings(values: pl.Series, where: str) -> pl.Series:
+    """Return a column as strings.
+
+    Args:
+        values: of any type that has a text: strings, numbers, dates, ...
+        where: the file, for the message.
+
+    Raises:
+        UserError: lists, objects or bytes, as JSON lines and Parquet can hold.
+    """
+    try:
+        if not values.dtype.is_nested():
+            return values.cast(pl.String)
+    except PolarsError:
+        pass
+    raise UserError(f"{where}: expected words or numbers in column {values.name!r}; it holds {values.dtype}.")

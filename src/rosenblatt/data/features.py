@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 
@@ -33,6 +35,13 @@ Features: TypeAlias = Tensor | Bags
 Batch: TypeAlias = tuple[Features, Tensor]
 SPLITS = ("train", "val", "test")
 Splits: TypeAlias = dict[str, Batch]  # all rows of train, val and, where there is one, test
+
+
+def offsets_of(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return (N + 1,) where each of N rows of these lengths begins, and the last one ends."""
+    offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets
 
 
 def first_rows(features: Features, num: int) -> Features:

@@ -17,11 +17,11 @@ from typing import NamedTuple
 import polars as pl
 from polars.exceptions import PolarsError
 
-from rosenblatt.data.cells import TWICE, Table
+from rosenblatt.data.cells import Table
 from rosenblatt.data.json_lines import JsonLines
 from rosenblatt.data.lines import LABEL, SPOILT, Lines, RowReader, all_readable
 from rosenblatt.data.source import BLOCK, EMPTY, MARK, TextFile, check_encoding, is_utf8, opened, read_bytes
-from rosenblatt.errors import UserError, first_line, listed, nearest
+from rosenblatt.errors import UserError, first_line, listed
 
 log = logging.getLogger(__name__)
 
@@ -233,50 +233,3 @@ def class_files(folder: Path) -> list[tuple[Path, str]]:
     if not found:
         raise UserError(f"{folder}: expected a folder with a folder for each class, such as {folder}/pos/1.txt.")
     return found
-
-
-def column(frame: pl.DataFrame, name: str | int, key: str, where: str) -> pl.Series:
-    """Return a column by name or by number (from 0).
-
-    Args:
-        frame: where to look.
-        name: the column.
-        key: the option that named it, for the message.
-        where: the file, for the message.
-
-    Raises:
-        UserError: no such column, with a list of those there are; or several of that name.
-    """
-    if isinstance(name, int) and str(name) not in frame.columns:
-        if not 0 <= name < frame.width:
-            raise UserError(f"{key}={name}: {where} has columns 0 to {frame.width - 1}.")
-        return frame.to_series(name)
-    if str(name) not in frame.columns:
-        start = TWICE.format(name, "").strip().removesuffix(")")
-        several = [one for one in frame.columns if one.startswith(start)]
-        if several:
-            raise UserError(
-                f"{key}={name}: {len(several)} columns of {where} are named {str(name)!r}. Which one is meant? Rename "
-                f"one of them, or say {listed(several)}."
-            )
-        hint = nearest(str(name), frame.columns) or f" A file without a header has columns by number: {key}=1"
-        raise UserError(f"{key}={name}: no such column in {where}, which has {listed(frame.columns)}.{hint}")
-    return frame[str(name)]
-
-
-def as_strings(values: pl.Series, where: str) -> pl.Series:
-    """Return a column as strings.
-
-    Args:
-        values: of any type that has a text: strings, numbers, dates, ...
-        where: the file, for the message.
-
-    Raises:
-        UserError: lists, objects or bytes, as JSON lines and Parquet can hold.
-    """
-    try:
-        if not values.dtype.is_nested():
-            return values.cast(pl.String)
-    except PolarsError:
-        pass
-    raise UserError(f"{where}: expected words or numbers in column {values.name!r}; it holds {values.dtype}.")

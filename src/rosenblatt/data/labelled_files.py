@@ -15,10 +15,9 @@ import torch
 from torch import Tensor
 
 from rosenblatt.data.cache import Cache, Entry, key_of, recorded, tell_again
-from rosenblatt.data.columns import Columns, check_labels
+from rosenblatt.data.columns import Columns, check_labels, column
 from rosenblatt.data.encoder import Encoder
 from rosenblatt.data.features import SPLITS, Bags, Splits
-from rosenblatt.data.files import column
 from rosenblatt.data.module import DataModule, as_parquet
 from rosenblatt.data.recipe import Auto
 from rosenblatt.data.splits import by_column, by_fractions, check_fractions, num_repeated

@@ -8,9 +8,8 @@ from typing import Any
 import polars as pl
 from torch import Tensor
 
-from rosenblatt.data.columns import Columns
+from rosenblatt.data.columns import Columns, column
 from rosenblatt.data.features import Splits
-from rosenblatt.data.files import column
 from rosenblatt.data.labelled_files import FileData
 from rosenblatt.data.recipe import Auto
 from rosenblatt.errors import UserError

@@ -13,7 +13,8 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import polars as pl
 
-from rosenblatt.text.ngrams import Ids, Ints, offsets_of
+from rosenblatt.data.features import offsets_of
+from rosenblatt.text.ngrams import Ids, Ints
 
 CHUNK = 500_000  # tokens, or pairs, that a thread takes at a time
 NUM_COUNTERS = 2  # threads, each with a place for every feature

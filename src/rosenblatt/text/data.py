@@ -11,17 +11,15 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from rosenblatt.data.columns import Columns
+from rosenblatt.data.columns import Columns, column
 from rosenblatt.data.features import Splits
-from rosenblatt.data.files import column
 from rosenblatt.data.labelled_files import FileData
-from rosenblatt.data.labels import rows_of_class
 from rosenblatt.data.recipe import Auto
 from rosenblatt.errors import UserError
 from rosenblatt.tasks.task import Task
 from rosenblatt.text.encoder import TextEncoder
 from rosenblatt.text.ngrams import Ints
-from rosenblatt.text.weighting import Weighting
+from rosenblatt.text.weighting import Weighting, rows_of_class
 
 log = logging.getLogger(__name__)
 

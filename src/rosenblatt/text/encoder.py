@@ -11,6 +11,7 @@ import polars as pl
 import torch
 
 from rosenblatt.data.columns import Columns
+from rosenblatt.data.encoder import Encoder
 from rosenblatt.data.features import Bags
 from rosenblatt.data.recipe import Auto, char_ngrams_for, max_features_for, row_norm_for
 from rosenblatt.errors import UserError, check_choice
@@ -29,7 +30,7 @@ from rosenblatt.text.weighting import (
 log = logging.getLogger(__name__)
 
 
-class TextEncoder:
+class TextEncoder(Encoder):
     """Turns texts into `Bags`.
 
     Args:
@@ -186,12 +187,6 @@ class TextEncoder:
             pass
         return Bags(torch.from_numpy(found.ids), torch.from_numpy(weights), torch.from_numpy(found.offsets))
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The arguments that this was made with."""
-        names = ("ngrams", "char_ngrams", "min_count", "max_features", "weighting", "lowercase")
-        return {name: getattr(self, name) for name in names}
-
     def facts(self) -> dict[str, Any]:
         """Return what was learnt, as JSON takes it, but for `vocabulary`."""
         return {"row_norm": self.row_norm, "sizes": sizes_of(self.channels)}
@@ -215,16 +210,6 @@ class TextEncoder:
     def names(self, numbers: Ints | None = None) -> list[str]:
         """Return features as text, by number; all of them by default."""
         return names_of(self._vocabulary, np.arange(self.num_features) if numbers is None else numbers)
-
-    @property
-    def plane(self) -> None:
-        """Nothing: texts are not points."""
-        return None
-
-    @property
-    def column_of(self) -> None:
-        """Nothing: each n-gram stands for itself."""
-        return None
 
     @property
     def _vocabulary(self) -> Vocabulary:

@@ -14,6 +14,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from rosenblatt.data.features import offsets_of
+
 Ints = NDArray[np.int64]
 Ids = NDArray[np.int32]
 
@@ -30,13 +32,6 @@ class Sequences(NamedTuple):
 
     symbols: Ids
     offsets: Ints
-
-
-def offsets_of(counts: Ints) -> Ints:
-    """Return (N + 1,) where each of N stretches begins, and the last one ends."""
-    offsets = np.zeros(len(counts) + 1, dtype=np.int64)
-    np.cumsum(counts, out=offsets[1:])
-    return offsets
 
 
 class NGrams:

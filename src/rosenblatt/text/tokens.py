@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from rosenblatt.text.ngrams import Ids, Ints, Sequences, offsets_of
+from rosenblatt.data.features import offsets_of
+from rosenblatt.text.ngrams import Ids, Ints, Sequences
 
 # An HTML tag, a word with its apostrophes, or one other character that is no space.
 WORD = r"</?[\pL][^<>]{0,80}>|[\w']+|[^\w\s]"

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from rosenblatt.text.counting import counted
 from rosenblatt.text.ngrams import Ids, Ints
@@ -24,6 +25,15 @@ def inverse_document_frequency(frequency: Ints, num_rows: int) -> Floats:
     """
     weights: Floats = (1 + np.log((1 + num_rows) / (1 + frequency))).astype(np.float32)
     return weights
+
+
+def rows_of_class(target: Tensor, num_classes: int) -> list[Ints]:
+    """Return the numbers of the rows that have each class, ascending, from either kind of target."""
+    if target.ndim == 2:
+        return [np.flatnonzero(target[:, k].numpy()) for k in range(num_classes)]
+    order = np.argsort(target.numpy(), kind="stable")
+    ends = np.cumsum(np.bincount(target.numpy(), minlength=num_classes))
+    return np.split(order, ends[:-1])
 
 
 def log_count_ratio(ids: Ids, offsets: Ints, frequency: Ints, rows_of_class: Sequence[Ints]) -> Floats:
