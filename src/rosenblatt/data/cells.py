@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from polars.exceptions import PolarsError
 
-from rosenblatt.data.lines import NOT_OF_THE_ENCODING, SPOILT, Broken, RowReader, Rows, all_readable
+from rosenblatt.data.lines import NOT_OF_THE_ENCODING, SPOILT, Broken, RowReader, Rows
 from rosenblatt.data.source import TextFile
 from rosenblatt.errors import UserError
 
@@ -42,7 +42,7 @@ class Table(RowReader):
     def __init__(self, text: TextFile, kind: str, header: bool) -> None:
         blank = re.match(rb"[\r\n]*", text.data)
         assert blank is not None
-        text.done_with(blank.end())
+        text.at += blank.end()
         for size in (self.piece, text.patience):  # a name may hold line breaks
             end = text.data.find(b"\n", text.at + size)
             start = text.data[text.at : end + 1 or None].decode(errors="surrogateescape")
@@ -57,7 +57,7 @@ class Table(RowReader):
             if row.problem == UNCLOSED:
                 raise UserError(f"{text.path}: a quote in the first row is not closed. Mend the names of the columns.")
             self.columns = _distinct([SPOILT.sub("\ufffd", cell or "") for cell in row.cells])
-            text.done_with(len(start[: row.end].encode(errors="surrogateescape")))
+            text.at += len(start[: row.end].encode(errors="surrogateescape"))
 
     def end_of_rows(self, data: bytes, start: int, stop: int) -> int:
         """Return where the last whole row ends: at a line break with an even number of quotes before it."""
@@ -69,7 +69,7 @@ class Table(RowReader):
             end = line
         return end
 
-    def quickly(self, content: memoryview) -> Rows | None:
+    def quickly(self, content: memoryview) -> pl.DataFrame | None:
         """Return whole rows where all of them are in order."""
         width = len(self.columns)
         # With a header Polars takes a first row that is blank or short for one.
@@ -96,7 +96,8 @@ class Table(RowReader):
                 within = frame.select(separators.sum()).item()
                 if named.count(self.separator.encode()) - within != (num_rows + 1) * (width - 1):
                     return None
-        return Rows(frame, len(content), all_readable(frame.height), num_empty=num_rows - frame.height)
+        self.num_empty += num_rows - frame.height
+        return frame
 
     def one_by_one(self, data: bytes, last: bool, patience: int) -> Rows:
         """Return rows, and the broken ones among them."""
@@ -105,8 +106,7 @@ class Table(RowReader):
         text = (data if last else data[: data.rfind(b"\n") + 1]).decode(errors="surrogateescape")
         width, spoilt = len(self.columns), SPOILT.search(text) is not None
         rows: list[list[str | None]] = []
-        readable: list[bool] = []
-        broken, start, num_empty = None, 0, 0
+        broken, start, at = [], 0, 0  # in characters, and in bytes
         for cells, end, problem in split_rows(text, self.separator, self.quote):
             if start > self.piece or (problem == UNCLOSED and not last and len(text) - start < patience):
                 break
@@ -119,22 +119,15 @@ class Table(RowReader):
             if spoilt and SPOILT.search(text, start, end):
                 problem = NOT_OF_THE_ENCODING
                 cells = [cell and SPOILT.sub("\ufffd", cell) for cell in cells]
-            before, start = start, end
             if width > 1 and all(cell is None for cell in cells):
-                num_empty += 1
-                continue
-            if problem is not None:
-                broken = broken or Broken(len(rows), len(text[:before].encode(errors="surrogateescape")), problem)
-                cells = (cells + [None] * (width - len(cells)))[:width]
-            rows.append(cells)
-            readable.append(problem is None)
-        return Rows(
-            pl.DataFrame(rows, schema=dict.fromkeys(self.columns, pl.String), orient="row"),
-            len(text[:start].encode(errors="surrogateescape")),
-            pl.Series(readable, dtype=pl.Boolean),
-            broken,
-            num_empty,
-        )
+                self.num_empty += 1
+            else:
+                if problem is not None:
+                    broken.append(Broken(len(rows), at, problem))
+                rows.append((cells + [None] * (width - len(cells)))[:width])
+            at += len(text[start:end].encode(errors="surrogateescape"))
+            start = end
+        return Rows(pl.DataFrame(rows, schema=dict.fromkeys(self.columns, pl.String), orient="row"), at, broken)
 
 
 class Cells(NamedTuple):

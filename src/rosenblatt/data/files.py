@@ -19,8 +19,8 @@ from polars.exceptions import PolarsError
 
 from rosenblatt.data.cells import Table
 from rosenblatt.data.json_lines import JsonLines
-from rosenblatt.data.lines import LABEL, SPOILT, Lines, RowReader, all_readable
-from rosenblatt.data.source import BLOCK, EMPTY, MARK, TextFile, check_encoding, is_utf8, opened, read_bytes
+from rosenblatt.data.lines import LABEL, Lines, RowReader
+from rosenblatt.data.source import BLOCK, EMPTY, TextFile, check_encoding, is_utf8, opened, read_bytes
 from rosenblatt.errors import UserError, first_line, listed
 
 log = logging.getLogger(__name__)
@@ -125,58 +125,58 @@ def _text_blocks(text: TextFile, kind: str, header: bool, lines: bool, strict: b
         kind = "fasttext" if LABEL.encode() in text.data else "lines" if lines else "tsv"
     table = kind in ("csv", "tsv")
     text.check_encoding(first_line=table and header)
-    reader: RowReader | Lines
+    reader: RowReader
     if table:
         reader = Table(text, kind, header)
     elif kind == "jsonl":
-        reader = JsonLines(text)
+        reader = JsonLines(text.path)
     else:
         reader = Lines(fasttext=kind == "fasttext")
-    num_rows, num_empty, told = 0, 0, False
-    frames: list[pl.DataFrame] = []
-    readable: list[pl.Series] = []
+    num_rows, told = 0, False
     while True:
-        rows = reader.take(text)
-        if rows is not None:
+        frames: list[pl.DataFrame] = []
+        first = num_rows
+        broken: list[int] = []
+        while rows := reader.take(text):
             if rows.broken and not told:
                 told = True
-                place = f"row {num_rows + rows.broken.row + 1:,} (line {text.line_of(rows.broken.at):,})"
-                message = f"{text.path}: {place} can't be read: {rows.broken.reason}."
+                row, at, reason = rows.broken[0]
+                place = f"row {num_rows + row + 1:,} (line {text.line_of(at):,})"
+                message = f"{text.path}: {place} can't be read: {reason}."
                 if strict:
                     check_encoding(text.path, text.raw, text.encoding)
                 if strict or rows.frame.width == 0:
                     raise UserError(message)
                 log.warning("%s More like it are not told.", message)
-            text.done_with(rows.num_bytes)
-            num_rows, num_empty = num_rows + rows.frame.height, num_empty + rows.num_empty
-            frames.append(rows.frame)
-            readable.append(rows.readable)
-            continue
-        if any(frame.height for frame in frames):
-            yield Block(pl.concat(frames), pl.concat(readable), text.num_bytes, text.total_bytes)
-        frames, readable = [], []
+            text.at += rows.num_bytes
+            broken += [num_rows + one.row for one in rows.broken]
+            num_rows += rows.frame.height
+            frames += [rows.frame] if rows.frame.height else []
+        if frames:
+            readable = ~pl.int_range(first, num_rows, eager=True).is_in(broken)
+            yield Block(pl.concat(frames), readable, text.num_bytes, text.total_bytes)
         if text.last:
             break
         text.more()
     if num_rows == 0:
         raise UserError(HEADER_ONLY.format(text.path, listed(reader.columns)))
-    if num_empty:
-        log.warning("%s: %s empty rows are left out, and row numbers leave them out.", text.path, f"{num_empty:,}")
+    if reader.num_empty:
+        num_empty = f"{reader.num_empty:,}"
+        log.warning("%s: %s empty rows are left out, and row numbers leave them out.", text.path, num_empty)
 
 
 def _parquet_blocks(path: str, zipped: bool, block_bytes: int | None) -> Iterator[Block]:
+    source: str | io.BytesIO = path
     if zipped or "://" in path:
         content = read_bytes(path, zipped)
-        start, total_bytes = content[:8], len(content)
+        source, total_bytes = io.BytesIO(content), len(content)
     else:
         with opened(path) as file:
-            start, total_bytes = file.read(8), os.fstat(file.fileno()).st_size
-    if not start:
+            total_bytes = os.fstat(file.fileno()).st_size
+    if total_bytes == 0:
         raise UserError(EMPTY.format(path))
-    if start[:4] != b"PAR1":
-        raise UserError(f"{path}: not a Parquet file (it begins with {start!r}, not with b'PAR1').")
     try:
-        rows = pl.scan_parquet(io.BytesIO(content) if zipped or "://" in path else path, glob=False)
+        rows = pl.scan_parquet(source, glob=False)
         height, at = rows.select(pl.len()).collect().item(), 0
         if height == 0:
             raise UserError(HEADER_ONLY.format(path, listed(rows.collect_schema())))
@@ -184,38 +184,37 @@ def _parquet_blocks(path: str, zipped: bool, block_bytes: int | None) -> Iterato
         while at < height:
             frame = rows.slice(at, step).collect()
             at += frame.height
-            yield Block(frame, all_readable(frame.height), total_bytes * at // height, total_bytes)
+            yield Block(frame, pl.repeat(True, frame.height, eager=True), total_bytes * at // height, total_bytes)
             step = max(1, int((block_bytes or 0) * frame.height / max(1, frame.estimated_size())))
     except (PolarsError, OSError) as error:
-        raise UserError(f"{path}: a broken Parquet file: {first_line(error)}") from None
+        raise UserError(f"{path}: no whole Parquet file: {first_line(error)}") from None
 
 
 def _folder_blocks(folder: Path, encoding: str, block_bytes: int | None, strict: bool) -> Iterator[Block]:
     """Read some files at a time; a text that the encoding has not is a row that can't be read."""
     files = class_files(folder)
-    total = sum(file.stat().st_size for file, _ in files)
-    codec, errors = ("utf-8-sig", "surrogateescape") if is_utf8(encoding) else (encoding, MARK)
+    total_bytes = sum(file.stat().st_size for file, _ in files)
+    is_utf8(encoding)  # which tells where it is none
     rows: list[tuple[str, str, bool]] = []
-    done = num_bytes = 0
-    told = False
+    done, begun, told = 0, 0, False
     for file, label in files:
         content = read_bytes(str(file), zipped=False)
-        text = content.decode(codec, errors)
-        readable = SPOILT.search(text) is None
-        if not readable and not told:
-            told = True
-            try:
-                check_encoding(str(file), content, encoding)
-            except UserError as error:
-                if strict:
-                    raise
+        try:
+            check_encoding(str(file), content, encoding)
+        except UserError as error:
+            if strict:
+                raise
+            if not told:
                 log.warning("%s More files like it are not told.", error)
-        rows.append((text if readable else SPOILT.sub("\ufffd", text), label, readable))
-        done, num_bytes = done + len(content), num_bytes + len(content)
-        if (block_bytes is not None and num_bytes >= block_bytes) or file == files[-1][0]:
+            told = True
+            rows.append((content.decode(encoding, "replace"), label, False))
+        else:
+            rows.append((content.decode(encoding).removeprefix("\ufeff"), label, True))
+        done += len(content)
+        if (block_bytes is not None and done - begun >= block_bytes) or file == files[-1][0]:
             frame = pl.DataFrame(rows, schema={"text": pl.String, "label": pl.String, "": pl.Boolean}, orient="row")
-            yield Block(frame.drop(""), frame[""], done, total)
-            rows, num_bytes = [], 0
+            yield Block(frame.drop(""), frame[""], done, total_bytes)
+            rows, begun = [], done
 
 
 def class_files(folder: Path) -> list[tuple[Path, str]]:

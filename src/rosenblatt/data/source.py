@@ -152,10 +152,6 @@ class TextFile:
         if self._first:
             self.raw += chunk
 
-    def done_with(self, num_bytes: int) -> None:
-        """Move on, behind rows that have been read."""
-        self.at += num_bytes
-
     def line_of(self, num_bytes: int) -> int:
         """Return the number of the line, from 1, in which something stands so far behind the rows that were read."""
         return self._num_lines + self.data.count(b"\n", 0, self.at + num_bytes) + 1
