@@ -48,6 +48,9 @@ def test_a_column_of_lists_is_no_text():
         Columns(text=("text",)).texts_of(pl.DataFrame({"text": [["a"]]}), "f")
 
 
+CONTENT = "text,label\ngood,1\nbad,0\n"
+
+
 @pytest.mark.parametrize(
     ("columns", "expected"),
     [
@@ -58,11 +61,10 @@ def test_a_column_of_lists_is_no_text():
         (Columns(header=False), False),
     ],
 )
-def test_a_header_is_expected_unless_columns_are_numbers_or_it_is_said(columns, expected):
-    assert columns.has_header is expected
-
-
-CONTENT = "text,label\ngood,1\nbad,0\n"
+def test_a_header_is_expected_unless_columns_are_numbers_or_it_is_said(tmp_path, columns, expected):
+    (tmp_path / "rows.csv").write_text(CONTENT)
+    for frame in (columns.read(str(tmp_path / "rows.csv")), next(columns.blocks(str(tmp_path / "rows.csv"))).frame):
+        assert frame.columns == (["text", "label"] if expected else ["0", "1"])
 
 
 @pytest.mark.parametrize("name", ["rows.csv", "rows.csv.gz"])

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rosenblatt.data.features import Bags, Batch, Features
+from rosenblatt.data.features import Bags, Batch, Features, rows_between
 
 STRETCHES = 8  # of rows, in a batch of bags
 
@@ -115,14 +115,6 @@ class Batches:
         """Go on from where ``state_dict`` was taken."""
         self.epoch, self.next_batch = state["epoch"], state["next_batch"]
         self._resumed = True
-
-
-def rows_between(features: Features, start: int, stop: int) -> Features:
-    """Return rows ``start`` to ``stop``; dense rows are a view."""
-    if isinstance(features, Tensor):
-        return features[start:stop]
-    first, last = int(features.offsets[start]), int(features.offsets[stop])
-    return Bags(features.ids[first:last], features.weights[first:last], features.offsets[start : stop + 1] - first)
 
 
 def rows_at(features: Features, index: Tensor) -> Features:

@@ -14,10 +14,10 @@ import os
 import tempfile
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import polars as pl
@@ -33,6 +33,7 @@ FORMAT = 4  # of an entry
 MAX_BYTES = 4 * 2**30  # of all entries but the newest; the ones that were longest not used go first
 ENTRIES = "[0-9a-f]" * 32 + ".safetensors"  # no other file in the folder is ours to remove
 PARTS = "encoded-*.part"
+Result = TypeVar("Result")
 DAY = 24 * 60 * 60  # seconds after which a part belongs to a process that was killed
 
 
@@ -62,23 +63,30 @@ class Cache:
         """Return where an entry is kept."""
         return self.folder / f"{key}.safetensors"
 
-    def read(self, key: str) -> Entry | None:
-        """Return an entry, or ``None`` where there is none, or none that can be read."""
+    def read(self, key: str, restored: Callable[[Entry], Result]) -> Result | None:
+        """Return what an entry is made into, or ``None`` where there is none, or none that can be read.
+
+        Args:
+            key: of the entry.
+            restored: makes something of it.
+        """
         path = self.path(key)
         if not path.exists():
             return None
         try:
             with safe_open(path, framework="pt") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
-                entry = Entry(tensors, json.loads(file.metadata()["facts"]))
                 if file.metadata()["sum"] != _sum_of(tensors):
                     raise ValueError("its checksum is wrong")
+                entry = Entry(tensors, json.loads(file.metadata()["facts"]))
+            log.info("The encoded data are read from %s.", path)
+            found = restored(entry)
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-            log.warning("%s: not a whole cache entry (%s); the data are encoded again.", path, error)
+            log.warning("%s: not a whole cache entry (%r); the data are encoded again.", path, error)
             return None
         with contextlib.suppress(OSError):  # a cache that may only be read is a cache too
             os.utime(path)  # in use: not the next one to go
-        return entry
+        return found
 
     def write(self, key: str, entry: Entry) -> None:
         """Keep an entry; a disk that is full, or may not be written, costs a warning, not the run."""
@@ -177,16 +185,3 @@ def recorded(name: str) -> Iterator[list[tuple[int, str]]]:
         yield messages
     finally:
         logger.removeHandler(handler)
-
-
-def tell_again(messages: list[tuple[int, str]], moved: dict[str, str]) -> None:
-    """Log what `recorded` has collected.
-
-    Args:
-        messages: (level, message).
-        moved: where the files that they may name are now, by where they were.
-    """
-    for level, message in messages:
-        for before, now in moved.items():
-            message = message.replace(before, now)
-        log.log(level, message)

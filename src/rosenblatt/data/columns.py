@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import polars as pl
 from polars.exceptions import PolarsError
 
 from rosenblatt.data.cells import TWICE
-from rosenblatt.data.files import read_frame
+from rosenblatt.data.files import Block, read_blocks
 from rosenblatt.errors import UserError, listed, nearest
-
-TABULAR = (".csv", ".tsv", ".tab", ".txt")  # files that may have a first row of names, or may not
 
 
 @dataclass(frozen=True)
@@ -47,32 +46,27 @@ class Columns:
             encoding=self.encoding if encoding is None else encoding,
         )
 
-    @property
-    def has_header(self) -> bool:
-        """Whether a CSV or TSV file is taken to begin with column names."""
-        return self.header if self.header is not None else not self._numbers
-
-    @property
-    def _numbers(self) -> list[str]:
-        """The columns that are given by number."""
-        return [str(name) for name in (self.label, *self.text) if isinstance(name, int)]
-
     def read(self, path: str) -> pl.DataFrame:
-        """Read a file."""
-        frame = read_frame(path, self.encoding, self.has_header)
-        return read_frame(path, self.encoding) if self.is_header(frame, path) else frame
+        """Read a file whole; a row that can't be read is an error."""
+        return pl.concat([block.frame for block in self.blocks(path, block_bytes=None, strict=True)])
 
-    def is_header(self, frame: pl.DataFrame, path: str) -> bool:
-        """Return whether rows were read without a header and the first one is a header: a column may be called 2020.
+    def blocks(self, path: str, **options: Any) -> Iterator[Block]:
+        """Read a file block by block.
 
         Args:
-            frame: rows from the first one on.
-            path: of their file.
+            path: of the file.
+            options: of `rosenblatt.data.files.read_blocks`.
         """
-        if self.header is not None or self.has_header or path.lower().removesuffix(".gz")[-4:] not in TABULAR:
-            return False
-        first = [str(cell) for cell in frame.row(0)]
-        return all(number in first for number in self._numbers)
+        numbers = [str(name) for name in (self.label, *self.text) if isinstance(name, int)]
+        header = not numbers if self.header is None else self.header
+        blocks = read_blocks(path, self.encoding, header, **options)
+        first = next(blocks)
+        if self.header is None and not header and set(numbers) <= set(map(str, first.frame.row(0))):
+            # The first row is a header after all: a column may be called 2020.
+            yield from read_blocks(path, self.encoding, **options)
+        else:
+            yield first
+            yield from blocks
 
     def label_name(self, frame: pl.DataFrame, where: str) -> str:
         """Return the name of the column with the label."""

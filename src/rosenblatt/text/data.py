@@ -66,12 +66,7 @@ class TextData(FileData):
         columns = Columns(label_column, text, label_separator, header, encoding)
         super().__init__(train, val, test, columns, split_column, fractions, task, batch_size, seed, cache)
 
-    @property
-    def choice_of_columns(self) -> dict[str, Any]:
-        """What decides which columns are encoded, beside the columns themselves."""
-        return {}
-
-    def encode(self, frames: dict[str, pl.DataFrame], targets: dict[str, Tensor]) -> Splits:
+    def encode(self, frames: dict[str, pl.DataFrame], targets: dict[str, Tensor], task: Task) -> Splits:
         """Fit the vocabulary on ``train`` and return the bags of each split; training rows are shuffled, once."""
         texts = {
             split: self.columns.texts_of(frame, self.paths.get(split, self.paths["train"]))
@@ -91,7 +86,6 @@ class TextData(FileData):
         # Batches are stretches of rows that lie side by side, and files are often sorted by class.
         order = np.random.default_rng(0).permutation(len(train))
         target = targets["train"][torch.from_numpy(order)]
-        task = self.label_encoder.made(target)
         bags = self.encoder.fit_transform(texts.pop("train")[order], groups_of(task, target), task.num_outputs)
         splits: Splits = {"train": (bags, target)}
         return splits | {split: (self.encoder.transform(text), targets[split]) for split, text in texts.items()}
