@@ -71,13 +71,10 @@ class DataModule(lightning.LightningDataModule):
     def sizes(self) -> dict[str, Any]:
         """What a model may ask for: the number of features, and whether they come as bags."""
         features = self.splits["train"][0]
-        bags = isinstance(features, Bags)
-        if self.encoder is not None:
-            return {"num_features": self.encoder.num_features, "bags": bags}
-        return {
-            "num_features": int(features.ids.max()) + 1 if isinstance(features, Bags) else features.shape[1],
-            "bags": bags,
-        }
+        if isinstance(features, Bags):
+            size = int(features.ids.max()) + 1 if self.encoder is None else self.encoder.num_features
+            return {"num_features": size, "bags": True}
+        return {"num_features": features.shape[1], "bags": False}
 
     def digest(self) -> dict[str, dict[str, Any]]:
         """Return rows and digest of each split."""

@@ -18,7 +18,7 @@ from rosenblatt.errors import UserError, check_choice
 from rosenblatt.text.counting import Channel, Counts, count, counted, in_stretches, only
 from rosenblatt.text.ngrams import Ids, Ints, NGrams, Sequences
 from rosenblatt.text.tokens import Characters, Words
-from rosenblatt.text.vocabulary import Vocabulary, from_frame, names_of, sizes_of, to_frame
+from rosenblatt.text.vocabulary import Channels, from_frame, names_of, sizes_of, to_frame
 from rosenblatt.text.weighting import (
     Floats,
     Weighting,
@@ -79,7 +79,7 @@ class TextEncoder(Encoder):
         self.max_features = max_features
         self.weighting: Weighting = weighting
         self.lowercase = lowercase
-        self.channels: list[tuple[Words | Characters, NGrams]] = []
+        self.channels: Channels = []
         self.kept: Ids | None = None
         self.feature_weights: Floats = np.zeros(0, dtype=np.float32)
         self.row_norm = 1.0
@@ -166,7 +166,7 @@ class TextEncoder(Encoder):
 
     def _fit(self, symbols: Words | Characters, max_n: int, sequences: Sequences) -> Channel:
         ngrams = NGrams(max_n, self.min_count)
-        levels = ngrams.fit(sequences, symbols.num_symbols)
+        levels = ngrams.fit(sequences, len(symbols.names))
         self.channels.append((symbols, ngrams))
         return Channel(levels, ngrams.sizes, sequences.offsets)
 
@@ -193,15 +193,15 @@ class TextEncoder(Encoder):
 
     def vocabulary(self) -> pl.DataFrame:
         """Return every n-gram and its weight; see `rosenblatt.text.vocabulary.to_frame`."""
-        return to_frame(self._vocabulary)
+        return to_frame(self.channels, self.kept, self.feature_weights)
 
     def learn(self, facts: dict[str, Any], vocabulary: pl.DataFrame | None) -> None:
         """Take back what `facts` and `vocabulary` returned."""
         if vocabulary is None:
             raise ValueError("there is no vocabulary")
         self.row_norm = float(facts["row_norm"])
-        found = from_frame(vocabulary, facts["sizes"], self.min_count, self.lowercase)
-        self.channels, self.kept, self.feature_weights = found
+        learnt = from_frame(vocabulary, facts["sizes"], self.min_count, self.lowercase)
+        self.channels, self.kept, self.feature_weights = learnt
 
     def encode(self, frame: pl.DataFrame, columns: Columns, where: str) -> Bags:
         """Encode the texts of N rows."""
@@ -209,8 +209,4 @@ class TextEncoder(Encoder):
 
     def names(self, numbers: Ints | None = None) -> list[str]:
         """Return features as text, by number; all of them by default."""
-        return names_of(self._vocabulary, np.arange(self.num_features) if numbers is None else numbers)
-
-    @property
-    def _vocabulary(self) -> Vocabulary:
-        return Vocabulary(self.channels, self.kept, self.feature_weights)
+        return names_of(self.channels, self.kept, np.arange(self.num_features) if numbers is None else numbers)
