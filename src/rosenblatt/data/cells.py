@@ -33,7 +33,7 @@ class Table(RowReader):
         text: the file, of which the first row is taken here where it is a header.
         kind: ``csv`` (with commas, or with semicolons where the comma is the decimal point) or ``tsv``.
         header: whether the first row names the columns; if not, they are ``0``, ``1``, ... Of columns with the same
-            name each gets its number behind it, see `rosenblatt.data.files.column`.
+            name each gets its number behind it, see `rosenblatt.data.columns.column`.
 
     Raises:
         UserError: a quote in the first row is not closed.
@@ -56,7 +56,11 @@ class Table(RowReader):
         if header:
             if row.problem == UNCLOSED:
                 raise UserError(f"{text.path}: a quote in the first row is not closed. Mend the names of the columns.")
-            self.columns = _distinct([SPOILT.sub("\ufffd", cell or "") for cell in row.cells])
+            names = [SPOILT.sub("\ufffd", cell or "") for cell in row.cells]
+            count = Counter(names)
+            self.columns = [
+                name if count[name] == 1 else TWICE.format(name, number).strip() for number, name in enumerate(names)
+            ]
             text.at += len(start[: row.end].encode(errors="surrogateescape"))
 
     def end_of_rows(self, data: bytes, start: int, stop: int) -> int:
@@ -170,12 +174,6 @@ def split_rows(text: str, separator: str, quote: str | None) -> Iterator[Cells]:
         yield Cells([part or None for part in parts], at, problem)
 
 
-def _distinct(names: list[str]) -> list[str]:
-    """Return names, those that come twice or more with the number of their column behind them."""
-    count = Counter(names)
-    return [name if count[name] == 1 else TWICE.format(name, number).strip() for number, name in enumerate(names)]
-
-
 def _quotes_fit(content: bytes, separator: str) -> bool:
     """Return whether each quote begins a cell, ends it, or is one of two within it."""
     characters = np.frombuffer(content, np.uint8)
@@ -192,20 +190,15 @@ def _is_quoted(data: bytes) -> bool:
     found = re.search(rb'(?:^|[\t\n])"', data)
     if not found:
         return False
-    first, start = data.find(b"\n") + 1, data.rfind(b"\n", 0, found.end()) + 1
-    end = start + SURVEYED
-    end = data.rfind(b"\n", start, end) + 1 or len(data) if end < len(data) else len(data)
-    rows = (data[: min(first, start)] + data[start:end]).decode(errors="surrogateescape")
-    plain, quoted = (_survey(split_rows(rows, "\t", quote)) for quote in (None, '"'))
+    start = data.rfind(b"\n", 0, found.end()) + 1
+    window = data[start : start + SURVEYED]
+    if start + SURVEYED < len(data):
+        window = window[: window.rfind(b"\n") + 1]
+    header = data[: min(data.find(b"\n") + 1, start)]
+    surveys = []
+    for quote in (None, '"'):
+        rows = split_rows((header + window).decode(errors="surrogateescape"), "\t", quote)
+        widths = [0 if row.problem else len(row.cells) for row in rows if any(row.cells) or len(row.cells) > 1]
+        surveys.append((sum(width != widths[0] for width in widths), len(widths), widths[:1]))
+    plain, quoted = surveys  # rows that are broken, rows, and cells of the first
     return quoted[0] < plain[0] or quoted == plain
-
-
-def _survey(rows: Iterator[Cells]) -> tuple[int, int, int]:
-    """Return how many rows have a wrong quote or another number of cells than the first; of how many; that number."""
-    num_broken, num_rows, width = 0, 0, 0
-    for row in rows:
-        if any(cell is not None for cell in row.cells) or len(row.cells) > width > 0:  # blank lines are no rows
-            width = width or len(row.cells)
-            num_rows += 1
-            num_broken += row.problem is not None or len(row.cells) != width
-    return num_broken, num_rows, width

@@ -122,7 +122,7 @@ class TextEncoder(Encoder):
         self.kept = None
         found_counts = count(found, None, self._with_counts)
         del found  # as large as the bags
-        num_ngrams = sum(ngrams.num_ngrams for _, ngrams in self.channels)
+        num_ngrams = sum(sum(ngrams.sizes) for _, ngrams in self.channels)
         frequency = counted(found_counts.ids, found_counts.offsets, num_ngrams)
         most = max_features_for(num_outputs) if self.max_features == "auto" else self.max_features
         if most is not None and most < len(frequency):

@@ -57,16 +57,11 @@ class NGrams:
         """The number of n-grams for each n."""
         return [self.num_symbols, *(len(keys) for keys in self.keys)]
 
-    @property
-    def num_ngrams(self) -> int:
-        """The number of n-grams for all n together."""
-        return sum(self.sizes)
-
     def fit(self, sequences: Sequences, num_symbols: int) -> list[Ids]:
         """Choose the n-grams and return what `transform` would."""
         self.num_symbols = num_symbols
         self.keys = []
-        return self._walk(sequences, fit=True)
+        return self.transform(sequences)
 
     def transform(self, sequences: Sequences) -> list[Ids]:
         """Number the n-grams of N rows.
@@ -75,9 +70,6 @@ class NGrams:
             For each n from 1 to ``max_n`` an int32 array (num_tokens,): the number, from 0 for each n, of the n-gram
             that begins at that token; -1 where its row ends before it does, or it is not in the vocabulary.
         """
-        return self._walk(sequences, fit=False)
-
-    def _walk(self, sequences: Sequences, fit: bool) -> list[Ids]:
         symbols, offsets = sequences
         levels = [symbols]
         # Whether a token and the next one stand in one row and are both known.
@@ -85,29 +77,20 @@ class NGrams:
         np.logical_and(symbols[:-1] >= 0, symbols[1:] >= 0, out=joined[:-1])
         joined[offsets[1:-1][offsets[1:-1] > 0] - 1] = False
         for n in range(2, self.max_n + 1):
-            known, level = self._level(symbols, levels[-1], joined[n - 2 :], n, None if fit else self.keys[n - 2])
-            if fit:
-                self.keys.append(known)
+            known = self.keys[n - 2] if n - 2 < len(self.keys) else None  # to be chosen, where these rows are fitted
+            kept, level = self._level(symbols, levels[-1], joined[n - 2 :], n, known)
+            if known is None:
+                self.keys.append(kept)
             levels.append(level)
         return levels
 
     def _level(
         self, symbols: Ids, shorter: Ids, joined: NDArray[np.bool_], n: int, known: Ints | None
     ) -> tuple[Ints, Ids]:
-        """Number the n-grams, which are (n-1)-grams of the vocabulary whose last token is joined to the next one.
+        """Return the vocabulary, known or chosen, and what `transform` gives for this n.
 
-        It goes by stretches of prefixes with some `CHUNK` n-grams each: they fit into the cache, and all cores sort at
-        once.
-
-        Args:
-            symbols: (num_tokens,) the tokens.
-            shorter: (num_tokens,) the numbers of the (n-1)-grams.
-            joined: whether the last token of the (n-1)-gram that begins at each token is joined to the next one.
-            n: length of the n-grams.
-            known: the vocabulary, or ``None`` to choose it.
-
-        Returns:
-            The vocabulary, and what `transform` gives for this n.
+        An n-gram is an (n-1)-gram, numbered in ``shorter``, whose last token is ``joined`` to the next one. It goes by
+        stretches of prefixes with some `CHUNK` n-grams each: they fit into the cache, and all cores sort at once.
         """
         begins = shorter[: len(joined)]
         edges = _stretches(begins, joined, self.sizes[n - 2])
@@ -168,9 +151,7 @@ def _by_stretch(
 ) -> list[tuple[int, NDArray[np.uint32], Ints]]:
     """Sort the tokens that begin an n-gram by the stretch of their prefix, in blocks: one look at each token.
 
-    Returns:
-        For each block of `CHUNK` tokens: where it begins; the places of its tokens, counted from there; and where
-        those of each stretch begin among them (num_stretches + 1,).
+    A block has its start; the places of its tokens, counted from there; and where those of each stretch begin.
     """
     stretch_of = np.repeat(
         np.arange(len(edges) - 1, dtype=np.uint16 if len(edges) <= 1 << 16 else np.int64), np.diff(edges)

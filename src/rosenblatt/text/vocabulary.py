@@ -65,6 +65,7 @@ def from_frame(
     numbers = [size for levels in sizes.values() for size in levels]
     if any(type(size) is not int or size < 0 for size in numbers) or sum(numbers) != frame.height:
         raise ValueError(f"it has {frame.height:,} rows; sizes are {str(sizes)[:100]}")
+    pairs = frame.select(pl.col("prefix", "last").cast(pl.Int64).fill_null(-1))
     channels: Channels = []
     start = 0
     for kind, (num_symbols, *longer) in sizes.items():
@@ -78,8 +79,7 @@ def from_frame(
         ngrams = NGrams(1 + len(longer), min_count)
         ngrams.num_symbols = num_symbols
         for size in longer:
-            pairs = frame.select(pl.col("prefix", "last").cast(pl.Int64).fill_null(-1))[start : start + size]
-            prefix, last = pairs["prefix"].to_numpy(), pairs["last"].to_numpy()
+            prefix, last = (pairs[name][start : start + size].to_numpy() for name in ("prefix", "last"))
             keys = prefix * num_symbols + last
             outside = (prefix < 0) | (prefix >= ngrams.sizes[-1]) | (last < 0) | (last >= num_symbols)
             if outside.any() or (np.diff(keys) <= 0).any():
