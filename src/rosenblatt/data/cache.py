@@ -11,8 +11,8 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
 import time
+import uuid
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -90,21 +90,19 @@ class Cache:
 
     def write(self, key: str, entry: Entry) -> None:
         """Keep an entry; a disk that is full, or may not be written, costs a warning, not the run."""
-        temporary = None
+        temporary = self.folder / f"encoded-{uuid.uuid4().hex}.part"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            descriptor, temporary = tempfile.mkstemp(dir=self.folder, prefix="encoded-", suffix=".part")
-            os.close(descriptor)
             tensors = {name: tensor.contiguous() for name, tensor in entry.tensors.items()}  # else it refuses them
             save_file(tensors, temporary, {"facts": json.dumps(entry.facts), "sum": _sum_of(tensors)})
-            os.chmod(temporary, usual_rights())  # as any file: mkstemp lets nobody else read it
+            os.chmod(temporary, usual_rights())  # as any file: the library lets nobody else read it
             os.replace(temporary, self.path(key))
             self._forget(key)
         except (OSError, SafetensorError) as error:
             log.warning("%s: the encoded data can't be kept (%s); data.cache=null does not try.", self.folder, error)
         finally:
-            if temporary is not None:
-                Path(temporary).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                temporary.unlink()
 
     def _forget(self, key: str) -> None:
         """Remove the entries that were longest not used, down to `MAX_BYTES`, and old parts; never that of ``key``."""

@@ -20,7 +20,7 @@ from rosenblatt.data.encoder import Encoder
 from rosenblatt.data.features import SPLITS, Splits, batch_of, tensors_of
 from rosenblatt.data.module import DataModule, as_parquet
 from rosenblatt.data.recipe import Auto
-from rosenblatt.data.splits import by_column, by_fractions, check_fractions, num_repeated
+from rosenblatt.data.splits import by_column, by_fractions, check_fractions
 from rosenblatt.errors import UserError
 from rosenblatt.tasks.inference import task_from
 from rosenblatt.tasks.labels import LabelEncoder
@@ -194,14 +194,17 @@ class FileData(DataModule):
         Args:
             learnt_from: by split, the columns that are learnt from.
         """
-        for split, frame in learnt_from.items():
-            if split != "train":
-                self.num_repeated[split] = num = num_repeated(learnt_from["train"], frame)
-                if num:
-                    log.warning(
-                        "%s: %s of %s rows are in train too; what is measured there is better than on new rows.",
-                        split, f"{num:,}", f"{frame.height:,}",
-                    )  # fmt: skip
+        for split in [one for one in learnt_from if one != "train"]:
+            frames = learnt_from["train"], learnt_from[split]
+            if frames[0].dtypes != frames[1].dtypes:  # such as whole numbers in one file and others in the other
+                frames = frames[0].cast(pl.String), frames[1].cast(pl.String)
+            train, other = (one.to_series().hash() if one.width == 1 else one.hash_rows() for one in frames)
+            self.num_repeated[split] = num = int(other.is_in(train.unique().implode()).sum())
+            if num:
+                log.warning(
+                    "%s: %s of %s rows are in train too; what is measured there is better than on new rows.",
+                    split, f"{num:,}", f"{len(other):,}",
+                )  # fmt: skip
 
     @abstractmethod
     def encode(self, frames: dict[str, pl.DataFrame], targets: dict[str, Tensor], task: Task) -> Splits:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, get_args
 
 import numpy as np
@@ -30,6 +31,7 @@ from rosenblatt.text.weighting import (
 log = logging.getLogger(__name__)
 
 
+@dataclass(eq=False)
 class TextEncoder(Encoder):
     """Turns texts into `Bags`.
 
@@ -56,29 +58,21 @@ class TextEncoder(Encoder):
         UserError: both n-gram settings 0, or a setting out of range.
     """
 
-    def __init__(
-        self,
-        ngrams: int = 2,
-        char_ngrams: int | Auto = "auto",
-        min_count: int = 2,
-        max_features: int | Auto | None = "auto",
-        weighting: Weighting = "log_count_ratio",
-        lowercase: bool = True,
-    ) -> None:
-        for name, value, least in (("ngrams", ngrams, 0), ("char_ngrams", char_ngrams, 0), ("min_count", min_count, 1)):
-            if not isinstance(value, str) and value < least:
+    ngrams: int = 2
+    char_ngrams: int | Auto = "auto"
+    min_count: int = 2
+    max_features: int | Auto | None = "auto"
+    weighting: Weighting = "log_count_ratio"
+    lowercase: bool = True
+
+    def __post_init__(self) -> None:
+        for name, least in (("ngrams", 0), ("char_ngrams", 0), ("min_count", 1), ("max_features", 1)):
+            value = getattr(self, name)
+            if isinstance(value, int) and value < least:
                 raise UserError(f"data.{name}: expected a whole number of at least {least}; got {value}.")
-        if isinstance(max_features, int) and max_features < 1:
-            raise UserError(f"data.max_features: expected null or a whole number of at least 1; got {max_features}.")
-        if ngrams == 0 and char_ngrams == 0:
+        if self.ngrams == 0 and self.char_ngrams == 0:
             raise UserError("data.ngrams and data.char_ngrams are both 0, so there is nothing to learn from.")
-        check_choice("data.weighting", weighting, get_args(Weighting))
-        self.ngrams = ngrams
-        self.char_ngrams = char_ngrams
-        self.min_count = min_count
-        self.max_features = max_features
-        self.weighting: Weighting = weighting
-        self.lowercase = lowercase
+        check_choice("data.weighting", self.weighting, get_args(Weighting))
         self.channels: Channels = []
         self.kept: Ids | None = None
         self.feature_weights: Floats = np.zeros(0, dtype=np.float32)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,6 +35,7 @@ class Sequences(NamedTuple):
     offsets: Ints
 
 
+@dataclass(eq=False)
 class NGrams:
     """The n-grams, for n from 1 to ``max_n``, that occur at least ``min_count`` times.
 
@@ -46,11 +48,10 @@ class NGrams:
         keys: for each n from 2 on, the sorted keys ``prefix * num_symbols + last`` of the n-grams that were kept.
     """
 
-    def __init__(self, max_n: int, min_count: int) -> None:
-        self.max_n = max_n
-        self.min_count = min_count
-        self.num_symbols = 0
-        self.keys: list[Ints] = []
+    max_n: int
+    min_count: int
+    num_symbols: int = 0
+    keys: list[Ints] = field(default_factory=list)
 
     @property
     def sizes(self) -> list[int]:

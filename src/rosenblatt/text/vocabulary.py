@@ -76,8 +76,7 @@ def from_frame(
         start += num_symbols
         symbols = Words(min_count, lowercase) if kind == "words" else Characters(lowercase)
         symbols.names = names.to_list()
-        ngrams = NGrams(1 + len(longer), min_count)
-        ngrams.num_symbols = num_symbols
+        ngrams = NGrams(1 + len(longer), min_count, num_symbols)
         for size in longer:
             prefix, last = (pairs[name][start : start + size].to_numpy() for name in ("prefix", "last"))
             keys = prefix * num_symbols + last
