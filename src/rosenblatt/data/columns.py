@@ -51,12 +51,7 @@ class Columns:
         return pl.concat([block.frame for block in self.blocks(path, block_bytes=None, strict=True)])
 
     def blocks(self, path: str, **options: Any) -> Iterator[Block]:
-        """Read a file block by block.
-
-        Args:
-            path: of the file.
-            options: of `rosenblatt.data.files.read_blocks`.
-        """
+        """Read a file block by block, with options of `rosenblatt.data.files.read_blocks`."""
         numbers = [str(name) for name in (self.label, *self.text) if isinstance(name, int)]
         header = not numbers if self.header is None else self.header
         blocks = read_blocks(path, self.encoding, header, **options)
@@ -73,22 +68,12 @@ class Columns:
         return column(frame, self.label, "data.label_column", where).name
 
     def labels_of(self, frame: pl.DataFrame, where: str) -> pl.Series:
-        """Return the labels of each row, as lists of strings.
-
-        Args:
-            frame: the rows.
-            where: file, for messages.
-        """
+        """Return the labels of each row of a file, as lists of strings."""
         labels = column(frame, self.label, "data.label_column", where)
         return to_lists(labels, self.label_separator, f"{where}, column {self.label!r}")
 
     def texts_of(self, frame: pl.DataFrame, where: str) -> pl.Series:
-        """Return the text of each row: several columns joined with a space; an empty cell is an empty text.
-
-        Args:
-            frame: the rows.
-            where: file, for messages.
-        """
+        """Return the text of each row of a file: several columns joined with a space; nothing is an empty text."""
         parts = [column(frame, name, "data.text_column", where) for name in self.text]
         parts = [as_strings(part, where).fill_null("").alias(str(i)) for i, part in enumerate(parts)]
         if len(parts) == 1:
@@ -125,11 +110,9 @@ def to_lists(labels: pl.Series, separator: str | None, where: str) -> pl.Series:
     """
     if isinstance(labels.dtype, pl.List | pl.Array) and not labels.dtype.inner.is_nested():
         return _distinct(labels.cast(pl.List(pl.String)).fill_null([]))
-    if labels.dtype.is_float() and (labels.drop_nulls() % 1 == 0).all():
-        labels = labels.cast(pl.Int64, strict=False)  # 1.0 and 1 are one class, as in a file that pandas has written
     texts = as_strings(labels, where).str.strip_chars()
     if texts.drop_nulls().str.contains(r"^-?\d+\.0+$").all():
-        texts = texts.str.replace(r"\.0+$", "")
+        texts = texts.str.replace(r"\.0+$", "")  # 1.0 and 1 are one class, as in a file that pandas has written
     if separator is not None:
         return _distinct(texts.fill_null("").str.split(separator))
     empty = texts.is_null() | (texts == "")

@@ -191,8 +191,15 @@ def _parquet_blocks(path: str, zipped: bool, block_bytes: int | None) -> Iterato
 
 
 def _folder_blocks(folder: Path, encoding: str, block_bytes: int | None, strict: bool) -> Iterator[Block]:
-    """Read some files at a time; a text that the encoding has not is a row that can't be read."""
-    files = class_files(folder)
+    """Read some of the files ``folder/CLASS/anything`` at a time; one that the encoding has not is no readable row."""
+    files: list[tuple[Path, str]] = []
+    for kind in sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")):
+        texts = sorted(file for file in kind.iterdir() if file.is_file() and not file.name.startswith("."))
+        if not texts:
+            log.warning("%s: the folder of class %r is empty.", folder, kind.name)
+        files += [(file, kind.name) for file in texts]
+    if not files:
+        raise UserError(f"{folder}: expected a folder with a folder for each class, such as {folder}/pos/1.txt.")
     total_bytes = sum(file.stat().st_size for file, _ in files)
     is_utf8(encoding)  # which tells where it is none
     rows: list[tuple[str, str, bool]] = []
@@ -215,20 +222,3 @@ def _folder_blocks(folder: Path, encoding: str, block_bytes: int | None, strict:
             frame = pl.DataFrame(rows, schema={"text": pl.String, "label": pl.String, "": pl.Boolean}, orient="row")
             yield Block(frame.drop(""), frame[""], done, total_bytes)
             rows, begun = [], done
-
-
-def class_files(folder: Path) -> list[tuple[Path, str]]:
-    """Return the files ``folder/CLASS/anything``, each a text, with the name of their folder, the label.
-
-    Raises:
-        UserError: there are none.
-    """
-    found: list[tuple[Path, str]] = []
-    for kind in sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")):
-        files = sorted(file for file in kind.iterdir() if file.is_file() and not file.name.startswith("."))
-        if not files:
-            log.warning("%s: the folder of class %r is empty.", folder, kind.name)
-        found += [(file, kind.name) for file in files]
-    if not found:
-        raise UserError(f"{folder}: expected a folder with a folder for each class, such as {folder}/pos/1.txt.")
-    return found

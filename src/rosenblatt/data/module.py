@@ -13,7 +13,7 @@ from torch import Tensor
 from rosenblatt.data.batches import Batches
 from rosenblatt.data.columns import Columns
 from rosenblatt.data.encoder import Encoder, PointEncoder
-from rosenblatt.data.features import Bags, Plane, Splits
+from rosenblatt.data.features import Bags, Splits
 from rosenblatt.data.fingerprint import fingerprint
 from rosenblatt.data.recipe import Auto, batch_size_for
 from rosenblatt.errors import UserError
@@ -87,11 +87,6 @@ class DataModule(lightning.LightningDataModule):
             return None
         points = pl.DataFrame(features.numpy(), schema=PointEncoder(features.shape[1]).columns, orient="row")
         return as_parquet(points.with_columns(pl.Series("label", self.task.labels_of(target))))
-
-    @property
-    def plane(self) -> Plane | None:
-        """That of the encoder, or ``None``."""
-        return None if self.encoder is None else self.encoder.plane
 
     @property
     def batch_size(self) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -60,10 +59,8 @@ class TextData(FileData):
     ) -> None:
         if text_column in ("", []):
             raise UserError("data.text_column is empty. Give the name of a column, or several: [title,body]")
-        single = isinstance(text_column, str | int)
-        text: Any = (text_column,) if single else tuple(text_column)  # type: ignore[arg-type]
         self.encoder = TextEncoder(ngrams, char_ngrams, min_count, max_features, weighting, lowercase)
-        columns = Columns(label_column, text, label_separator, header, encoding)
+        columns = Columns(label_column, (), label_separator, header, encoding).named(text_column)
         super().__init__(train, val, test, columns, split_column, fractions, task, batch_size, seed, cache)
 
     def encode(self, frames: dict[str, pl.DataFrame], targets: dict[str, Tensor], task: Task) -> Splits:
