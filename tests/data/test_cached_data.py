@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from rosenblatt.data import cache as module
-from rosenblatt.data.cache import Cache, Entry
+from rosenblatt.data.cache import Cache
 from rosenblatt.data.features import Bags
 from rosenblatt.data.labelled_files import FileData
 from rosenblatt.table.data import TableData
@@ -204,10 +204,10 @@ def damages(path, how):
     if how == "cut off":
         path.write_bytes(path.read_bytes()[:-8])
     elif how == "other facts":
-        Cache(folder).write(key, Entry({"x": torch.zeros(1)}, {"other": 1}))
+        Cache(folder).write(key, {"x": torch.zeros(1)}, {"other": 1})
     else:
-        entry = Cache(folder).read(key, lambda entry: entry)
-        Cache(folder).write(key, Entry({"x": torch.zeros(1)}, entry.facts))
+        facts = Cache(folder).read(key, lambda tensors, facts: facts)
+        Cache(folder).write(key, {"x": torch.zeros(1)}, facts)
 
 
 @pytest.mark.parametrize("how", ["cut off", "other facts", "other tensors"])

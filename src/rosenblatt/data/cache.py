@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -37,20 +37,8 @@ Result = TypeVar("Result")
 DAY = 24 * 60 * 60  # seconds after which a part belongs to a process that was killed
 
 
-class Entry(NamedTuple):
-    """Encoded data, as they are kept.
-
-    Attributes:
-        tensors: by name.
-        facts: all else, as JSON takes it.
-    """
-
-    tensors: dict[str, Tensor]
-    facts: dict[str, Any]
-
-
 class Cache:
-    """Entries in a folder, each written whole or not at all.
+    """Entries in a folder, each written whole or not at all: tensors by name, and facts, as JSON takes them.
 
     Args:
         folder: made when the first entry is written.
@@ -63,12 +51,12 @@ class Cache:
         """Return where an entry is kept."""
         return self.folder / f"{key}.safetensors"
 
-    def read(self, key: str, restored: Callable[[Entry], Result]) -> Result | None:
+    def read(self, key: str, restored: Callable[[dict[str, Tensor], dict[str, Any]], Result]) -> Result | None:
         """Return what an entry is made into, or ``None`` where there is none, or none that can be read.
 
         Args:
             key: of the entry.
-            restored: makes something of it.
+            restored: makes something of its tensors and facts.
         """
         path = self.path(key)
         if not path.exists():
@@ -78,9 +66,9 @@ class Cache:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
                 if file.metadata()["sum"] != _sum_of(tensors):
                     raise ValueError("its checksum is wrong")
-                entry = Entry(tensors, json.loads(file.metadata()["facts"]))
+                facts = json.loads(file.metadata()["facts"])
             log.info("The encoded data are read from %s.", path)
-            found = restored(entry)
+            found = restored(tensors, facts)
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             log.warning("%s: not a whole cache entry (%r); the data are encoded again.", path, error)
             return None
@@ -88,13 +76,13 @@ class Cache:
             os.utime(path)  # in use: not the next one to go
         return found
 
-    def write(self, key: str, entry: Entry) -> None:
+    def write(self, key: str, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
         """Keep an entry; a disk that is full, or may not be written, costs a warning, not the run."""
         temporary = self.folder / f"encoded-{uuid.uuid4().hex}.part"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            tensors = {name: tensor.contiguous() for name, tensor in entry.tensors.items()}  # else it refuses them
-            save_file(tensors, temporary, {"facts": json.dumps(entry.facts), "sum": _sum_of(tensors)})
+            tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}  # else it refuses them
+            save_file(tensors, temporary, {"facts": json.dumps(facts), "sum": _sum_of(tensors)})
             os.chmod(temporary, usual_rights())  # as any file: the library lets nobody else read it
             os.replace(temporary, self.path(key))
             self._forget(key)

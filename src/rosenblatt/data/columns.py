@@ -81,22 +81,6 @@ class Columns:
         return pl.DataFrame(parts).select(pl.concat_str(pl.all(), separator=" ")).to_series().rename("text")
 
 
-def check_labels(lists: pl.Series, where: str, task: str | None) -> None:
-    """Raise a `UserError` for rows without a label where no row says that there may be several, or none.
-
-    Args:
-        lists: labels of each training row.
-        where: file and column, for messages.
-        task: that was set, or ``None``.
-    """
-    without = lists.list.len() == 0
-    if task is None and without.any() and lists.list.len().max() == 1:
-        raise UserError(
-            f"{where}: row {int(without.arg_true()[0]) + 1} has no label, and no row has more than one. Give it "
-            "one or take it out; if rows may have none, say so: task=multilabel"
-        )
-
-
 def to_lists(labels: pl.Series, separator: str | None, where: str) -> pl.Series:
     """Return labels as lists of strings.
 

@@ -14,8 +14,8 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from rosenblatt.data.cache import Cache, Entry, key_of, recorded
-from rosenblatt.data.columns import Columns, check_labels, column
+from rosenblatt.data.cache import Cache, key_of, recorded
+from rosenblatt.data.columns import Columns, column
 from rosenblatt.data.encoder import Encoder
 from rosenblatt.data.features import SPLITS, Splits, batch_of, tensors_of
 from rosenblatt.data.module import DataModule, as_parquet
@@ -103,7 +103,7 @@ class FileData(DataModule):
             "encoder": self.encoder.facts(),
             "num_repeated": self.num_repeated,
         }
-        cache.write(key, Entry(tensors, facts))
+        cache.write(key, tensors, facts)
         return task, splits
 
     @property
@@ -121,9 +121,8 @@ class FileData(DataModule):
             **self.encoder.settings,
         }
 
-    def _restored(self, entry: Entry) -> tuple[Task, Splits]:
+    def _restored(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> tuple[Task, Splits]:
         """Take what `load` has kept, and tell again what was told then, of files where they are now."""
-        tensors, facts = entry
         found = (
             task_from(*facts["task"]),
             {
@@ -146,7 +145,6 @@ class FileData(DataModule):
         frames = {split: self.columns.read(path) for split, path in self.paths.items()}
         whole = frames["train"]
         lists = self.columns.labels_of(whole, source)
-        check_labels(lists, where, self.labels.said)
         self.labels.infer(lists, where)
         if self.split_column not in (None, "split"):  # only the default name may be one that is not there
             column(whole, self.split_column, "data.split_column", source)

@@ -16,8 +16,8 @@ from rosenblatt.data.encoder import Encoder
 from rosenblatt.data.features import Bags
 from rosenblatt.data.recipe import Auto, char_ngrams_for, max_features_for, row_norm_for
 from rosenblatt.errors import UserError, check_choice
-from rosenblatt.text.counting import Channel, Counts, count, counted, in_stretches, only
-from rosenblatt.text.ngrams import Ids, Ints, NGrams, Sequences
+from rosenblatt.text.counting import Counts, count, counted, in_stretches, only
+from rosenblatt.text.ngrams import Channel, Ids, Ints, NGrams
 from rosenblatt.text.tokens import Characters, Words
 from rosenblatt.text.vocabulary import Channels, from_frame, names_of, sizes_of, to_frame
 from rosenblatt.text.weighting import (
@@ -99,15 +99,14 @@ class TextEncoder(Encoder):
         unseen = 1.0  # where no words are read, as good as all are unknown
         if self.ngrams:
             words = Words(self.min_count, self.lowercase)
-            found.append(self._fit(words, self.ngrams, words.fit(texts)))
+            found.append(self._fit(words, self.ngrams, texts))
             unseen = words.unseen
             read_as.append(f"words{f' and their n-grams up to {self.ngrams}' if self.ngrams > 1 else ''}")
         char_ngrams = self.char_ngrams
         if char_ngrams == "auto":
             char_ngrams = char_ngrams_for(unseen, int(texts.str.len_chars().sum()))
         if char_ngrams:
-            characters = Characters(self.lowercase)
-            found.append(self._fit(characters, char_ngrams, characters.fit(texts)))
+            found.append(self._fit(Characters(self.lowercase), char_ngrams, texts))
             read_as.append(f"characters and their n-grams up to {char_ngrams}")
         estimated = self.ngrams and self.char_ngrams == "auto"
         rule = f" (about {unseen:.1%} of the words in new texts will be unknown)" if estimated else ""
@@ -148,21 +147,17 @@ class TextEncoder(Encoder):
     def transform(self, texts: pl.Series) -> Bags:
         """Encode N texts; words that were not seen in training are left out, so that a bag may be empty."""
         texts = texts.fill_null("")
-        found = []
-        for symbols, ngrams in self.channels:
-            sequences = symbols.transform(texts)
-            found.append(Channel(ngrams.transform(sequences), ngrams.sizes, sequences.offsets))
+        found = [ngrams.transform(symbols.transform(texts)) for symbols, ngrams in self.channels]
         return self._weigh(count(found, self.kept, self._with_counts))
 
     @property
     def _with_counts(self) -> bool:
         return self.weighting in ("count", "tfidf")
 
-    def _fit(self, symbols: Words | Characters, max_n: int, sequences: Sequences) -> Channel:
-        ngrams = NGrams(max_n, self.min_count)
-        levels = ngrams.fit(sequences, len(symbols.names))
+    def _fit(self, symbols: Words | Characters, max_n: int, texts: pl.Series) -> Channel:
+        sequences, ngrams = symbols.fit(texts), NGrams(max_n, self.min_count)
         self.channels.append((symbols, ngrams))
-        return Channel(levels, ngrams.sizes, sequences.offsets)
+        return ngrams.fit(sequences, len(symbols.names))
 
     def _weigh(self, found: Counts) -> Bags:
         weights = np.empty(len(found.ids), dtype=np.float32)

@@ -35,6 +35,21 @@ class Sequences(NamedTuple):
     offsets: Ints
 
 
+class Channel(NamedTuple):
+    """The n-grams of N rows of symbols.
+
+    Attributes:
+        levels: for each n from 1 on an int32 array (num_tokens,): the number, from 0 for each n, of the n-gram that
+            begins at that token; -1 where its row ends before it does, or it is not in the vocabulary.
+        sizes: the number of n-grams in the vocabulary, for each n.
+        offsets: (N + 1,) of the rows in each level.
+    """
+
+    levels: list[Ids]
+    sizes: list[int]
+    offsets: Ints
+
+
 @dataclass(eq=False)
 class NGrams:
     """The n-grams, for n from 1 to ``max_n``, that occur at least ``min_count`` times.
@@ -58,19 +73,14 @@ class NGrams:
         """The number of n-grams for each n."""
         return [self.num_symbols, *(len(keys) for keys in self.keys)]
 
-    def fit(self, sequences: Sequences, num_symbols: int) -> list[Ids]:
+    def fit(self, sequences: Sequences, num_symbols: int) -> Channel:
         """Choose the n-grams and return what `transform` would."""
         self.num_symbols = num_symbols
         self.keys = []
         return self.transform(sequences)
 
-    def transform(self, sequences: Sequences) -> list[Ids]:
-        """Number the n-grams of N rows.
-
-        Returns:
-            For each n from 1 to ``max_n`` an int32 array (num_tokens,): the number, from 0 for each n, of the n-gram
-            that begins at that token; -1 where its row ends before it does, or it is not in the vocabulary.
-        """
+    def transform(self, sequences: Sequences) -> Channel:
+        """Number the n-grams of N rows."""
         symbols, offsets = sequences
         levels = [symbols]
         # Whether a token and the next one stand in one row and are both known.
@@ -83,7 +93,7 @@ class NGrams:
             if known is None:
                 self.keys.append(kept)
             levels.append(level)
-        return levels
+        return Channel(levels, self.sizes, offsets)
 
     def _level(
         self, symbols: Ids, shorter: Ids, joined: NDArray[np.bool_], n: int, known: Ints | None
