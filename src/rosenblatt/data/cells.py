@@ -73,7 +73,7 @@ class Table(RowReader):
             end = line
         return end
 
-    def quickly(self, content: memoryview) -> pl.DataFrame | None:
+    def quickly(self, content: bytes | memoryview) -> pl.DataFrame | None:
         """Return whole rows where all of them are in order."""
         width = len(self.columns)
         # With a header Polars takes a first row that is blank or short for one.

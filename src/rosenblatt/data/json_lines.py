@@ -35,7 +35,7 @@ class JsonLines(RowReader):
         self.schema: Mapping[str, Any] = {}  # names and Polars types, once there were rows
         self.watches_keys = True
 
-    def quickly(self, content: memoryview) -> pl.DataFrame | None:
+    def quickly(self, content: bytes | memoryview) -> pl.DataFrame | None:
         """Return the rows where all lines are objects with values of the known types."""
         try:
             if self.schema:

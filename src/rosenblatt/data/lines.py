@@ -52,7 +52,8 @@ class RowReader(ABC):
             last = text.last and stop == len(text.data)
             end = stop if last else self.end_of_rows(text.data, text.at, stop)
             if end > text.at:
-                frame = self.quickly(memoryview(text.data)[text.at : end])
+                whole = end - text.at == len(text.data)  # then nothing has to be copied
+                frame = self.quickly(text.data if whole else memoryview(text.data)[text.at : end])
                 self.size = self.piece if frame is None else min(2 * self.size, BLOCK)
                 if frame is not None:
                     return Rows(frame, end - text.at)
@@ -69,7 +70,7 @@ class RowReader(ABC):
         return data.rfind(b"\n", start, stop) + 1
 
     @abstractmethod
-    def quickly(self, content: memoryview) -> pl.DataFrame | None:
+    def quickly(self, content: bytes | memoryview) -> pl.DataFrame | None:
         """Return whole rows where all of them are in order, ``None`` otherwise."""
 
     @abstractmethod
@@ -95,7 +96,7 @@ class Lines(RowReader):
     def __init__(self, fasttext: bool) -> None:
         self.fasttext = fasttext
 
-    def quickly(self, content: memoryview) -> pl.DataFrame | None:
+    def quickly(self, content: bytes | memoryview) -> pl.DataFrame | None:
         """Return a row for each line."""
         try:
             return self._frame(str(content, "utf-8").removesuffix("\n").split("\n"))

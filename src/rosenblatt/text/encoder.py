@@ -23,7 +23,6 @@ from rosenblatt.text.vocabulary import Channels, from_frame, names_of, sizes_of,
 from rosenblatt.text.weighting import (
     Floats,
     Weighting,
-    inverse_document_frequency,
     log_count_ratio,
     scale,
 )
@@ -136,7 +135,8 @@ class TextEncoder(Encoder):
                 "single words."
             )
         if self.weighting == "tfidf":
-            self.feature_weights = inverse_document_frequency(frequency, len(texts))
+            # As scikit-learn's TfidfTransformer(smooth_idf=True).
+            self.feature_weights = (1 + np.log((1 + len(texts)) / (1 + frequency))).astype(np.float32)
         elif self.weighting == "log_count_ratio":
             self.feature_weights = log_count_ratio(found_counts.ids, found_counts.offsets, frequency, rows_of_class)
         else:

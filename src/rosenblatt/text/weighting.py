@@ -1,4 +1,4 @@
-"""How much each feature of a text weighs: tf-idf and the log-count ratio."""
+"""How much each feature of a text weighs: the log-count ratio, and rows of one length."""
 
 from __future__ import annotations
 
@@ -14,17 +14,6 @@ from rosenblatt.text.ngrams import Ids, Ints
 
 Weighting: TypeAlias = Literal["count", "binary", "tfidf", "log_count_ratio"]
 Floats = NDArray[np.float32]
-
-
-def inverse_document_frequency(frequency: Ints, num_rows: int) -> Floats:
-    """Return ``1 + ln((1 + N) / (1 + df))``, as scikit-learn's ``TfidfTransformer(smooth_idf=True)``.
-
-    Args:
-        frequency: (num_features,) rows that hold each feature.
-        num_rows: N.
-    """
-    weights: Floats = (1 + np.log((1 + num_rows) / (1 + frequency))).astype(np.float32)
-    return weights
 
 
 def rows_of_class(target: Tensor, num_classes: int) -> list[Ints]:
