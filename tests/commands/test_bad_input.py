@@ -107,7 +107,7 @@ FILES: list[tuple[str, bytes, str, str]] = [
     ("data.csv", ROWS.replace("good", "b\xf6se").encode("latin-1"), "", "data.encoding=latin-1"),
     ("data.csv", ROWS.encode(), "data.encoding=utf-99", "no such encoding"),
     ("data.csv", (ROWS + "a,b,c\n").encode(), "", "row 41"),
-    ("data.csv", ROWS.replace("text,label", "label,label").encode(), "", "two columns are named 'label'"),
+    ("data.csv", ROWS.replace("text,label", "label,label").encode(), "", "2 columns of data.csv are named 'label'"),
     ("data.txt", b"__label__a x\n__label__b y\nz\n" * 9, "", "row 3 has no label"),
     ("data.csv", (ROWS + "alone\n").encode(), "", "row 41"),
     ("data.csv", (ROWS + "no label,\n").encode(), "", "row 41"),
