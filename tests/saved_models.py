@@ -19,10 +19,8 @@ from torch import nn
 from conftest import dense_of
 from perceptron.models import MLP, Perceptron
 from rosenblatt.data.columns import Columns
-from rosenblatt.data.encoder import Encoder
+from rosenblatt.data.encoder import Encoder, PointEncoder
 from rosenblatt.data.features import Bags
-from rosenblatt.data.labels import rows_of_class
-from rosenblatt.data.points import PointEncoder
 from rosenblatt.saved import folder as model_folder
 from rosenblatt.saved.known import given, path_of
 from rosenblatt.saved.model import Origin, SavedModel
@@ -34,6 +32,7 @@ from rosenblatt.tasks.regression import Regression
 from rosenblatt.tasks.task import Task
 from rosenblatt.text.encoder import TextEncoder
 from rosenblatt.text.sparse import BagLinear
+from rosenblatt.text.weighting import rows_of_class
 
 CLASSES = {"binary": ("no", "yes"), "multiclass": ("café", "red, wine", "tea"), "multilabel": ("a b", "c", "d")}
 THRESHOLDS: dict[str, Any] = {"binary": 0.375, "multiclass": 0.5, "multilabel": (0.25, 0.5, 0.625)}

@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from conftest import dense_of
-from rosenblatt.data.batches import Batches, rows_at, rows_between
-from rosenblatt.data.features import Bags
+from rosenblatt.data.batches import Batches, rows_at
+from rosenblatt.data.features import Bags, rows_between
 
 NUM_ROWS = 23
 

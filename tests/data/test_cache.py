@@ -1,14 +1,20 @@
 import os
 import time
+from typing import NamedTuple
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from rosenblatt.data import cache as module
-from rosenblatt.data.cache import Cache, Entry
+from rosenblatt.data.cache import Cache
 
 FACTS = {"classes": ["no", "ja ✓"], "num": 2, "messages": [[30, "100% odd"]], "none": None}
+
+
+class Entry(NamedTuple):
+    tensors: dict
+    facts: dict
 
 
 @pytest.fixture
@@ -18,6 +24,10 @@ def cache(tmp_path):
 
 def entry_of(value, size=3):
     return Entry({"ids": torch.full((size,), value, dtype=torch.int32), "nothing": torch.zeros(0, 2)}, FACTS)
+
+
+def read(cache, key):
+    return cache.read(key, Entry)
 
 
 def assert_same(found, expected):
@@ -34,12 +44,12 @@ def files(cache):
 
 
 def test_what_is_written_is_read_back_and_nothing_else_is_left_behind(cache):
-    assert cache.read("a") is None
+    assert read(cache, "a") is None
     assert not cache.folder.exists()  # made by the first entry, not by a look
     for value in (1, 2):  # the second time in place of the first
-        cache.write("a", entry_of(value))
-        assert_same(cache.read("a"), entry_of(value))
-    assert cache.read("b") is None
+        cache.write("a", *entry_of(value))
+        assert_same(read(cache, "a"), entry_of(value))
+    assert read(cache, "b") is None
     assert files(cache) == ["a.safetensors"]
 
 
@@ -47,7 +57,7 @@ def test_what_is_written_is_read_back_and_nothing_else_is_left_behind(cache):
 def test_an_entry_has_the_rights_of_any_other_new_file(cache):
     before = os.umask(0o027)
     try:
-        cache.write("a", entry_of(1))
+        cache.write("a", *entry_of(1))
     finally:
         os.umask(before)
     assert cache.path("a").stat().st_mode & 0o777 == 0o640
@@ -80,18 +90,18 @@ DAMAGES = {
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
 def test_a_file_that_is_no_whole_entry_is_a_warning_and_can_be_mended(cache, damage, caplog):
-    cache.write("a", entry_of(1))
+    cache.write("a", *entry_of(1))
     damage(cache.path("a"))
-    assert cache.read("a") is None
+    assert read(cache, "a") is None
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert f"{cache.path('a')}: not a whole cache entry (" in caplog.text
     assert "the data are encoded again" in caplog.text
-    cache.write("a", entry_of(2))
-    assert_same(cache.read("a"), entry_of(2))
+    cache.write("a", *entry_of(2))
+    assert_same(read(cache, "a"), entry_of(2))
 
 
 def test_a_disk_that_is_full_is_a_warning_and_leaves_what_there_was(cache, monkeypatch, caplog):
-    cache.write("a", entry_of(1))
+    cache.write("a", *entry_of(1))
 
     def stop_halfway(tensors, path, *_):
         with open(path, "wb") as file:
@@ -100,9 +110,9 @@ def test_a_disk_that_is_full_is_a_warning_and_leaves_what_there_was(cache, monke
 
     monkeypatch.setattr(module, "save_file", stop_halfway)
     for key in ("a", "b"):
-        cache.write(key, entry_of(2))
-    assert_same(cache.read("a"), entry_of(1))
-    assert cache.read("b") is None
+        cache.write(key, *entry_of(2))
+    assert_same(read(cache, "a"), entry_of(1))
+    assert read(cache, "b") is None
     assert files(cache) == ["a.safetensors"]
     assert (
         caplog.messages
@@ -117,8 +127,8 @@ def test_a_disk_that_is_full_is_a_warning_and_leaves_what_there_was(cache, monke
 def test_a_file_in_place_of_the_folder_is_a_warning(tmp_path, caplog):
     (tmp_path / "cache").write_text("a file")
     cache = Cache(tmp_path / "cache")
-    assert cache.read("a") is None
-    cache.write("a", entry_of(1))
+    assert read(cache, "a") is None
+    cache.write("a", *entry_of(1))
     assert "the encoded data can't be kept" in caplog.text
     assert (tmp_path / "cache").read_text() == "a file"
 
@@ -135,19 +145,19 @@ def aged(cache, **hours):
 
 def test_entries_that_were_longest_not_used_go_first(cache, monkeypatch):
     for letter in "abcd":
-        cache.write(key(letter), entry_of(1, size=1000))
+        cache.write(key(letter), *entry_of(1, size=1000))
     aged(cache, a=1, b=4, c=3, d=2)
     size = cache.path(key("a")).stat().st_size
     monkeypatch.setattr(module, "MAX_BYTES", 3 * size)
-    cache.read(key("b"))  # in use again, and so the newest of the four
-    cache.write(key("e"), entry_of(1, size=1000))
+    read(cache, key("b"))  # in use again, and so the newest of the four
+    cache.write(key("e"), *entry_of(1, size=1000))
     assert files(cache) == [f"{key(letter)}.safetensors" for letter in "abe"]
 
 
 def test_the_current_entry_stays_however_large_it_is(cache, monkeypatch):
-    cache.write(key("a"), entry_of(1))
+    cache.write(key("a"), *entry_of(1))
     monkeypatch.setattr(module, "MAX_BYTES", 10)
-    cache.write(key("b"), entry_of(1, size=1000))
+    cache.write(key("b"), *entry_of(1, size=1000))
     assert files(cache) == [f"{key('b')}.safetensors"]
 
 
@@ -158,7 +168,7 @@ def test_files_that_are_none_of_ours_stay_whatever_their_size_and_age(cache, mon
         (cache.folder / name).write_bytes(bytes(1000))
         os.utime(cache.folder / name, (0, 0))
     monkeypatch.setattr(module, "MAX_BYTES", 10)
-    cache.write(key("b"), entry_of(1))
+    cache.write(key("b"), *entry_of(1))
     assert files(cache) == sorted([*others, f"{key('b')}.safetensors"])
 
 
@@ -168,14 +178,14 @@ def test_a_part_of_a_process_that_was_killed_goes_after_a_day(cache):
     for name, age in (("encoded-old.part", module.DAY + 60), ("encoded-being-written.part", module.DAY - 60)):
         (cache.folder / name).write_bytes(b"half")
         os.utime(cache.folder / name, (now - age, now - age))
-    cache.write(key("a"), entry_of(1))
+    cache.write(key("a"), *entry_of(1))
     assert files(cache) == [f"{key('a')}.safetensors", "encoded-being-written.part"]
 
 
 def test_an_entry_is_a_file_that_safetensors_itself_can_read(cache):
     tensors = {"floats": torch.randn(3, 5).T, "empty": torch.zeros(0, 2), "ids": torch.arange(7, dtype=torch.int32)}
     tensors |= {"words": torch.tensor([1, 255], dtype=torch.uint8), "norm": torch.tensor(0.5, dtype=torch.float64)}
-    cache.write("a", Entry(tensors, FACTS))
+    cache.write("a", tensors, FACTS)
     found = load_file(cache.path("a"))
     assert found.keys() == tensors.keys()
     for name, tensor in tensors.items():

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rosenblatt.data.files import column, read_blocks, read_frame
+from rosenblatt.data.columns import column
+from rosenblatt.data.files import read_blocks, read_frame
 from rosenblatt.errors import UserError
 
 SETTINGS = settings(deadline=None, max_examples=50)

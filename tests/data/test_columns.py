@@ -7,7 +7,7 @@ import gzip
 import polars as pl
 import pytest
 
-from rosenblatt.data.columns import Columns, check_labels
+from rosenblatt.data.columns import Columns
 from rosenblatt.errors import UserError
 
 FRAME = pl.DataFrame({"title": ["A", None], "body": ["b c", "d"], "year": [1999, None], "label": ["x|y", "x"]})
@@ -48,6 +48,9 @@ def test_a_column_of_lists_is_no_text():
         Columns(text=("text",)).texts_of(pl.DataFrame({"text": [["a"]]}), "f")
 
 
+CONTENT = "text,label\ngood,1\nbad,0\n"
+
+
 @pytest.mark.parametrize(
     ("columns", "expected"),
     [
@@ -58,11 +61,10 @@ def test_a_column_of_lists_is_no_text():
         (Columns(header=False), False),
     ],
 )
-def test_a_header_is_expected_unless_columns_are_numbers_or_it_is_said(columns, expected):
-    assert columns.has_header is expected
-
-
-CONTENT = "text,label\ngood,1\nbad,0\n"
+def test_a_header_is_expected_unless_columns_are_numbers_or_it_is_said(tmp_path, columns, expected):
+    (tmp_path / "rows.csv").write_text(CONTENT)
+    for frame in (columns.read(str(tmp_path / "rows.csv")), next(columns.blocks(str(tmp_path / "rows.csv"))).frame):
+        assert frame.columns == (["text", "label"] if expected else ["0", "1"])
 
 
 @pytest.mark.parametrize("name", ["rows.csv", "rows.csv.gz"])
@@ -89,12 +91,3 @@ def test_files_are_read_in_their_encoding(tmp_path):
     assert Columns(encoding="cp1251").read(str(tmp_path / "rows.csv"))["text"].to_list() == ["пьеса"]
     with pytest.raises(UserError, match=r"data\.encoding=cp1252x: no such encoding"):
         Columns(encoding="cp1252x").read(str(tmp_path / "rows.csv"))
-
-
-def test_a_row_without_a_label_is_told_where_no_row_has_several():
-    one, several = pl.Series([["a"], [], ["b"]]), pl.Series([["a"], [], ["b", "c"]])
-    with pytest.raises(UserError, match=r"f: row 2 has no label.*task=multilabel"):
-        check_labels(one, "f", None)
-    check_labels(one, "f", "multilabel")
-    check_labels(several, "f", None)
-    check_labels(pl.Series([["a"], ["b"]]), "f", None)

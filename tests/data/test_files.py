@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rosenblatt.data import source
-from rosenblatt.data.files import as_strings, column, read_blocks, read_frame
+from rosenblatt.data.columns import as_strings, column
+from rosenblatt.data.files import read_blocks, read_frame
 from rosenblatt.errors import UserError
 
 ROWS = [("good, really", "pos"), ('so "bad"', "neg"), ("пьеса 好", "pos")]

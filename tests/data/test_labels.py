@@ -2,8 +2,9 @@ import polars as pl
 import pytest
 import torch
 
-from rosenblatt.data.labels import rows_of_class, to_lists
+from rosenblatt.data.columns import to_lists
 from rosenblatt.errors import UserError
+from rosenblatt.text.weighting import rows_of_class
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import json
 import polars as pl
 import pytest
 
+from rosenblatt.data.columns import to_lists
 from rosenblatt.data.files import read_frame
-from rosenblatt.data.labels import to_lists
 from rosenblatt.table.data import TableData
 from rosenblatt.text.data import TextData
 

@@ -8,12 +8,28 @@ import pytest
 import torch
 
 from rosenblatt.data.columns import Columns
-from rosenblatt.data.points import PointEncoder, frame_of
+from rosenblatt.data.encoder import PointEncoder
+from rosenblatt.data.module import DataModule
 from rosenblatt.errors import UserError
+from rosenblatt.tasks.binary import Binary
+from rosenblatt.tasks.multilabel import Multilabel
+from rosenblatt.tasks.regression import Regression
 
 
 def encoded(frame: pl.DataFrame, num_features: int = 2) -> torch.Tensor:
     return PointEncoder(num_features).encode(frame, Columns(), "points.csv")
+
+
+def frame_of(features, task, target) -> pl.DataFrame:
+    """The rows that are kept beside a model."""
+
+    class Points(DataModule):
+        def load(self):
+            return task, {"train": (features, target), "val": (features, target)}
+
+    data = Points(10, seed=0)
+    data.setup()
+    return pl.read_parquet(data.rows("val"))
 
 
 def test_numbers_are_taken_as_they_are_in_the_order_of_their_names():
@@ -59,7 +75,7 @@ def test_nothing_is_learnt_so_the_settings_are_all_that_is_to_be_kept():
 
 def test_points_and_classes_become_a_frame_that_gives_them_back():
     features = torch.tensor([[1.5, -2.0, 0.1], [0.0, 3.0, 1e30]])
-    frame = frame_of(features, ["yes", "no"])
+    frame = frame_of(features, Binary(("no", "yes")), torch.tensor([1, 0]))
     assert frame.columns == ["x1", "x2", "x3", "label"]
     assert frame["label"].to_list() == ["yes", "no"]
     assert torch.equal(encoded(frame, 3), features)
@@ -67,12 +83,12 @@ def test_points_and_classes_become_a_frame_that_gives_them_back():
 
 
 def test_points_with_several_labels_become_a_frame_with_lists():
-    frame = frame_of(torch.zeros(3, 1), [["a", "c"], [], ["b"]])
+    frame = frame_of(torch.zeros(3, 1), Multilabel(("a", "b", "c")), torch.tensor([[1, 0, 1], [0, 0, 0], [0, 1, 0]]))
     assert frame["label"].to_list() == [["a", "c"], [], ["b"]]
     assert Columns().labels_of(frame, "f").to_list() == [["a", "c"], [], ["b"]]
 
 
 def test_points_and_numbers_become_a_frame_that_gives_them_back():
-    frame = frame_of(torch.zeros(2, 1), [1.5, 3e6])
+    frame = frame_of(torch.zeros(2, 1), Regression(), torch.tensor([1.5, 3e6]))
     assert frame["label"].to_list() == [1.5, 3e6]
     assert Columns().labels_of(frame, "f").to_list() == [["1.5"], ["3000000.0"]]

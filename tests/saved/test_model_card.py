@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from perceptron.models import MLP
-from rosenblatt.data.points import PointEncoder
+from rosenblatt.data.encoder import PointEncoder
 from rosenblatt.saved.card import card
 from rosenblatt.saved.model import SavedModel
 from rosenblatt.tasks.multiclass import Multiclass

@@ -21,7 +21,7 @@ import rosenblatt
 from conftest import ROOT
 from perceptron.models import MLP, Perceptron
 from rosenblatt.data.columns import Columns
-from rosenblatt.data.points import PointEncoder
+from rosenblatt.data.encoder import PointEncoder
 from rosenblatt.errors import UserError
 from rosenblatt.saved import folder as model_folder
 from rosenblatt.saved import known

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from perceptron.models import MLP, Perceptron
-from rosenblatt.data.points import PointEncoder
+from rosenblatt.data.encoder import PointEncoder
 from rosenblatt.errors import UserError
 from rosenblatt.saved import model as saved_model_module
 from saved_models import (

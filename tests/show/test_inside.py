@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from perceptron.models import MLP, Perceptron
+from rosenblatt.data.encoder import PointEncoder
 from rosenblatt.data.features import Bags
-from rosenblatt.data.points import PointEncoder
 from rosenblatt.show.figures.kinds import Drawing
 from rosenblatt.show.figures.style import draw
 from rosenblatt.show.inside import Rows, inside_figures, looked_at, word_vectors

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import KBinsDiscretizer
 
 from rosenblatt.errors import UserError
-from rosenblatt.table import bins as bins_module
+from rosenblatt.table import columns
 from rosenblatt.table import encoder as table
-from rosenblatt.table.bins import edges_of
+from rosenblatt.table.columns import edges_of
 from rosenblatt.table.encoder import TableEncoder
 
 RNG = np.random.default_rng(0)
@@ -69,7 +69,7 @@ def test_bins_below_zero_are_told():
 @given(st.lists(st.floats(-1e6, 1e6) | st.sampled_from([0.0, 1.0]), min_size=1, max_size=40), st.integers(0, 8))
 def test_every_value_is_in_one_bin_and_a_larger_one_in_no_lower_bin(values, bins):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bins_module, "ROWS_PER_BIN", 2)
+        patch.setattr(columns, "ROWS_PER_BIN", 2)
         _, train, _ = encoded(values, [1.0], bins=bins)
     if train.shape[1] > 2:
         member = train[:, 2:] > 0

@@ -8,7 +8,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rosenblatt.data.labels import to_lists
+from rosenblatt.data.columns import to_lists
 from rosenblatt.errors import UserError
 from rosenblatt.tasks.binary import Binary
 from rosenblatt.tasks.labels import LabelEncoder
@@ -263,3 +263,12 @@ def test_the_task_that_is_made_knows_what_training_rows_teach():
     assert fitted(["a"], ["b"], ["b"]).made(torch.tensor([0, 1, 1])) == Binary(("a", "b"), 3, class_counts=(1, 2))
     three = fitted(["a"], ["b"], ["c"], ["b"]).made(torch.tensor([0, 1, 2, 1]))
     assert three == Multiclass(("a", "b", "c"), 4, class_counts=(1, 2, 1))
+
+
+def test_a_row_without_a_label_is_told_where_no_row_has_several():
+    one, several = pl.Series([["a"], [], ["b"]]), pl.Series([["a"], [], ["b", "c"]])
+    with pytest.raises(UserError, match=r"f: row 2 has no label.*task=multilabel"):
+        LabelEncoder().infer(one, "f")
+    LabelEncoder("multilabel").infer(one, "f")
+    LabelEncoder().infer(several, "f")
+    LabelEncoder().infer(pl.Series([["a"], ["b"]]), "f")

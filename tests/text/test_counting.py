@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rosenblatt.text import counting, ngrams
-from rosenblatt.text.counting import Channel, count, counted, in_stretches, only
+from rosenblatt.text.counting import count, counted, in_stretches, only
 from rosenblatt.text.encoder import TextEncoder
+from rosenblatt.text.ngrams import Channel
 
 LEVEL = st.integers(-1, 4)  # five n-grams of each length
 CHANNEL = st.lists(st.lists(st.tuples(LEVEL, LEVEL), max_size=6), min_size=5, max_size=5)  # two lengths in five rows

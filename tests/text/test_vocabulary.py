@@ -144,7 +144,7 @@ WRONG = {
     "twice": (lambda frame: frame.with_columns(symbol=pl.Series(["a", "a", None, None])), None, "or there twice"),
     "missing": (lambda frame: frame.with_columns(symbol=pl.Series([None, "b", None, None])), None, "symbol is missing"),
     "prefix": (lambda frame: frame.with_columns(prefix=pl.Series([9] * 4, dtype=pl.Int32)), None, "what is not there"),
-    "null": (lambda frame: frame.with_columns(prefix=pl.Series([None] * 4, dtype=pl.Int32)), None, "made of anything"),
+    "null": (lambda frame: frame.with_columns(prefix=pl.Series([None] * 4, dtype=pl.Int32)), None, "what is not there"),
     "order": (lambda frame: frame[[0, 1, 3, 2]], None, "not in order"),
     "NaN": (lambda frame: frame.with_columns(weight=pl.lit(float("nan"), pl.Float32)), None, "weight is no number"),
 }
@@ -163,4 +163,4 @@ def test_a_table_that_is_none_is_refused(wrong):
 def test_the_table_is_made_of_what_was_read_from_one():
     encoder = fitted(["a b", "b a"], char_ngrams=3)
     frame = encoder.vocabulary()
-    assert to_frame(from_frame(frame, encoder.facts()["sizes"], 1, True)).equals(frame)
+    assert to_frame(*from_frame(frame, encoder.facts()["sizes"], 1, True)).equals(frame)

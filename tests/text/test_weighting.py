@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from rosenblatt.data.labels import rows_of_class
 from rosenblatt.data.recipe import ROW_NORM, row_norm_for
-from rosenblatt.text.weighting import inverse_document_frequency, log_count_ratio, scale
+from rosenblatt.text.weighting import log_count_ratio, rows_of_class, scale
 
 RNG = np.random.default_rng(0)
 
@@ -56,11 +55,6 @@ def test_a_feature_of_one_class_alone_weighs_most():
     present = np.array([[1, 0, 1], [1, 0, 1], [0, 1, 1], [0, 0, 1]])
     telling, less, nothing = log_count_ratio(*bags_of(present), [np.array([0, 1]), np.array([2, 3])])
     assert telling > less > nothing
-
-
-def test_features_in_many_rows_weigh_less():
-    weights = inverse_document_frequency(np.array([1, 5, 10]), num_rows=10)
-    np.testing.assert_allclose(weights, 1 + np.log(np.array([11 / 2, 11 / 6, 1])), rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def examined(parts: Parts, task: Task, split: str, outputs: Tensor, target: Tens
             found = task.scores(places)
             return task.decide(found), found if found.ndim == 1 else None
 
-        plane = getattr(parts.data, "plane", None)
+        plane = getattr(getattr(parts.data, "encoder", None), "plane", None)
         rows = Rows(features, target, task.decide(scores), task.classes, decided, single, plane)
         figures |= inside_figures(parts.model, rows, of)
     arrays = task.arrays(outputs, target)

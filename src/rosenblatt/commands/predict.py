@@ -17,8 +17,6 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from torch import Tensor
 
 from rosenblatt.commands.classes import KNOWN
-from rosenblatt.data.columns import Columns
-from rosenblatt.data.files import Block, read_blocks
 from rosenblatt.data.writer import FrameWriter
 from rosenblatt.errors import UserError
 from rosenblatt.saved.folder import find, read
@@ -142,7 +140,7 @@ def predict_file(predictor: Predictor, path: str, output: str | None, overwrite:
         raise UserError(f"output={output}: this is the input itself. Name another file.")
     columns = predictor.saved.columns
     with FrameWriter(output or "-", overwrite) as writer, progress() as bar:
-        for block in blocks_of(path, columns):
+        for block in columns.blocks(path, lines=bool(columns.text)):
             frame = as_known(block.frame, predictor.saved)
             found = predictor.added(frame, block.readable, path)
             twice = [name for name in found.columns if name in block.frame.columns]
@@ -169,18 +167,6 @@ def predict_split(predictor: Predictor, folder: Path, split: str, output: str | 
         predict_loader(predictor, folder, split, output, overwrite)
     if output is not None:
         log.info("%s rows predicted, in %s.", f"{predictor.num_rows - predictor.num_unreadable:,}", output)
-
-
-def blocks_of(path: str, columns: Columns) -> Iterator[Block]:
-    """Yield the rows of a file, with a header where training would have found one."""
-    lines = bool(columns.text)
-    blocks = read_blocks(path, columns.encoding, columns.has_header, lines=lines)
-    first = next(blocks)
-    if columns.is_header(first.frame, path):
-        yield from read_blocks(path, columns.encoding, lines=lines)
-    else:
-        yield first
-        yield from blocks
 
 
 def as_known(frame: pl.DataFrame, saved: SavedModel) -> pl.DataFrame:

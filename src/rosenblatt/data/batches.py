@@ -10,17 +10,19 @@ that it is as good, too.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from rosenblatt.data.features import Bags, Batch, Features
+from rosenblatt.data.features import Bags, Batch, Features, rows_between
 
 STRETCHES = 8  # of rows, in a batch of bags
 
 
+@dataclass(eq=False, repr=False)
 class Batches:
     """One split as an iterable of batches; each pass over it is one epoch.
 
@@ -39,28 +41,16 @@ class Batches:
         draw: makes the features and target anew for each epoch, from its number, in place of the given ones.
     """
 
-    def __init__(
-        self,
-        features: Features,
-        target: Tensor,
-        batch_size: int,
-        shuffle: bool = False,
-        seed: int = 0,
-        rank: int = 0,
-        world_size: int = 1,
-        draw: Callable[[int], tuple[Features, Tensor]] | None = None,
-    ) -> None:
-        self.features = features
-        self.target = target
-        self.batch_size = batch_size
-        self.shuffle = shuffle
-        self.seed = seed
-        self.rank = rank
-        self.world_size = world_size
-        self.draw = draw
-        self.epoch = 0
-        self.next_batch = 0
-        self._resumed = False
+    features: Features
+    target: Tensor
+    batch_size: int
+    shuffle: bool = False
+    seed: int = 0
+    rank: int = 0
+    world_size: int = 1
+    draw: Callable[[int], Batch] | None = None
+
+    epoch, next_batch, _resumed = 0, 0, False
 
     @property
     def num_rows(self) -> int:
@@ -115,14 +105,6 @@ class Batches:
         """Go on from where ``state_dict`` was taken."""
         self.epoch, self.next_batch = state["epoch"], state["next_batch"]
         self._resumed = True
-
-
-def rows_between(features: Features, start: int, stop: int) -> Features:
-    """Return rows ``start`` to ``stop``; dense rows are a view."""
-    if isinstance(features, Tensor):
-        return features[start:stop]
-    first, last = int(features.offsets[start]), int(features.offsets[stop])
-    return Bags(features.ids[first:last], features.weights[first:last], features.offsets[start : stop + 1] - first)
 
 
 def rows_at(features: Features, index: Tensor) -> Features:

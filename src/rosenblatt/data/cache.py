@@ -11,13 +11,13 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
 import time
+import uuid
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -33,23 +33,12 @@ FORMAT = 4  # of an entry
 MAX_BYTES = 4 * 2**30  # of all entries but the newest; the ones that were longest not used go first
 ENTRIES = "[0-9a-f]" * 32 + ".safetensors"  # no other file in the folder is ours to remove
 PARTS = "encoded-*.part"
+Result = TypeVar("Result")
 DAY = 24 * 60 * 60  # seconds after which a part belongs to a process that was killed
 
 
-class Entry(NamedTuple):
-    """Encoded data, as they are kept.
-
-    Attributes:
-        tensors: by name.
-        facts: all else, as JSON takes it.
-    """
-
-    tensors: dict[str, Tensor]
-    facts: dict[str, Any]
-
-
 class Cache:
-    """Entries in a folder, each written whole or not at all.
+    """Entries in a folder, each written whole or not at all: tensors by name, and facts, as JSON takes them.
 
     Args:
         folder: made when the first entry is written.
@@ -62,41 +51,46 @@ class Cache:
         """Return where an entry is kept."""
         return self.folder / f"{key}.safetensors"
 
-    def read(self, key: str) -> Entry | None:
-        """Return an entry, or ``None`` where there is none, or none that can be read."""
+    def read(self, key: str, restored: Callable[[dict[str, Tensor], dict[str, Any]], Result]) -> Result | None:
+        """Return what an entry is made into, or ``None`` where there is none, or none that can be read.
+
+        Args:
+            key: of the entry.
+            restored: makes something of its tensors and facts.
+        """
         path = self.path(key)
         if not path.exists():
             return None
         try:
             with safe_open(path, framework="pt") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
-                entry = Entry(tensors, json.loads(file.metadata()["facts"]))
                 if file.metadata()["sum"] != _sum_of(tensors):
                     raise ValueError("its checksum is wrong")
+                facts = json.loads(file.metadata()["facts"])
+            log.info("The encoded data are read from %s.", path)
+            found = restored(tensors, facts)
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-            log.warning("%s: not a whole cache entry (%s); the data are encoded again.", path, error)
+            log.warning("%s: not a whole cache entry (%r); the data are encoded again.", path, error)
             return None
         with contextlib.suppress(OSError):  # a cache that may only be read is a cache too
             os.utime(path)  # in use: not the next one to go
-        return entry
+        return found
 
-    def write(self, key: str, entry: Entry) -> None:
+    def write(self, key: str, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
         """Keep an entry; a disk that is full, or may not be written, costs a warning, not the run."""
-        temporary = None
+        temporary = self.folder / f"encoded-{uuid.uuid4().hex}.part"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            descriptor, temporary = tempfile.mkstemp(dir=self.folder, prefix="encoded-", suffix=".part")
-            os.close(descriptor)
-            tensors = {name: tensor.contiguous() for name, tensor in entry.tensors.items()}  # else it refuses them
-            save_file(tensors, temporary, {"facts": json.dumps(entry.facts), "sum": _sum_of(tensors)})
-            os.chmod(temporary, usual_rights())  # as any file: mkstemp lets nobody else read it
+            tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}  # else it refuses them
+            save_file(tensors, temporary, {"facts": json.dumps(facts), "sum": _sum_of(tensors)})
+            os.chmod(temporary, usual_rights())  # as any file: the library lets nobody else read it
             os.replace(temporary, self.path(key))
             self._forget(key)
         except (OSError, SafetensorError) as error:
             log.warning("%s: the encoded data can't be kept (%s); data.cache=null does not try.", self.folder, error)
         finally:
-            if temporary is not None:
-                Path(temporary).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                temporary.unlink()
 
     def _forget(self, key: str) -> None:
         """Remove the entries that were longest not used, down to `MAX_BYTES`, and old parts; never that of ``key``."""
@@ -177,16 +171,3 @@ def recorded(name: str) -> Iterator[list[tuple[int, str]]]:
         yield messages
     finally:
         logger.removeHandler(handler)
-
-
-def tell_again(messages: list[tuple[int, str]], moved: dict[str, str]) -> None:
-    """Log what `recorded` has collected.
-
-    Args:
-        messages: (level, message).
-        moved: where the files that they may name are now, by where they were.
-    """
-    for level, message in messages:
-        for before, now in moved.items():
-            message = message.replace(before, now)
-        log.log(level, message)

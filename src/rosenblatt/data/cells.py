@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from polars.exceptions import PolarsError
 
-from rosenblatt.data.lines import NOT_OF_THE_ENCODING, SPOILT, Broken, RowReader, Rows, all_readable
+from rosenblatt.data.lines import NOT_OF_THE_ENCODING, SPOILT, Broken, RowReader, Rows
 from rosenblatt.data.source import TextFile
 from rosenblatt.errors import UserError
 
@@ -33,7 +33,7 @@ class Table(RowReader):
         text: the file, of which the first row is taken here where it is a header.
         kind: ``csv`` (with commas, or with semicolons where the comma is the decimal point) or ``tsv``.
         header: whether the first row names the columns; if not, they are ``0``, ``1``, ... Of columns with the same
-            name each gets its number behind it, see `rosenblatt.data.files.column`.
+            name each gets its number behind it, see `rosenblatt.data.columns.column`.
 
     Raises:
         UserError: a quote in the first row is not closed.
@@ -42,7 +42,7 @@ class Table(RowReader):
     def __init__(self, text: TextFile, kind: str, header: bool) -> None:
         blank = re.match(rb"[\r\n]*", text.data)
         assert blank is not None
-        text.done_with(blank.end())
+        text.at += blank.end()
         for size in (self.piece, text.patience):  # a name may hold line breaks
             end = text.data.find(b"\n", text.at + size)
             start = text.data[text.at : end + 1 or None].decode(errors="surrogateescape")
@@ -56,8 +56,12 @@ class Table(RowReader):
         if header:
             if row.problem == UNCLOSED:
                 raise UserError(f"{text.path}: a quote in the first row is not closed. Mend the names of the columns.")
-            self.columns = _distinct([SPOILT.sub("\ufffd", cell or "") for cell in row.cells])
-            text.done_with(len(start[: row.end].encode(errors="surrogateescape")))
+            names = [SPOILT.sub("\ufffd", cell or "") for cell in row.cells]
+            count = Counter(names)
+            self.columns = [
+                name if count[name] == 1 else TWICE.format(name, number).strip() for number, name in enumerate(names)
+            ]
+            text.at += len(start[: row.end].encode(errors="surrogateescape"))
 
     def end_of_rows(self, data: bytes, start: int, stop: int) -> int:
         """Return where the last whole row ends: at a line break with an even number of quotes before it."""
@@ -69,7 +73,7 @@ class Table(RowReader):
             end = line
         return end
 
-    def quickly(self, content: memoryview) -> Rows | None:
+    def quickly(self, content: bytes | memoryview) -> pl.DataFrame | None:
         """Return whole rows where all of them are in order."""
         width = len(self.columns)
         # With a header Polars takes a first row that is blank or short for one.
@@ -96,7 +100,8 @@ class Table(RowReader):
                 within = frame.select(separators.sum()).item()
                 if named.count(self.separator.encode()) - within != (num_rows + 1) * (width - 1):
                     return None
-        return Rows(frame, len(content), all_readable(frame.height), num_empty=num_rows - frame.height)
+        self.num_empty += num_rows - frame.height
+        return frame
 
     def one_by_one(self, data: bytes, last: bool, patience: int) -> Rows:
         """Return rows, and the broken ones among them."""
@@ -105,8 +110,7 @@ class Table(RowReader):
         text = (data if last else data[: data.rfind(b"\n") + 1]).decode(errors="surrogateescape")
         width, spoilt = len(self.columns), SPOILT.search(text) is not None
         rows: list[list[str | None]] = []
-        readable: list[bool] = []
-        broken, start, num_empty = None, 0, 0
+        broken, start, at = [], 0, 0  # in characters, and in bytes
         for cells, end, problem in split_rows(text, self.separator, self.quote):
             if start > self.piece or (problem == UNCLOSED and not last and len(text) - start < patience):
                 break
@@ -119,22 +123,15 @@ class Table(RowReader):
             if spoilt and SPOILT.search(text, start, end):
                 problem = NOT_OF_THE_ENCODING
                 cells = [cell and SPOILT.sub("\ufffd", cell) for cell in cells]
-            before, start = start, end
             if width > 1 and all(cell is None for cell in cells):
-                num_empty += 1
-                continue
-            if problem is not None:
-                broken = broken or Broken(len(rows), len(text[:before].encode(errors="surrogateescape")), problem)
-                cells = (cells + [None] * (width - len(cells)))[:width]
-            rows.append(cells)
-            readable.append(problem is None)
-        return Rows(
-            pl.DataFrame(rows, schema=dict.fromkeys(self.columns, pl.String), orient="row"),
-            len(text[:start].encode(errors="surrogateescape")),
-            pl.Series(readable, dtype=pl.Boolean),
-            broken,
-            num_empty,
-        )
+                self.num_empty += 1
+            else:
+                if problem is not None:
+                    broken.append(Broken(len(rows), at, problem))
+                rows.append((cells + [None] * (width - len(cells)))[:width])
+            at += len(text[start:end].encode(errors="surrogateescape"))
+            start = end
+        return Rows(pl.DataFrame(rows, schema=dict.fromkeys(self.columns, pl.String), orient="row"), at, broken)
 
 
 class Cells(NamedTuple):
@@ -177,12 +174,6 @@ def split_rows(text: str, separator: str, quote: str | None) -> Iterator[Cells]:
         yield Cells([part or None for part in parts], at, problem)
 
 
-def _distinct(names: list[str]) -> list[str]:
-    """Return names, those that come twice or more with the number of their column behind them."""
-    count = Counter(names)
-    return [name if count[name] == 1 else TWICE.format(name, number).strip() for number, name in enumerate(names)]
-
-
 def _quotes_fit(content: bytes, separator: str) -> bool:
     """Return whether each quote begins a cell, ends it, or is one of two within it."""
     characters = np.frombuffer(content, np.uint8)
@@ -199,20 +190,15 @@ def _is_quoted(data: bytes) -> bool:
     found = re.search(rb'(?:^|[\t\n])"', data)
     if not found:
         return False
-    first, start = data.find(b"\n") + 1, data.rfind(b"\n", 0, found.end()) + 1
-    end = start + SURVEYED
-    end = data.rfind(b"\n", start, end) + 1 or len(data) if end < len(data) else len(data)
-    rows = (data[: min(first, start)] + data[start:end]).decode(errors="surrogateescape")
-    plain, quoted = (_survey(split_rows(rows, "\t", quote)) for quote in (None, '"'))
+    start = data.rfind(b"\n", 0, found.end()) + 1
+    window = data[start : start + SURVEYED]
+    if start + SURVEYED < len(data):
+        window = window[: window.rfind(b"\n") + 1]
+    header = data[: min(data.find(b"\n") + 1, start)]
+    surveys = []
+    for quote in (None, '"'):
+        rows = split_rows((header + window).decode(errors="surrogateescape"), "\t", quote)
+        widths = [0 if row.problem else len(row.cells) for row in rows if any(row.cells) or len(row.cells) > 1]
+        surveys.append((sum(width != widths[0] for width in widths), len(widths), widths[:1]))
+    plain, quoted = surveys  # rows that are broken, rows, and cells of the first
     return quoted[0] < plain[0] or quoted == plain
-
-
-def _survey(rows: Iterator[Cells]) -> tuple[int, int, int]:
-    """Return how many rows have a wrong quote or another number of cells than the first; of how many; that number."""
-    num_broken, num_rows, width = 0, 0, 0
-    for row in rows:
-        if any(cell is not None for cell in row.cells) or len(row.cells) > width > 0:  # blank lines are no rows
-            width = width or len(row.cells)
-            num_rows += 1
-            num_broken += row.problem is not None or len(row.cells) != width
-    return num_broken, num_rows, width

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import polars as pl
+from polars.exceptions import PolarsError
 
-from rosenblatt.data.files import as_strings, column, read_frame
-from rosenblatt.data.labels import to_lists
-from rosenblatt.errors import UserError
-
-TABULAR = (".csv", ".tsv", ".tab", ".txt")  # files that may have a first row of names, or may not
+from rosenblatt.data.cells import TWICE
+from rosenblatt.data.files import Block, read_blocks
+from rosenblatt.errors import UserError, listed, nearest
 
 
 @dataclass(frozen=True)
@@ -46,54 +46,34 @@ class Columns:
             encoding=self.encoding if encoding is None else encoding,
         )
 
-    @property
-    def has_header(self) -> bool:
-        """Whether a CSV or TSV file is taken to begin with column names."""
-        return self.header if self.header is not None else not self._numbers
-
-    @property
-    def _numbers(self) -> list[str]:
-        """The columns that are given by number."""
-        return [str(name) for name in (self.label, *self.text) if isinstance(name, int)]
-
     def read(self, path: str) -> pl.DataFrame:
-        """Read a file."""
-        frame = read_frame(path, self.encoding, self.has_header)
-        return read_frame(path, self.encoding) if self.is_header(frame, path) else frame
+        """Read a file whole; a row that can't be read is an error."""
+        return pl.concat([block.frame for block in self.blocks(path, block_bytes=None, strict=True)])
 
-    def is_header(self, frame: pl.DataFrame, path: str) -> bool:
-        """Return whether rows were read without a header and the first one is a header: a column may be called 2020.
-
-        Args:
-            frame: rows from the first one on.
-            path: of their file.
-        """
-        if self.header is not None or self.has_header or path.lower().removesuffix(".gz")[-4:] not in TABULAR:
-            return False
-        first = [str(cell) for cell in frame.row(0)]
-        return all(number in first for number in self._numbers)
+    def blocks(self, path: str, **options: Any) -> Iterator[Block]:
+        """Read a file block by block, with options of `rosenblatt.data.files.read_blocks`."""
+        numbers = [str(name) for name in (self.label, *self.text) if isinstance(name, int)]
+        header = not numbers if self.header is None else self.header
+        blocks = read_blocks(path, self.encoding, header, **options)
+        first = next(blocks)
+        if self.header is None and not header and set(numbers) <= set(map(str, first.frame.row(0))):
+            # The first row is a header after all: a column may be called 2020.
+            yield from read_blocks(path, self.encoding, **options)
+        else:
+            yield first
+            yield from blocks
 
     def label_name(self, frame: pl.DataFrame, where: str) -> str:
         """Return the name of the column with the label."""
         return column(frame, self.label, "data.label_column", where).name
 
     def labels_of(self, frame: pl.DataFrame, where: str) -> pl.Series:
-        """Return the labels of each row, as lists of strings.
-
-        Args:
-            frame: the rows.
-            where: file, for messages.
-        """
+        """Return the labels of each row of a file, as lists of strings."""
         labels = column(frame, self.label, "data.label_column", where)
         return to_lists(labels, self.label_separator, f"{where}, column {self.label!r}")
 
     def texts_of(self, frame: pl.DataFrame, where: str) -> pl.Series:
-        """Return the text of each row: several columns joined with a space; an empty cell is an empty text.
-
-        Args:
-            frame: the rows.
-            where: file, for messages.
-        """
+        """Return the text of each row of a file: several columns joined with a space; nothing is an empty text."""
         parts = [column(frame, name, "data.text_column", where) for name in self.text]
         parts = [as_strings(part, where).fill_null("").alias(str(i)) for i, part in enumerate(parts)]
         if len(parts) == 1:
@@ -101,17 +81,82 @@ class Columns:
         return pl.DataFrame(parts).select(pl.concat_str(pl.all(), separator=" ")).to_series().rename("text")
 
 
-def check_labels(lists: pl.Series, where: str, task: str | None) -> None:
-    """Raise a `UserError` for rows without a label where no row says that there may be several, or none.
+def to_lists(labels: pl.Series, separator: str | None, where: str) -> pl.Series:
+    """Return labels as lists of strings.
 
     Args:
-        lists: labels of each training row.
+        labels: strings, numbers, or lists of them.
+        separator: what stands between several labels in a cell, or ``None`` for one label a cell.
         where: file and column, for messages.
-        task: that was set, or ``None``.
+
+    Raises:
+        UserError: a null label (an empty cell), with its row; with a separator it means a row without labels.
     """
-    without = lists.list.len() == 0
-    if task is None and without.any() and lists.list.len().max() == 1:
+    if isinstance(labels.dtype, pl.List | pl.Array) and not labels.dtype.inner.is_nested():
+        return _distinct(labels.cast(pl.List(pl.String)).fill_null([]))
+    texts = as_strings(labels, where).str.strip_chars()
+    if texts.drop_nulls().str.contains(r"^-?\d+\.0+$").all():
+        texts = texts.str.replace(r"\.0+$", "")  # 1.0 and 1 are one class, as in a file that pandas has written
+    if separator is not None:
+        return _distinct(texts.fill_null("").str.split(separator))
+    empty = texts.is_null() | (texts == "")
+    if empty.any():
+        row = int(empty.arg_true()[0]) + 1
         raise UserError(
-            f"{where}: row {int(without.arg_true()[0]) + 1} has no label, and no row has more than one. Give it "
-            "one or take it out; if rows may have none, say so: task=multilabel"
+            f"{where}: {int(empty.sum()):,} of {len(texts):,} rows have no label (first in row {row}). "
+            "Fill them in or take these rows out."
         )
+    return texts.to_frame("label").select(pl.concat_list("label")).to_series()
+
+
+def _distinct(labels: pl.Series) -> pl.Series:
+    """Return lists without empty names and repetitions, in their order."""
+    name = pl.element().str.strip_chars()
+    return labels.list.eval(name.filter(name != "")).list.unique(maintain_order=True)
+
+
+def column(frame: pl.DataFrame, name: str | int, key: str, where: str) -> pl.Series:
+    """Return a column by name or by number (from 0).
+
+    Args:
+        frame: where to look.
+        name: the column.
+        key: the option that named it, for the message.
+        where: the file, for the message.
+
+    Raises:
+        UserError: no such column, with a list of those there are; or several of that name.
+    """
+    if isinstance(name, int) and str(name) not in frame.columns:
+        if not 0 <= name < frame.width:
+            raise UserError(f"{key}={name}: {where} has columns 0 to {frame.width - 1}.")
+        return frame.to_series(name)
+    if str(name) not in frame.columns:
+        start = TWICE.format(name, "").strip().removesuffix(")")
+        several = [one for one in frame.columns if one.startswith(start)]
+        if several:
+            raise UserError(
+                f"{key}={name}: {len(several)} columns of {where} are named {str(name)!r}. Which one is meant? Rename "
+                f"one of them, or say {listed(several)}."
+            )
+        hint = nearest(str(name), frame.columns) or f" A file without a header has columns by number: {key}=1"
+        raise UserError(f"{key}={name}: no such column in {where}, which has {listed(frame.columns)}.{hint}")
+    return frame[str(name)]
+
+
+def as_strings(values: pl.Series, where: str) -> pl.Series:
+    """Return a column as strings.
+
+    Args:
+        values: of any type that has a text: strings, numbers, dates, ...
+        where: the file, for the message.
+
+    Raises:
+        UserError: lists, objects or bytes, as JSON lines and Parquet can hold.
+    """
+    try:
+        if not values.dtype.is_nested():
+            return values.cast(pl.String)
+    except PolarsError:
+        pass
+    raise UserError(f"{where}: expected words or numbers in column {values.name!r}; it holds {values.dtype}.")

@@ -16,7 +16,7 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader
 
 from rosenblatt.errors import UserError, check_choice
 from rosenblatt.loop.random_state import random_state, set_random_state
@@ -125,30 +125,15 @@ def first_batches(data: pl.LightningDataModule, num: int = 1) -> list[Any]:
     with looking():
         loader = data.train_dataloader()
         generators = [(generator, generator.get_state()) for generator in _generators_of(loader)]
-        batches = list(islice(_loaded_here(loader), num))
+        if isinstance(loader, DataLoader):
+            loader = copy.copy(loader)
+            loader.num_workers, loader.timeout = 0, 0  # to start workers for a batch takes longer
+        batches = list(islice(loader, num))
         for generator, state in generators:
             generator.set_state(state)
     if not batches:
         raise UserError(f"data: the training loader of {type(data).__name__} has no batch, so nothing can be learnt.")
     return batches
-
-
-def _loaded_here(loader: Any) -> Iterator[Any]:
-    """Yield the batches of a loader without its workers: to start them for a batch takes longer."""
-    if not isinstance(loader, DataLoader):
-        yield from loader
-        return
-    collate, dataset = loader.collate_fn, loader.dataset
-    if isinstance(dataset, IterableDataset):
-        rows = iter(dataset)
-        if loader.batch_size is None:
-            yield from map(collate, rows)
-        else:
-            yield from map(collate, iter(lambda: list(islice(rows, loader.batch_size)), []))
-    elif loader.batch_sampler is None:
-        yield from (collate(dataset[row]) for row in loader.sampler)
-    else:
-        yield from (collate([dataset[row] for row in rows]) for rows in loader.batch_sampler)
 
 
 def _generators_of(loader: Any) -> list[torch.Generator]:

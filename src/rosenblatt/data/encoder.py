@@ -1,15 +1,19 @@
-"""What encoders of texts, of tables and of points have in common."""
+"""What encoders of texts, of tables and of points have in common; and that of points, which are features already."""
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from rosenblatt.data.columns import Columns
 from rosenblatt.data.features import Features, Plane
+from rosenblatt.errors import UserError, listed
 
 
 class Encoder(Protocol):
@@ -21,13 +25,16 @@ class Encoder(Protocol):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The arguments that this was made with, as JSON takes them."""
+        """The arguments that this was made with, as JSON takes them; by default, the attributes of their names."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
     def facts(self) -> dict[str, Any]:
         """Return what was learnt, as JSON takes it, but for `vocabulary`."""
+        return {}
 
     def vocabulary(self) -> pl.DataFrame | None:
         """Return the part of what was learnt that is too long for JSON, or ``None``."""
+        return None
 
     def learn(self, facts: dict[str, Any], vocabulary: pl.DataFrame | None) -> None:
         """Take back what `facts` and `vocabulary` returned.
@@ -35,6 +42,7 @@ class Encoder(Protocol):
         Raises:
             ValueError: they are not what these return.
         """
+        return
 
     def encode(self, frame: pl.DataFrame, columns: Columns, where: str) -> Features:
         """Encode N rows.
@@ -54,7 +62,49 @@ class Encoder(Protocol):
     @property
     def plane(self) -> Plane | None:
         """How rows are points, or ``None`` where they are not two numbers."""
+        return None
 
     @property
     def column_of(self) -> pl.Series | None:
         """The column that each feature is made of, (num_features,); ``None`` where each stands for itself."""
+        return None
+
+
+class PointEncoder(Encoder):
+    """Takes the columns ``x1``, ``x2``, ... as they are: points, and whatever else data are made of numbers alone.
+
+    Args:
+        num_features: how many.
+    """
+
+    def __init__(self, num_features: int) -> None:
+        self.columns = [f"x{number}" for number in range(1, num_features + 1)]
+
+    @property
+    def num_features(self) -> int:
+        """Number of columns."""
+        return len(self.columns)
+
+    def encode(self, frame: pl.DataFrame, columns: Columns, where: str) -> Features:
+        """Return (N, num_features) float32, NaN for what is no number."""
+        absent = [name for name in self.columns if name not in frame.columns]
+        if absent:
+            raise UserError(f"{where}: no column {listed(absent)}. There are {listed(frame.columns)}.")
+        numbers = frame.select(pl.col(self.columns).cast(pl.Float32, strict=False).fill_null(float("nan")))
+        return torch.from_numpy(np.ascontiguousarray(numbers.to_numpy(writable=True)))
+
+    def names(self, numbers: NDArray[np.int64] | None = None) -> list[str]:
+        """Return the columns, by number; all of them by default."""
+        return self.columns if numbers is None else [self.columns[number] for number in numbers.tolist()]
+
+    @property
+    def plane(self) -> Plane | None:
+        """Two features are the point itself."""
+        if self.num_features != 2:
+            return None
+        return Plane((self.columns[0], self.columns[1]), Tensor.double, Tensor.float)
+
+    @property
+    def column_of(self) -> pl.Series:
+        """The column of each feature."""
+        return pl.Series(self.columns)

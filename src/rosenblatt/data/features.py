@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 
@@ -35,13 +37,37 @@ SPLITS = ("train", "val", "test")
 Splits: TypeAlias = dict[str, Batch]  # all rows of train, val and, where there is one, test
 
 
+def tensors_of(batch: Batch) -> list[Tensor]:
+    """Return the tensors that features and target are made of."""
+    features, target = batch
+    return [*(features if isinstance(features, Bags) else [features]), target]
+
+
+def batch_of(tensors: list[Tensor]) -> Batch:
+    """Return what `tensors_of` has taken apart."""
+    *parts, target = tensors
+    return (Bags(*parts) if len(parts) > 1 else parts[0]), target
+
+
+def offsets_of(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return (N + 1,) where each of N rows of these lengths begins, and the last one ends."""
+    offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets
+
+
+def rows_between(features: Features, start: int, stop: int) -> Features:
+    """Return rows ``start`` to ``stop``; dense rows are a view."""
+    if isinstance(features, Tensor):
+        return features[start:stop]
+    offsets = features.offsets[start : stop + 1]
+    first, last = int(offsets[0]), int(offsets[-1])
+    return Bags(features.ids[first:last], features.weights[first:last], offsets - first)
+
+
 def first_rows(features: Features, num: int) -> Features:
     """Return the features of the first rows."""
-    if not isinstance(features, Bags):
-        return features[:num]
-    offsets = features.offsets[: num + 1]
-    end = int(offsets[-1])
-    return Bags(features.ids[:end], features.weights[:end], offsets)
+    return rows_between(features, 0, num)
 
 
 class Plane(NamedTuple):

@@ -17,11 +17,11 @@ from typing import NamedTuple
 import polars as pl
 from polars.exceptions import PolarsError
 
-from rosenblatt.data.cells import TWICE, Table
+from rosenblatt.data.cells import Table
 from rosenblatt.data.json_lines import JsonLines
-from rosenblatt.data.lines import LABEL, SPOILT, Lines, RowReader, all_readable
-from rosenblatt.data.source import BLOCK, EMPTY, MARK, TextFile, check_encoding, is_utf8, opened, read_bytes
-from rosenblatt.errors import UserError, first_line, listed, nearest
+from rosenblatt.data.lines import LABEL, Lines, RowReader
+from rosenblatt.data.source import BLOCK, EMPTY, TextFile, check_encoding, is_utf8, opened, read_bytes
+from rosenblatt.errors import UserError, first_line, listed
 
 log = logging.getLogger(__name__)
 
@@ -125,58 +125,58 @@ def _text_blocks(text: TextFile, kind: str, header: bool, lines: bool, strict: b
         kind = "fasttext" if LABEL.encode() in text.data else "lines" if lines else "tsv"
     table = kind in ("csv", "tsv")
     text.check_encoding(first_line=table and header)
-    reader: RowReader | Lines
+    reader: RowReader
     if table:
         reader = Table(text, kind, header)
     elif kind == "jsonl":
-        reader = JsonLines(text)
+        reader = JsonLines(text.path)
     else:
         reader = Lines(fasttext=kind == "fasttext")
-    num_rows, num_empty, told = 0, 0, False
-    frames: list[pl.DataFrame] = []
-    readable: list[pl.Series] = []
+    num_rows, told = 0, False
     while True:
-        rows = reader.take(text)
-        if rows is not None:
+        frames: list[pl.DataFrame] = []
+        first = num_rows
+        broken: list[int] = []
+        while rows := reader.take(text):
             if rows.broken and not told:
                 told = True
-                place = f"row {num_rows + rows.broken.row + 1:,} (line {text.line_of(rows.broken.at):,})"
-                message = f"{text.path}: {place} can't be read: {rows.broken.reason}."
+                row, at, reason = rows.broken[0]
+                place = f"row {num_rows + row + 1:,} (line {text.line_of(at):,})"
+                message = f"{text.path}: {place} can't be read: {reason}."
                 if strict:
                     check_encoding(text.path, text.raw, text.encoding)
                 if strict or rows.frame.width == 0:
                     raise UserError(message)
                 log.warning("%s More like it are not told.", message)
-            text.done_with(rows.num_bytes)
-            num_rows, num_empty = num_rows + rows.frame.height, num_empty + rows.num_empty
-            frames.append(rows.frame)
-            readable.append(rows.readable)
-            continue
-        if any(frame.height for frame in frames):
-            yield Block(pl.concat(frames), pl.concat(readable), text.num_bytes, text.total_bytes)
-        frames, readable = [], []
+            text.at += rows.num_bytes
+            broken += [num_rows + one.row for one in rows.broken]
+            num_rows += rows.frame.height
+            frames += [rows.frame] if rows.frame.height else []
+        if frames:
+            readable = ~pl.int_range(first, num_rows, eager=True).is_in(broken)
+            yield Block(pl.concat(frames), readable, text.num_bytes, text.total_bytes)
         if text.last:
             break
         text.more()
     if num_rows == 0:
         raise UserError(HEADER_ONLY.format(text.path, listed(reader.columns)))
-    if num_empty:
-        log.warning("%s: %s empty rows are left out, and row numbers leave them out.", text.path, f"{num_empty:,}")
+    if reader.num_empty:
+        num_empty = f"{reader.num_empty:,}"
+        log.warning("%s: %s empty rows are left out, and row numbers leave them out.", text.path, num_empty)
 
 
 def _parquet_blocks(path: str, zipped: bool, block_bytes: int | None) -> Iterator[Block]:
+    source: str | io.BytesIO = path
     if zipped or "://" in path:
         content = read_bytes(path, zipped)
-        start, total_bytes = content[:8], len(content)
+        source, total_bytes = io.BytesIO(content), len(content)
     else:
         with opened(path) as file:
-            start, total_bytes = file.read(8), os.fstat(file.fileno()).st_size
-    if not start:
+            total_bytes = os.fstat(file.fileno()).st_size
+    if total_bytes == 0:
         raise UserError(EMPTY.format(path))
-    if start[:4] != b"PAR1":
-        raise UserError(f"{path}: not a Parquet file (it begins with {start!r}, not with b'PAR1').")
     try:
-        rows = pl.scan_parquet(io.BytesIO(content) if zipped or "://" in path else path, glob=False)
+        rows = pl.scan_parquet(source, glob=False)
         height, at = rows.select(pl.len()).collect().item(), 0
         if height == 0:
             raise UserError(HEADER_ONLY.format(path, listed(rows.collect_schema())))
@@ -184,99 +184,41 @@ def _parquet_blocks(path: str, zipped: bool, block_bytes: int | None) -> Iterato
         while at < height:
             frame = rows.slice(at, step).collect()
             at += frame.height
-            yield Block(frame, all_readable(frame.height), total_bytes * at // height, total_bytes)
+            yield Block(frame, pl.repeat(True, frame.height, eager=True), total_bytes * at // height, total_bytes)
             step = max(1, int((block_bytes or 0) * frame.height / max(1, frame.estimated_size())))
     except (PolarsError, OSError) as error:
-        raise UserError(f"{path}: a broken Parquet file: {first_line(error)}") from None
+        raise UserError(f"{path}: no whole Parquet file: {first_line(error)}") from None
 
 
 def _folder_blocks(folder: Path, encoding: str, block_bytes: int | None, strict: bool) -> Iterator[Block]:
-    """Read some files at a time; a text that the encoding has not is a row that can't be read."""
-    files = class_files(folder)
-    total = sum(file.stat().st_size for file, _ in files)
-    codec, errors = ("utf-8-sig", "surrogateescape") if is_utf8(encoding) else (encoding, MARK)
+    """Read some of the files ``folder/CLASS/anything`` at a time; one that the encoding has not is no readable row."""
+    files: list[tuple[Path, str]] = []
+    for kind in sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")):
+        texts = sorted(file for file in kind.iterdir() if file.is_file() and not file.name.startswith("."))
+        if not texts:
+            log.warning("%s: the folder of class %r is empty.", folder, kind.name)
+        files += [(file, kind.name) for file in texts]
+    if not files:
+        raise UserError(f"{folder}: expected a folder with a folder for each class, such as {folder}/pos/1.txt.")
+    total_bytes = sum(file.stat().st_size for file, _ in files)
+    is_utf8(encoding)  # which tells where it is none
     rows: list[tuple[str, str, bool]] = []
-    done = num_bytes = 0
-    told = False
+    done, begun, told = 0, 0, False
     for file, label in files:
         content = read_bytes(str(file), zipped=False)
-        text = content.decode(codec, errors)
-        readable = SPOILT.search(text) is None
-        if not readable and not told:
-            told = True
-            try:
-                check_encoding(str(file), content, encoding)
-            except UserError as error:
-                if strict:
-                    raise
+        try:
+            check_encoding(str(file), content, encoding)
+        except UserError as error:
+            if strict:
+                raise
+            if not told:
                 log.warning("%s More files like it are not told.", error)
-        rows.append((text if readable else SPOILT.sub("\ufffd", text), label, readable))
-        done, num_bytes = done + len(content), num_bytes + len(content)
-        if (block_bytes is not None and num_bytes >= block_bytes) or file == files[-1][0]:
+            told = True
+            rows.append((content.decode(encoding, "replace"), label, False))
+        else:
+            rows.append((content.decode(encoding).removeprefix("\ufeff"), label, True))
+        done += len(content)
+        if (block_bytes is not None and done - begun >= block_bytes) or file == files[-1][0]:
             frame = pl.DataFrame(rows, schema={"text": pl.String, "label": pl.String, "": pl.Boolean}, orient="row")
-            yield Block(frame.drop(""), frame[""], done, total)
-            rows, num_bytes = [], 0
-
-
-def class_files(folder: Path) -> list[tuple[Path, str]]:
-    """Return the files ``folder/CLASS/anything``, each a text, with the name of their folder, the label.
-
-    Raises:
-        UserError: there are none.
-    """
-    found: list[tuple[Path, str]] = []
-    for kind in sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")):
-        files = sorted(file for file in kind.iterdir() if file.is_file() and not file.name.startswith("."))
-        if not files:
-            log.warning("%s: the folder of class %r is empty.", folder, kind.name)
-        found += [(file, kind.name) for file in files]
-    if not found:
-        raise UserError(f"{folder}: expected a folder with a folder for each class, such as {folder}/pos/1.txt.")
-    return found
-
-
-def column(frame: pl.DataFrame, name: str | int, key: str, where: str) -> pl.Series:
-    """Return a column by name or by number (from 0).
-
-    Args:
-        frame: where to look.
-        name: the column.
-        key: the option that named it, for the message.
-        where: the file, for the message.
-
-    Raises:
-        UserError: no such column, with a list of those there are; or several of that name.
-    """
-    if isinstance(name, int) and str(name) not in frame.columns:
-        if not 0 <= name < frame.width:
-            raise UserError(f"{key}={name}: {where} has columns 0 to {frame.width - 1}.")
-        return frame.to_series(name)
-    if str(name) not in frame.columns:
-        start = TWICE.format(name, "").strip().removesuffix(")")
-        several = [one for one in frame.columns if one.startswith(start)]
-        if several:
-            raise UserError(
-                f"{key}={name}: {len(several)} columns of {where} are named {str(name)!r}. Which one is meant? Rename "
-                f"one of them, or say {listed(several)}."
-            )
-        hint = nearest(str(name), frame.columns) or f" A file without a header has columns by number: {key}=1"
-        raise UserError(f"{key}={name}: no such column in {where}, which has {listed(frame.columns)}.{hint}")
-    return frame[str(name)]
-
-
-def as_strings(values: pl.Series, where: str) -> pl.Series:
-    """Return a column as strings.
-
-    Args:
-        values: of any type that has a text: strings, numbers, dates, ...
-        where: the file, for the message.
-
-    Raises:
-        UserError: lists, objects or bytes, as JSON lines and Parquet can hold.
-    """
-    try:
-        if not values.dtype.is_nested():
-            return values.cast(pl.String)
-    except PolarsError:
-        pass
-    raise UserError(f"{where}: expected words or numbers in column {values.name!r}; it holds {values.dtype}.")
+            yield Block(frame.drop(""), frame[""], done, total_bytes)
+            rows, begun = [], done

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from rosenblatt.data.features import Splits
+from rosenblatt.data.features import Splits, tensors_of
 
 
 def fingerprint(splits: Splits) -> dict[str, dict[str, Any]]:
@@ -21,12 +21,8 @@ def fingerprint(splits: Splits) -> dict[str, dict[str, Any]]:
     Args:
         splits: all rows.
     """
-    parts = {
-        split: [*([features] if isinstance(features, Tensor) else features), target]
-        for split, (features, target) in splits.items()
-    }
     with ThreadPoolExecutor(2) as threads:  # zlib gives the interpreter free
-        sums = {split: list(threads.map(_digest, tensors)) for split, tensors in parts.items()}
+        sums = {split: list(threads.map(_digest, tensors_of(batch))) for split, batch in splits.items()}
     return {split: {"rows": target.shape[0], "digest": "-".join(sums[split])} for split, (_, target) in splits.items()}
 
 

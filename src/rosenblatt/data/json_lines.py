@@ -6,18 +6,16 @@ import io
 import json
 import logging
 import math
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
 from polars.exceptions import PolarsError
 
-from rosenblatt.data.lines import NOT_OF_THE_ENCODING, Broken, RowReader, Rows, all_readable
-from rosenblatt.data.source import TextFile
+from rosenblatt.data.lines import NOT_OF_THE_ENCODING, Broken, RowReader, Rows
 
 log = logging.getLogger(__name__)
-
-Schema = Mapping[str, Any]  # names and Polars types
 
 
 class JsonLines(RowReader):
@@ -27,44 +25,35 @@ class JsonLines(RowReader):
     column holds strings, any value is one. A key that a line lacks is null.
 
     Args:
-        text: the file.
+        path: of the file, for messages.
     """
 
-    def __init__(self, text: TextFile) -> None:
-        self.path = text.path
-        self.watches_keys = True
-        while not text.last and b"\n" not in text.data.strip():
-            text.more()
-        content = text.data if text.last else text.data[: text.data.rfind(b"\n") + 1]
-        try:
-            self.first: pl.DataFrame | None = _inferred(content)  # most files are not longer: they are parsed once
-        except PolarsError:
-            self.first = None
-        self.num_first = len(content)
-        self._size = max(self._size, len(content))
-        self.schema = self.first.schema if self.first is not None else _common_schema(content)
+    size = sys.maxsize  # all that has been read tells the types
 
-    def quickly(self, content: memoryview) -> Rows | None:
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.schema: Mapping[str, Any] = {}  # names and Polars types, once there were rows
+        self.watches_keys = True
+
+    def quickly(self, content: bytes | memoryview) -> pl.DataFrame | None:
         """Return the rows where all lines are objects with values of the known types."""
-        if self.first is not None and len(content) == self.num_first:
-            frame, self.first = self.first, None
-        elif not self.schema:
+        try:
+            if self.schema:
+                return self._read(content)
+            frame = _inferred(content)
+        except PolarsError:
             return None
-        else:
-            self.first = None
-            try:
-                frame = self._read(content)
-            except PolarsError:
-                return None
-        return Rows(frame, len(content), all_readable(frame.height))
+        self.schema = frame.schema
+        return frame
 
     def one_by_one(self, data: bytes, last: bool, patience: int) -> Rows:
         """Return a row a line, null where it can't be read."""
         content = data if last else data[: data.rfind(b"\n") + 1]
+        lines = content.split(b"\n")
+        self.schema = self.schema or _common_schema(lines)
         kept: list[bytes] = []
-        readable: list[bool] = []
-        broken, at = None, 0
-        for line in content.split(b"\n"):
+        broken, at = [], 0
+        for line in lines:
             if line.strip(b" \t\r"):
                 row = json_object(line)
                 problem = row if isinstance(row, str) else None
@@ -75,12 +64,10 @@ class JsonLines(RowReader):
                         told = json.dumps(value)[:40]
                         problem = problem or f"{name!r} is {told}; the first rows have {self.schema[name]}"
                 if problem is not None:
-                    broken = broken or Broken(len(kept), at, problem)
+                    broken.append(Broken(len(kept), at, problem))
                 kept.append(json.dumps(values).encode())
-                readable.append(problem is None)
             at += len(line) + 1
-        frame = self._read(b"\n".join(kept)) if self.schema else pl.DataFrame()
-        return Rows(frame, len(content), pl.Series(readable, dtype=pl.Boolean), broken)
+        return Rows(self._read(b"\n".join(kept)) if self.schema else pl.DataFrame(), len(content), broken)
 
     def _read(self, content: bytes | memoryview) -> pl.DataFrame:
         # Polars refuses a schema with a key that is in no line; so there is a line with all of them.
@@ -112,10 +99,9 @@ def json_object(line: bytes) -> dict[str, Any] | str:
 
 
 def _number(digits: str) -> float:
-    value = float(digits)
-    if not math.isfinite(value):
+    if not math.isfinite(float(digits)):
         raise ValueError(f"{digits[:20]} is no number")
-    return value
+    return float(digits)
 
 
 def _whole(digits: str) -> int:
@@ -144,15 +130,15 @@ def _fits(value: Any, dtype: Any) -> bool:
     return isinstance(value, int) and (dtype != pl.Int64 or -(2**63) <= value < 2**63)
 
 
-def _inferred(content: bytes) -> pl.DataFrame:
+def _inferred(content: bytes | memoryview) -> pl.DataFrame:
     """Return rows with the types that all of them have in common; columns without a value yet hold strings."""
     frame = pl.read_ndjson(io.BytesIO(content), infer_schema_length=None)
     return frame.cast({name: _with_strings(dtype) for name, dtype in frame.schema.items()})
 
 
-def _common_schema(content: bytes) -> Schema:
+def _common_schema(lines: list[bytes]) -> Mapping[str, Any]:
     """Return columns and types of the lines that are objects; none where no line is one."""
-    lines = [line for line in content.split(b"\n") if isinstance(json_object(line), dict)]
+    lines = [line for line in lines if isinstance(json_object(line), dict)]
     while lines:
         try:
             return _inferred(b"\n".join(lines)).schema

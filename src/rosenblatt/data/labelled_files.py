@@ -14,14 +14,13 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from rosenblatt.data.cache import Cache, Entry, key_of, recorded, tell_again
-from rosenblatt.data.columns import Columns, check_labels
+from rosenblatt.data.cache import Cache, key_of, recorded
+from rosenblatt.data.columns import Columns, column
 from rosenblatt.data.encoder import Encoder
-from rosenblatt.data.features import SPLITS, Bags, Splits
-from rosenblatt.data.files import column
+from rosenblatt.data.features import SPLITS, Splits, batch_of, tensors_of
 from rosenblatt.data.module import DataModule, as_parquet
 from rosenblatt.data.recipe import Auto
-from rosenblatt.data.splits import by_column, by_fractions, check_fractions, num_repeated
+from rosenblatt.data.splits import by_column, by_fractions, check_fractions
 from rosenblatt.errors import UserError
 from rosenblatt.tasks.inference import task_from
 from rosenblatt.tasks.labels import LabelEncoder
@@ -48,9 +47,11 @@ class FileData(DataModule):
 
     Attributes:
         encoder: turns the rows into features.
+        ignore: columns that are not learnt from, of a source that learns from all others.
     """
 
     encoder: Encoder
+    ignore: Sequence[str | int] = ()
 
     def __init__(
         self,
@@ -73,8 +74,7 @@ class FileData(DataModule):
         self.columns = columns
         self.split_column = None if split_column is None else str(split_column)  # a number where there is no header
         self.fractions = dict(zip(SPLITS, fractions, strict=True))
-        self.label_encoder = LabelEncoder(task)
-        self.said = task
+        self.labels = LabelEncoder(task)
         self.cache = cache
 
     def load(self) -> tuple[Task, Splits]:
@@ -86,107 +86,105 @@ class FileData(DataModule):
             key = key_of(self.paths, self._decisive)
         except OSError:  # no file that can be read twice; whether it can be read once is told there
             return self._load()
-        if entry := cache.read(key):
-            try:
-                found = self._restore(entry)
-            except (KeyError, TypeError, ValueError) as error:  # of another program
-                log.warning("%s: not a whole cache entry (%r); the data are encoded again.", cache.path(key), error)
-            else:
-                log.info("The encoded data are read from %s.", cache.path(key))
-                tell_again(entry.facts["messages"], dict(zip(entry.facts["paths"], self.paths.values(), strict=True)))
-                return found
+        if found := cache.read(key, self._restored):
+            return found
         with recorded("rosenblatt") as messages:
             task, splits = self._load()
-        tensors = {"rows": _as_tensor(self._rows)}
+        tensors = {f"{split}/{i}": one for split, batch in splits.items() for i, one in enumerate(tensors_of(batch))}
+        tensors["rows"] = torch.frombuffer(bytearray(self._rows), dtype=torch.uint8)
         vocabulary = self.encoder.vocabulary()
         if vocabulary is not None:
-            tensors["vocabulary"] = _as_tensor(as_parquet(vocabulary))
-        for split, (features, target) in splits.items():
-            tensors[f"{split}/target"] = target
-            parts = features._asdict() if isinstance(features, Bags) else {"dense": features}
-            tensors |= {f"{split}/{name}": tensor for name, tensor in parts.items()}
-        paths = list(self.paths.values())
-        facts = {"task": [task.name, task.facts()], "splits": list(splits), "paths": paths, "messages": messages}
-        facts |= {"encoder": self.encoder.facts(), "num_repeated": self.num_repeated}
-        cache.write(key, Entry(tensors, facts))
+            tensors["vocabulary"] = torch.frombuffer(bytearray(as_parquet(vocabulary)), dtype=torch.uint8)
+        facts = {
+            "task": [task.name, task.facts()],
+            "splits": [[split, len(tensors_of(batch))] for split, batch in splits.items()],
+            "paths": list(self.paths.values()),
+            "messages": messages,
+            "encoder": self.encoder.facts(),
+            "num_repeated": self.num_repeated,
+        }
+        cache.write(key, tensors, facts)
         return task, splits
 
     @property
     def _decisive(self) -> dict[str, Any]:
         """All settings that decide what becomes of the files."""
-        settings = {name: getattr(self, name) for name in ("split_column", "fractions", "said")}
-        settings |= asdict(self.columns) | self.choice_of_columns | self.encoder.settings
         drawn = set(self.paths) != set(SPLITS)  # at random, unless a column says
-        return settings | {"source": type(self).__name__, "seed": self.seed if drawn else None}
+        return {
+            "source": type(self).__name__,
+            "split_column": self.split_column,
+            "fractions": self.fractions,
+            "task": self.labels.said,
+            "seed": self.seed if drawn else None,
+            "ignore": self.ignore,
+            **asdict(self.columns),
+            **self.encoder.settings,
+        }
 
-    def _restore(self, entry: Entry) -> tuple[Task, Splits]:
-        tensors, facts = entry
-        task = task_from(*facts["task"])
-        self.label_encoder.classes, self.label_encoder.task = task.classes, task.name
-        vocabulary = pl.read_parquet(_as_bytes(tensors["vocabulary"])) if "vocabulary" in tensors else None
+    def _restored(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> tuple[Task, Splits]:
+        """Take what `load` has kept, and tell again what was told then, of files where they are now."""
+        found = (
+            task_from(*facts["task"]),
+            {
+                split: batch_of([tensors[f"{split}/{i}"] for i in range(num_parts)])
+                for split, num_parts in facts["splits"]
+            },
+        )
+        vocabulary = pl.read_parquet(tensors["vocabulary"].numpy().tobytes()) if "vocabulary" in tensors else None
         self.encoder.learn(facts["encoder"], vocabulary)
-        self.num_repeated, self._rows = facts["num_repeated"], _as_bytes(tensors["rows"])
-        splits: Splits = {}
-        for split in facts["splits"]:
-            features = (
-                tensors[f"{split}/dense"]
-                if f"{split}/dense" in tensors
-                else Bags(*(tensors[f"{split}/{name}"] for name in Bags._fields))
-            )
-            splits[split] = features, tensors[f"{split}/target"]
-        return task, splits
+        self.num_repeated, self._rows = facts["num_repeated"], tensors["rows"].numpy().tobytes()
+        for level, message in facts["messages"]:
+            for before, now in zip(facts["paths"], self.paths.values(), strict=True):
+                message = message.replace(before, now)
+            log.log(level, message)
+        return found
 
     def _load(self) -> tuple[Task, Splits]:
+        source = self.paths["train"]
+        where = f"{source}, column {self.columns.label!r}"
         frames = {split: self.columns.read(path) for split, path in self.paths.items()}
         whole = frames["train"]
-        num_rows = whole.height
-        where = f"{self.paths['train']}, column {self.columns.label!r}"
-        self.label_encoder.infer(self.labels_of(whole, "train"), where)
-        if self._splits_are_named(whole):
-            assert self.split_column is not None
+        lists = self.columns.labels_of(whole, source)
+        self.labels.infer(lists, where)
+        if self.split_column not in (None, "split"):  # only the default name may be one that is not there
+            column(whole, self.split_column, "data.split_column", source)
+        if self.split_column in whole.columns:
             # A file of its own wins; the rows that the column gives to that split are used for nothing.
-            frames = by_column(whole, self.split_column, self.paths["train"]) | {
+            frames = by_column(whole, self.split_column, source) | {
                 split: frame for split, frame in frames.items() if split != "train"
             }
-        labels = {split: self.labels_of(frame, split) for split, frame in frames.items()}
+        labels = {
+            split: self.columns.labels_of(frame, self.paths.get(split, source)) for split, frame in frames.items()
+        }
         missing = [split for split in SPLITS if split not in frames and self.fractions[split] > 0]
         if missing:
             shares = {split: self.fractions[split] for split in ("train", *missing)}
-            numbers = self.label_encoder.task == "regression"
+            numbers = self.labels.task == "regression"
             rows = by_fractions(len(labels["train"]) if numbers else labels["train"], shares, self.seed)
             frames |= {split: frames["train"][rows[split]] for split in (*missing, "train")}
             labels |= {split: labels["train"][rows[split]] for split in (*missing, "train")}
-        self.label_encoder.fit(labels["train"])
-        for split in frames:
-            if frames[split].height == 0:
+        self.labels.fit(labels["train"])
+        for split, frame in frames.items():
+            if frame.height == 0:
                 raise UserError(
                     f"No row is left for {split}: data.fractions={list(self.fractions.values())} of "
-                    f"{num_rows:,} rows. Give more rows, a larger share, or a file: data.{split}=..."
+                    f"{whole.height:,} rows. Give more rows, a larger share, or a file: data.{split}=..."
                 )
-        targets = {split: self.label_encoder.transform(labels[split], split) for split in frames}
-        self.label_encoder.warn(targets)
+        targets = {split: self.labels.transform(labels[split], split) for split in frames}
+        self.labels.warn(targets)
+        task = self.labels.made(targets["train"])
         self._rows = as_parquet(frames[next(split for split in reversed(SPLITS) if split in frames)])
-        del labels, whole  # `encode` frees the frames when it can: beside the features they need twice the memory
-        found = self.encode(frames, targets)
-        return self.label_encoder.made(targets["train"]), {split: found[split] for split in SPLITS if split in found}
-
-    def _splits_are_named(self, frame: pl.DataFrame) -> bool:
-        """Return whether the file has the column; only the default name may be one that is not there."""
-        if self.split_column is not None and self.split_column != "split":
-            column(frame, self.split_column, "data.split_column", self.paths["train"])
-        return self.split_column in frame.columns
+        del (
+            lists,
+            labels,
+            whole,
+        )  # `encode` frees the frames when it can: beside the features they need twice the memory
+        found = self.encode(frames, targets, task)
+        return task, {split: found[split] for split in SPLITS if split in found}
 
     def rows(self, split: str) -> bytes | None:
         """Return the rows of the last split as a Parquet file; those of others are not kept."""
         return self._rows if split == list(self.splits)[-1] else None
-
-    def labels_of(self, frame: pl.DataFrame, split: str) -> pl.Series:
-        """Return the labels of each row, as lists."""
-        where = self.paths.get(split, self.paths["train"])
-        lists = self.columns.labels_of(frame, where)
-        if split == "train":
-            check_labels(lists, f"{where}, column {self.columns.label!r}", self.label_encoder.task)
-        return lists
 
     def tell_repeated(self, learnt_from: dict[str, pl.DataFrame]) -> None:
         """Count the rows of other splits that are in ``train`` too, and warn of them.
@@ -194,33 +192,24 @@ class FileData(DataModule):
         Args:
             learnt_from: by split, the columns that are learnt from.
         """
-        for split, frame in learnt_from.items():
-            if split != "train":
-                self.num_repeated[split] = num = num_repeated(learnt_from["train"], frame)
-                if num:
-                    log.warning(
-                        "%s: %s of %s rows are in train too; what is measured there is better than on new rows.",
-                        split, f"{num:,}", f"{frame.height:,}",
-                    )  # fmt: skip
-
-    @property
-    @abstractmethod
-    def choice_of_columns(self) -> dict[str, Any]:
-        """Settings of the source that decide which columns are encoded, as JSON takes them."""
+        for split in [one for one in learnt_from if one != "train"]:
+            frames = learnt_from["train"], learnt_from[split]
+            if frames[0].dtypes != frames[1].dtypes:  # such as whole numbers in one file and others in the other
+                frames = frames[0].cast(pl.String), frames[1].cast(pl.String)
+            train, other = (one.to_series().hash() if one.width == 1 else one.hash_rows() for one in frames)
+            self.num_repeated[split] = num = int(other.is_in(train.unique().implode()).sum())
+            if num:
+                log.warning(
+                    "%s: %s of %s rows are in train too; what is measured there is better than on new rows.",
+                    split, f"{num:,}", f"{len(other):,}",
+                )  # fmt: skip
 
     @abstractmethod
-    def encode(self, frames: dict[str, pl.DataFrame], targets: dict[str, Tensor]) -> Splits:
+    def encode(self, frames: dict[str, pl.DataFrame], targets: dict[str, Tensor], task: Task) -> Splits:
         """Fit on ``train`` and return the features and target of each split.
 
         Args:
             frames: the rows of each split; may be emptied.
             targets: of the same rows. Where features come in another order, the target returned with them does too.
+            task: what there is to predict.
         """
-
-
-def _as_tensor(content: bytes) -> Tensor:
-    return torch.frombuffer(bytearray(content), dtype=torch.uint8)
-
-
-def _as_bytes(tensor: Tensor) -> bytes:
-    return tensor.numpy().tobytes()

@@ -17,13 +17,7 @@ NOT_OF_THE_ENCODING = "it holds a byte that the encoding does not have"
 
 
 class Broken(NamedTuple):
-    """The first row of a stretch that can't be read.
-
-    Attributes:
-        row: its number in the stretch, from 0.
-        at: where it begins, in bytes.
-        reason: what is wrong with it.
-    """
+    """A row that can't be read: its number in a stretch, from 0; the byte where it begins; what is wrong with it."""
 
     row: int
     at: int
@@ -31,46 +25,44 @@ class Broken(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """What became of a stretch of a file.
-
-    Attributes:
-        frame: its rows.
-        num_bytes: how much of the file they took; a row that is not whole begins after it.
-        readable: (num_rows,), Boolean.
-        broken: the first row that is not readable, or ``None``.
-        num_empty: rows of empty cells, which are left out.
-    """
+    """What became of a stretch of a file: its rows, how many bytes they took, and which of them can't be read."""
 
     frame: pl.DataFrame
     num_bytes: int
-    readable: pl.Series
-    broken: Broken | None = None
-    num_empty: int = 0
+    broken: Sequence[Broken] = ()
 
 
 class RowReader(ABC):
-    """Takes rows from what is left of a file: as fast as Polars where all is in order, one by one where it is not."""
+    """Takes rows from what is left of a file: as fast as Polars where all is in order, one by one where it is not.
+
+    Attributes:
+        columns: their names, as far as they are known before any row.
+        num_empty: rows of empty cells so far, which are left out.
+    """
 
     piece = 1 << 16  # bytes that are read row by row where one of them is broken
+    size = BLOCK  # bytes that are tried at once
     columns: Sequence[str] = ()
-    _size = BLOCK  # bytes that are tried at once
+    num_empty = 0
 
     def take(self, text: TextFile) -> Rows | None:
         """Return whole rows that a file goes on with; ``None`` where more of it has to be read for that."""
         while text.at < len(text.data):
-            stop = min(text.at + self._size, len(text.data))
+            stop = min(text.at + self.size, len(text.data))
             last = text.last and stop == len(text.data)
             end = stop if last else self.end_of_rows(text.data, text.at, stop)
-            rows = None
             if end > text.at:
-                rows = self.quickly(memoryview(text.data)[text.at : end])
-                self._size = self.piece if rows is None else min(2 * self._size, BLOCK)
-            rows = rows or self.one_by_one(text.data[text.at : stop], last, text.patience)
+                whole = end - text.at == len(text.data)  # then nothing has to be copied
+                frame = self.quickly(text.data if whole else memoryview(text.data)[text.at : end])
+                self.size = self.piece if frame is None else min(2 * self.size, BLOCK)
+                if frame is not None:
+                    return Rows(frame, end - text.at)
+            rows = self.one_by_one(text.data[text.at : stop], last, text.patience)
             if rows.num_bytes:
                 return rows
             if stop == len(text.data):
                 break
-            self._size = 2 * (stop - text.at)
+            self.size = 2 * (stop - text.at)
         return None
 
     def end_of_rows(self, data: bytes, start: int, stop: int) -> int:
@@ -78,7 +70,7 @@ class RowReader(ABC):
         return data.rfind(b"\n", start, stop) + 1
 
     @abstractmethod
-    def quickly(self, content: memoryview) -> Rows | None:
+    def quickly(self, content: bytes | memoryview) -> pl.DataFrame | None:
         """Return whole rows where all of them are in order, ``None`` otherwise."""
 
     @abstractmethod
@@ -92,7 +84,7 @@ class RowReader(ABC):
         """
 
 
-class Lines:
+class Lines(RowReader):
     """Reads texts, one a line, or fastText lines.
 
     Args:
@@ -104,40 +96,35 @@ class Lines:
     def __init__(self, fasttext: bool) -> None:
         self.fasttext = fasttext
 
-    def take(self, text: TextFile) -> Rows | None:
-        """Return a row for each whole line; see `RowReader`."""
-        content = text.data[text.at :] if text.last else text.data[text.at : text.data.rfind(b"\n") + 1]
-        if not content:
+    def quickly(self, content: bytes | memoryview) -> pl.DataFrame | None:
+        """Return a row for each line."""
+        try:
+            return self._frame(str(content, "utf-8").removesuffix("\n").split("\n"))
+        except UnicodeDecodeError:
             return None
-        whole = content.decode(errors="surrogateescape").removesuffix("\n")
-        line = pl.Series("text", SPOILT.sub("\ufffd", whole).split("\n"))
-        readable, broken = all_readable(len(line)), None
-        if found := SPOILT.search(whole):
-            readable = pl.Series([SPOILT.search(one) is None for one in whole.split("\n")])
-            start = whole.rfind("\n", 0, found.start()) + 1
-            before = whole[:start].encode(errors="surrogateescape")
-            broken = Broken(self._rows(line[: before.count(b"\n")]).height, len(before), NOT_OF_THE_ENCODING)
-        if self.fasttext:
-            readable = readable.filter(line.str.strip_chars() != "")
-        return Rows(self._rows(line), len(content), readable, broken)
 
-    def _rows(self, line: pl.Series) -> pl.DataFrame:
-        """Return ``text``, and of fastText lines ``label``, a list."""
+    def one_by_one(self, data: bytes, last: bool, patience: int) -> Rows:
+        """Return a row for each line, with a mark for each byte that the encoding does not have."""
+        content = data if last else data[: data.rfind(b"\n") + 1]
+        lines: list[str] = []
+        broken, at = [], 0
+        for line in content.removesuffix(b"\n").split(b"\n") if content else ():
+            text = line.decode(errors="surrogateescape")
+            if SPOILT.search(text):
+                broken.append(Broken(len(lines), at, NOT_OF_THE_ENCODING))
+            if text.strip() or not self.fasttext:
+                lines.append(SPOILT.sub("\ufffd", text))
+            at += len(line) + 1
+        return Rows(self._frame(lines), len(content), broken)
+
+    def _frame(self, lines: list[str]) -> pl.DataFrame:
+        """Return ``text``, and of fastText lines that are not blank ``label``, a list."""
+        frame = pl.DataFrame({"text": lines}, schema={"text": pl.String})
+        text = pl.col("text")
         if not self.fasttext:
-            return line.str.strip_suffix("\r").to_frame()
-        return (
-            line.filter(line.str.strip_chars() != "")
-            .to_frame()
-            .select(
-                pl.col("text").str.replace_all(rf"(^|\s){LABEL}\S+", "").str.strip_chars(),
-                pl.col("text")
-                .str.extract_all(rf"(?:^|\s){LABEL}\S+")
-                .list.eval(pl.element().str.strip_chars().str.strip_prefix(LABEL))
-                .alias("label"),
-            )
+            return frame.select(text.str.strip_suffix("\r"))
+        label = text.str.extract_all(rf"(?:^|\s){LABEL}\S+")
+        return frame.filter(text.str.strip_chars() != "").select(
+            text.str.replace_all(rf"(^|\s){LABEL}\S+", "").str.strip_chars(),
+            label.list.eval(pl.element().str.strip_chars().str.strip_prefix(LABEL)).alias("label"),
         )
-
-
-def all_readable(num_rows: int) -> pl.Series:
-    """Return ``True`` for each row."""
-    return pl.repeat(True, num_rows, eager=True)

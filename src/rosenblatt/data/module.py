@@ -6,16 +6,15 @@ import io
 from abc import abstractmethod
 from typing import Any
 
-import lightning.pytorch as pl
-from polars import DataFrame
+import lightning.pytorch as lightning
+import polars as pl
 from torch import Tensor
 
 from rosenblatt.data.batches import Batches
 from rosenblatt.data.columns import Columns
-from rosenblatt.data.encoder import Encoder
-from rosenblatt.data.features import Bags, Plane, Splits
+from rosenblatt.data.encoder import Encoder, PointEncoder
+from rosenblatt.data.features import Bags, Splits
 from rosenblatt.data.fingerprint import fingerprint
-from rosenblatt.data.points import PointEncoder, frame_of
 from rosenblatt.data.recipe import Auto, batch_size_for
 from rosenblatt.errors import UserError
 from rosenblatt.tasks.task import Task
@@ -23,7 +22,7 @@ from rosenblatt.tasks.task import Task
 EVAL_ROWS = 4096  # rows per batch where nothing is learnt: the fewer batches, the faster
 
 
-class DataModule(pl.LightningDataModule):
+class DataModule(lightning.LightningDataModule):
     """Train, validation and test splits in memory, as whole batches; it offers all that the contract has a place for.
 
     To add a source of data, derive from this and write `load`; any other LightningDataModule runs as well.
@@ -72,13 +71,10 @@ class DataModule(pl.LightningDataModule):
     def sizes(self) -> dict[str, Any]:
         """What a model may ask for: the number of features, and whether they come as bags."""
         features = self.splits["train"][0]
-        bags = isinstance(features, Bags)
-        if self.encoder is not None:
-            return {"num_features": self.encoder.num_features, "bags": bags}
-        return {
-            "num_features": int(features.ids.max()) + 1 if isinstance(features, Bags) else features.shape[1],
-            "bags": bags,
-        }
+        if isinstance(features, Bags):
+            size = int(features.ids.max()) + 1 if self.encoder is None else self.encoder.num_features
+            return {"num_features": size, "bags": True}
+        return {"num_features": features.shape[1], "bags": False}
 
     def digest(self) -> dict[str, dict[str, Any]]:
         """Return rows and digest of each split."""
@@ -89,12 +85,8 @@ class DataModule(pl.LightningDataModule):
         features, target = self.splits[split]
         if not isinstance(features, Tensor):
             return None
-        return as_parquet(frame_of(features, self.task.labels_of(target)))
-
-    @property
-    def plane(self) -> Plane | None:
-        """That of the encoder, or ``None``."""
-        return None if self.encoder is None else self.encoder.plane
+        points = pl.DataFrame(features.numpy(), schema=PointEncoder(features.shape[1]).columns, orient="row")
+        return as_parquet(points.with_columns(pl.Series("label", self.task.labels_of(target))))
 
     @property
     def batch_size(self) -> int:
@@ -132,7 +124,7 @@ class DataModule(pl.LightningDataModule):
         return max(self.batch_size, EVAL_ROWS)
 
 
-def as_parquet(frame: DataFrame) -> bytes:
+def as_parquet(frame: pl.DataFrame) -> bytes:
     """Return a frame as a Parquet file; the lightest compression, which takes less time than the disk would."""
     file = io.BytesIO()
     frame.write_parquet(file, compression="zstd", compression_level=1)

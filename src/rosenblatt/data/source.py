@@ -6,7 +6,6 @@ import codecs
 import gzip
 import io
 import os
-import stat
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -104,7 +103,7 @@ class TextFile:
         at: where in ``data`` the rows begin that are not done with.
         last: whether the file ends there.
         num_bytes: how much of the file has been read.
-        total_bytes: size of the file, or ``None`` where nobody knows it.
+        total_bytes: size of the file, or ``None`` where nobody knows it, as of a pipe.
         raw: what has been read first, as it stands in the file.
         patience: how many bytes something that has begun may go on before it is taken for broken.
 
@@ -122,24 +121,23 @@ class TextFile:
         self.num_bytes = 0
         self.total_bytes: int | None = None
         self.raw = b""
-        self._old_mac, self._first = False, True
+        self._old_mac = False
         self._decoder = None if is_utf8(encoding) else codecs.getincrementaldecoder(encoding)(MARK)
         self._chunks = self._read(zipped, block_bytes)
         while not self.last and (block_bytes is None or len(self.data) < self.patience or self.data.isspace()):
-            self.more()
+            self.raw += self.more()
         if not self.data or self.data.isspace():
             raise UserError(EMPTY.format(path))
         if b"\r" in self.data and b"\n" not in self.data:  # line ends of old Macs, and of Excel's "CSV (Macintosh)"
             self._old_mac = True
             self.data = self.data.replace(b"\r", b"\n")
-        self._first = False
 
-    def more(self) -> None:
-        """Read a block more."""
+    def more(self) -> bytes:
+        """Read a block more, and return it as it stands in the file."""
         chunk = next(self._chunks, None)
         if chunk is None:
             self.last = True
-            return
+            return b""
         content = chunk
         if self._decoder is not None:
             content = self._decoder.decode(chunk, final=not chunk).encode(errors="surrogateescape")
@@ -149,12 +147,7 @@ class TextFile:
         content = content.replace(b"\r", b"\n") if self._old_mac else content
         self.data = b"".join((memoryview(self.data)[self.at :], content)) if self.data else content
         self.at = 0
-        if self._first:
-            self.raw += chunk
-
-    def done_with(self, num_bytes: int) -> None:
-        """Move on, behind rows that have been read."""
-        self.at += num_bytes
+        return chunk
 
     def line_of(self, num_bytes: int) -> int:
         """Return the number of the line, from 1, in which something stands so far behind the rows that were read."""
@@ -166,14 +159,15 @@ class TextFile:
         Args:
             first_line: whether its first line decides; otherwise any line that is of the encoding will do.
         """
-        lines = filter(bytes.strip, io.BytesIO(self.data))
-        if not any(map(_is_whole, islice(lines, 1) if first_line else lines)):
+        lines = islice(filter(bytes.strip, io.BytesIO(self.data)), 1 if first_line else None)
+        if not any(line.decode(errors="ignore").encode() == line for line in lines):
             check_encoding(self.path, self.raw, self.encoding)
 
     def _read(self, zipped: bool, block_bytes: int | None) -> Iterator[bytes]:
         """Yield the file as it stands there, unzipped; an empty block tells a decoder that it ends."""
         with opened(self.path) as file:
-            self.total_bytes = _size_of(self.path, file)
+            local = "://" not in self.path
+            self.total_bytes = (os.fstat(file.fileno()).st_size if local else getattr(file, "size", None)) or None
             source = gzip.GzipFile(fileobj=file) if zipped else file
             while raw := source.read(-1 if block_bytes is None else max(block_bytes, len(codecs.BOM_UTF8))):
                 # Of a zipped file the size is known as it is zipped.
@@ -182,18 +176,3 @@ class TextFile:
                 yield raw
         if self._decoder is not None:
             yield b""
-
-
-def _is_whole(line: bytes) -> bool:
-    try:
-        line.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _size_of(path: str, file: IO[bytes]) -> int | None:
-    if "://" in path:
-        return getattr(file, "size", None)
-    status = os.fstat(file.fileno())
-    return status.st_size if stat.S_ISREG(status.st_mode) else None  # a pipe has no size

@@ -85,16 +85,3 @@ def by_fractions(labels: pl.Series | int, shares: dict[str, float], seed: int) -
     number = np.searchsorted(bounds[:-1], position, side="right")
     number[first_of_class] = list(shares).index("train")
     return {split: np.sort(ordered[number == i]) for i, split in enumerate(shares)}
-
-
-def num_repeated(train: pl.DataFrame, other: pl.DataFrame) -> int:
-    """Return how many rows of ``other`` are rows of ``train`` too.
-
-    Args:
-        train: the columns that are learnt from.
-        other: the same columns.
-    """
-    if train.dtypes != other.dtypes:  # such as whole numbers in one file and others in the other
-        train, other = (frame.select(pl.all().cast(pl.String)) for frame in (train, other))
-    hashes = [frame.to_series().hash() if frame.width == 1 else frame.hash_rows() for frame in (train, other)]
-    return int(hashes[1].is_in(hashes[0].unique().implode()).sum())

@@ -12,8 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
-from rosenblatt.data.batches import rows_between
-from rosenblatt.data.features import Bags, Features
+from rosenblatt.data.features import Bags, Features, rows_between
 from rosenblatt.errors import UserError, first_line
 from rosenblatt.run.whole import replace
 from rosenblatt.saved.model import SavedModel

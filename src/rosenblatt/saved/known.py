@@ -6,8 +6,7 @@ import importlib.metadata
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
-from rosenblatt.data.encoder import Encoder
-from rosenblatt.data.points import PointEncoder
+from rosenblatt.data.encoder import Encoder, PointEncoder
 from rosenblatt.saved.refusal import Unknown
 from rosenblatt.table.encoder import TableEncoder
 from rosenblatt.text.encoder import TextEncoder

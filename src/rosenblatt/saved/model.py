@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rosenblatt.data.columns import Columns
-from rosenblatt.data.encoder import Encoder
+from rosenblatt.data.encoder import Encoder, PointEncoder
 from rosenblatt.data.features import Features
-from rosenblatt.data.points import PointEncoder
 from rosenblatt.errors import UserError, first_line
 from rosenblatt.saved.reasons import Reason, reasons
 from rosenblatt.tasks.classification import Classification

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import polars as pl
 from torch import Tensor
 
-from rosenblatt.data.columns import Columns
+from rosenblatt.data.columns import Columns, column
 from rosenblatt.data.features import Splits
-from rosenblatt.data.files import column
 from rosenblatt.data.labelled_files import FileData
 from rosenblatt.data.recipe import Auto
 from rosenblatt.errors import UserError
 from rosenblatt.table.encoder import TableEncoder
+from rosenblatt.tasks.task import Task
 
 
 class TableData(FileData):
@@ -53,12 +52,7 @@ class TableData(FileData):
         self.ignore = tuple(ignore)
         self.encoder = TableEncoder(categorical, min_count, bins)
 
-    @property
-    def choice_of_columns(self) -> dict[str, Any]:
-        """What decides which columns are encoded."""
-        return {"ignore": list(self.ignore)}
-
-    def encode(self, frames: dict[str, pl.DataFrame], targets: dict[str, Tensor]) -> Splits:
+    def encode(self, frames: dict[str, pl.DataFrame], targets: dict[str, Tensor], task: Task) -> Splits:
         """Fit scales and categories on ``train`` and return the features of each split."""
         label = self.columns.label_name(frames["train"], self.paths["train"])
         ignored = [column(frames["train"], name, "data.ignore", self.paths["train"]).name for name in self.ignore]

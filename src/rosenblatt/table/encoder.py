@@ -12,23 +12,28 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rosenblatt.data.columns import Columns
-from rosenblatt.data.features import Bags, Features, Plane
-from rosenblatt.data.files import as_strings
+from rosenblatt.data.columns import Columns, as_strings
+from rosenblatt.data.encoder import Encoder
+from rosenblatt.data.features import Bags, Features, Plane, offsets_of
 from rosenblatt.errors import UserError, listed
-from rosenblatt.table.bins import edges_of
-from rosenblatt.table.columns import FARTHEST, CategoryColumn, NumberColumn, column_from
-from rosenblatt.text.ngrams import offsets_of
+from rosenblatt.table.columns import (
+    FARTHEST,
+    MAX_NUMBER,
+    CategoryColumn,
+    NumberColumn,
+    Parts,
+    column_from,
+    edges_of,
+)
 
 log = logging.getLogger(__name__)
 
 MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None")
 MAX_DENSE = 1024  # columns up to which a row is kept dense
-MAX_NUMBER = 1e100  # a larger one has no square in 64 bits
 SCALE = 3.0  # of all features: with 1, Adam at its own lr of 0.001 takes twice as many epochs (docs/log.md)
 
 
-class TableEncoder:
+class TableEncoder(Encoder):
     """Turns rows of numbers and categories into features.
 
     A column is one of numbers if each of its training values that is not missing is a number. Missing values
@@ -67,18 +72,9 @@ class TableEncoder:
     def _is_sparse(self) -> bool:
         return self.num_features > MAX_DENSE
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The arguments that this was made with."""
-        return {"categorical": list(self.categorical), "min_count": self.min_count, "bins": self.bins}
-
     def facts(self) -> dict[str, Any]:
         """Return the columns, as JSON takes them."""
         return {"columns": [[type(column).__name__, *column] for column in self.columns]}
-
-    def vocabulary(self) -> None:
-        """Nothing: `facts` are all."""
-        return None
 
     def learn(self, facts: dict[str, Any], vocabulary: pl.DataFrame | None) -> None:
         """Take back what `facts` returned."""
@@ -115,8 +111,8 @@ class TableEncoder:
             return torch.stack(numbers, dim=1)
 
         def features(points: Tensor) -> Tensor:
-            of_x, of_y = (_of_numbers(points[:, k].numpy(), column, k * x.size) for k, column in enumerate(columns))
-            found = self._features([*of_x[0], *of_y[0]], [*of_x[1], *of_y[1]])
+            parts = [column.features_of_numbers(points[:, k].numpy()) for k, column in enumerate(columns)]
+            found = self._features(parts)
             assert isinstance(found, Tensor)
             return found
 
@@ -135,15 +131,14 @@ class TableEncoder:
         for name in frame.columns:
             words = _words(frame[name])
             numbers = words.cast(pl.Float64, strict=False)
-            if name not in self.categorical and words.count() and numbers.count() == words.count():
+            if words.count() == 0:
+                continue
+            if name not in self.categorical and numbers.count() == words.count():
                 values = numbers.to_numpy()
                 values = values[np.isfinite(values)].clip(-MAX_NUMBER, MAX_NUMBER)
-                if len(values) == 0:
-                    continue
-                mean, std = float(values.mean()), float(values.std())
-                self.columns.append(NumberColumn(name, mean, std if std > 0 else 1.0, edges_of(values, self.bins)))
-                continue
-            if words.count() == 0:
+                if len(values):
+                    mean, std = float(values.mean()), float(values.std())
+                    self.columns.append(NumberColumn(name, mean, std if std > 0 else 1.0, edges_of(values, self.bins)))
                 continue
             if name not in self.categorical and numbers.count() > 0.5 * words.count():
                 odd = words.filter(numbers.is_null() & words.is_not_null())
@@ -173,38 +168,20 @@ class TableEncoder:
             raise UserError(
                 f"{where}: no column {listed(absent)}, which training had. There are {listed(frame.columns)}."
             )
-        ids: list[NDArray[np.int64]] = []
-        weights: list[NDArray[np.float32]] = []
-        base = 0
-        for column in self.columns:
-            words = _words(frame[column.name])
-            if isinstance(column, NumberColumn):
-                more_ids, more_weights = _of_numbers(_numbers(words, column, where), column, base)
-                ids += more_ids
-                weights += more_weights
-            else:
-                size = len(column.categories)
-                code = words.cast(pl.Enum(column.categories), strict=False).to_physical().cast(pl.Int64)
-                number = code.fill_null(0).to_numpy()
-                weight = code.is_not_null().to_numpy().astype(np.float32)
-                missing = words.is_null().to_numpy()
-                ids.append(base + np.where(missing, size, number))
-                weights.append(np.where(missing, 1.0, weight).astype(np.float32))
-            base += column.size
-        return self._features(ids, weights)
+        return self._features([column.features_of(_words(frame[column.name]), where) for column in self.columns])
 
-    def _features(self, of_id: list[NDArray[np.int64]], of_weight: list[NDArray[np.float32]]) -> Features:
-        """Return dense features or bags from feature numbers and their weights, (N,) each, one of either at a time."""
-        ids, weights = np.stack(of_id, axis=1), SCALE * np.stack(of_weight, axis=1)
+    def _features(self, parts: list[Parts]) -> Features:
+        """Return dense features or bags from those of each column."""
+        starts = np.cumsum([0, *(column.size for column in self.columns)])
+        ids = np.stack([start + one for start, (some, _) in zip(starts, parts, strict=False) for one in some], axis=1)
+        weights = SCALE * np.stack([one for _, some in parts for one in some], axis=1)
         if not self._is_sparse:
             dense = np.zeros((len(ids), self.num_features), dtype=np.float32)
             np.put_along_axis(dense, ids, weights, axis=1)
             return torch.from_numpy(dense)
         used = weights != 0
-        offsets = offsets_of(used.sum(axis=1))
-        return Bags(
-            torch.from_numpy(ids[used].astype(np.int32)), torch.from_numpy(weights[used]), torch.from_numpy(offsets)
-        )
+        offsets = torch.from_numpy(offsets_of(used.sum(axis=1)))
+        return Bags(torch.from_numpy(ids[used].astype(np.int32)), torch.from_numpy(weights[used]), offsets)
 
 
 def _words(values: pl.Series) -> pl.Series:
@@ -213,32 +190,3 @@ def _words(values: pl.Series) -> pl.Series:
         values = values.cast(pl.Int8)
     words = as_strings(values, "data.ignore takes a column out").rename("word").str.strip_chars()
     return words.to_frame().select(pl.when(~pl.all().is_in(list(MISSING))).then(pl.all())).to_series()
-
-
-def _numbers(words: pl.Series, column: NumberColumn, where: str) -> NDArray[np.float64]:
-    """Return a column of numbers, with NaN or infinity for what is none."""
-    numbers = words.cast(pl.Float64, strict=False).fill_null(float("nan")).to_numpy()
-    wrong = np.flatnonzero(~np.isfinite(numbers) & words.is_not_null().to_numpy())
-    if len(wrong):
-        log.warning(
-            "%s: %s of %s values in column %r are no numbers (such as %r); they count as missing.",
-            where, f"{len(wrong):,}", f"{words.count():,}", column.name, words[int(wrong[0])],
-        )  # fmt: skip
-    return numbers
-
-
-def _of_numbers(
-    numbers: NDArray[np.float64], column: NumberColumn, base: int
-) -> tuple[list[NDArray[np.int64]], list[NDArray[np.float32]]]:
-    """Return the features of (N,) numbers: their numbers from ``base`` on, and their weights; the bin comes last."""
-    missing = ~np.isfinite(numbers)
-    scaled = (numbers.clip(-MAX_NUMBER, MAX_NUMBER) - column.mean) / column.std
-    value = np.where(missing, 0.0, scaled.clip(-1e6, 1e6)).astype(np.float32)  # in float32, no infinity
-    ids = [np.full(len(value), base), np.full(len(value), base + 1)]
-    weights = [value.clip(-FARTHEST, FARTHEST), missing.astype(np.float32)]
-    if column.bins:
-        # Compared as scaled, in the same rounding, so that a value that is an edge stays below it.
-        edges = ((np.array(column.edges) - column.mean) / column.std).astype(np.float32)
-        ids.append(base + 2 + np.searchsorted(edges, value))
-        weights.append((~missing).astype(np.float32))
-    return ids, weights

@@ -57,8 +57,15 @@ class LabelEncoder:
             where: file and column, for messages.
 
         Raises:
-            UserError: numbers with a word among them, or one that is not finite.
+            UserError: numbers with a word among them, or one that is not finite; a row without a label where no row
+                says that there may be several, or none.
         """
+        without = labels.list.len() == 0
+        if self.said is None and without.any() and labels.list.len().max() == 1:
+            raise UserError(
+                f"{where}: row {int(without.arg_true()[0]) + 1} has no label, and no row has more than one. Give it "
+                "one or take it out; if rows may have none, say so: task=multilabel"
+            )
         single = bool((labels.list.len() == 1).all())
         if self.said not in (None, "regression") or (self.said is None and not single):
             return

@@ -13,25 +13,12 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import polars as pl
 
-from rosenblatt.text.ngrams import Ids, Ints, offsets_of
+from rosenblatt.data.features import offsets_of
+from rosenblatt.text.ngrams import Channel, Ids, Ints
 
 CHUNK = 500_000  # tokens, or pairs, that a thread takes at a time
 NUM_COUNTERS = 2  # threads, each with a place for every feature
 Result = TypeVar("Result")
-
-
-class Channel(NamedTuple):
-    """The n-grams of N rows, of words or of characters.
-
-    Attributes:
-        levels: for each n an int32 array (num_tokens,), as `rosenblatt.text.ngrams.NGrams.transform` gives it.
-        sizes: the number of n-grams in the vocabulary, for each n.
-        offsets: (N + 1,) of the rows in each level.
-    """
-
-    levels: list[Ids]
-    sizes: list[int]
-    offsets: Ints
 
 
 class Counts(NamedTuple):

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import polars as pl
 import torch
 from torch import Tensor
 
-from rosenblatt.data.columns import Columns
+from rosenblatt.data.columns import Columns, column
 from rosenblatt.data.features import Splits
-from rosenblatt.data.files import column
 from rosenblatt.data.labelled_files import FileData
-from rosenblatt.data.labels import rows_of_class
 from rosenblatt.data.recipe import Auto
 from rosenblatt.errors import UserError
 from rosenblatt.tasks.task import Task
 from rosenblatt.text.encoder import TextEncoder
 from rosenblatt.text.ngrams import Ints
-from rosenblatt.text.weighting import Weighting
+from rosenblatt.text.weighting import Weighting, rows_of_class
 
 log = logging.getLogger(__name__)
 
@@ -62,18 +59,11 @@ class TextData(FileData):
     ) -> None:
         if text_column in ("", []):
             raise UserError("data.text_column is empty. Give the name of a column, or several: [title,body]")
-        single = isinstance(text_column, str | int)
-        text: Any = (text_column,) if single else tuple(text_column)  # type: ignore[arg-type]
         self.encoder = TextEncoder(ngrams, char_ngrams, min_count, max_features, weighting, lowercase)
-        columns = Columns(label_column, text, label_separator, header, encoding)
+        columns = Columns(label_column, (), label_separator, header, encoding).named(text_column)
         super().__init__(train, val, test, columns, split_column, fractions, task, batch_size, seed, cache)
 
-    @property
-    def choice_of_columns(self) -> dict[str, Any]:
-        """What decides which columns are encoded, beside the columns themselves."""
-        return {}
-
-    def encode(self, frames: dict[str, pl.DataFrame], targets: dict[str, Tensor]) -> Splits:
+    def encode(self, frames: dict[str, pl.DataFrame], targets: dict[str, Tensor], task: Task) -> Splits:
         """Fit the vocabulary on ``train`` and return the bags of each split; training rows are shuffled, once."""
         texts = {
             split: self.columns.texts_of(frame, self.paths.get(split, self.paths["train"]))
@@ -93,7 +83,6 @@ class TextData(FileData):
         # Batches are stretches of rows that lie side by side, and files are often sorted by class.
         order = np.random.default_rng(0).permutation(len(train))
         target = targets["train"][torch.from_numpy(order)]
-        task = self.label_encoder.made(target)
         bags = self.encoder.fit_transform(texts.pop("train")[order], groups_of(task, target), task.num_outputs)
         splits: Splits = {"train": (bags, target)}
         return splits | {split: (self.encoder.transform(text), targets[split]) for split, text in texts.items()}

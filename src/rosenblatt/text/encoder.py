@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, get_args
 
 import numpy as np
@@ -11,17 +12,17 @@ import polars as pl
 import torch
 
 from rosenblatt.data.columns import Columns
+from rosenblatt.data.encoder import Encoder
 from rosenblatt.data.features import Bags
 from rosenblatt.data.recipe import Auto, char_ngrams_for, max_features_for, row_norm_for
 from rosenblatt.errors import UserError, check_choice
-from rosenblatt.text.counting import Channel, Counts, count, counted, in_stretches, only
-from rosenblatt.text.ngrams import Ids, Ints, NGrams, Sequences
+from rosenblatt.text.counting import Counts, count, counted, in_stretches, only
+from rosenblatt.text.ngrams import Channel, Ids, Ints, NGrams
 from rosenblatt.text.tokens import Characters, Words
-from rosenblatt.text.vocabulary import Vocabulary, from_frame, names_of, sizes_of, to_frame
+from rosenblatt.text.vocabulary import Channels, from_frame, names_of, sizes_of, to_frame
 from rosenblatt.text.weighting import (
     Floats,
     Weighting,
-    inverse_document_frequency,
     log_count_ratio,
     scale,
 )
@@ -29,7 +30,8 @@ from rosenblatt.text.weighting import (
 log = logging.getLogger(__name__)
 
 
-class TextEncoder:
+@dataclass(eq=False)
+class TextEncoder(Encoder):
     """Turns texts into `Bags`.
 
     Args:
@@ -55,30 +57,22 @@ class TextEncoder:
         UserError: both n-gram settings 0, or a setting out of range.
     """
 
-    def __init__(
-        self,
-        ngrams: int = 2,
-        char_ngrams: int | Auto = "auto",
-        min_count: int = 2,
-        max_features: int | Auto | None = "auto",
-        weighting: Weighting = "log_count_ratio",
-        lowercase: bool = True,
-    ) -> None:
-        for name, value, least in (("ngrams", ngrams, 0), ("char_ngrams", char_ngrams, 0), ("min_count", min_count, 1)):
-            if not isinstance(value, str) and value < least:
+    ngrams: int = 2
+    char_ngrams: int | Auto = "auto"
+    min_count: int = 2
+    max_features: int | Auto | None = "auto"
+    weighting: Weighting = "log_count_ratio"
+    lowercase: bool = True
+
+    def __post_init__(self) -> None:
+        for name, least in (("ngrams", 0), ("char_ngrams", 0), ("min_count", 1), ("max_features", 1)):
+            value = getattr(self, name)
+            if isinstance(value, int) and value < least:
                 raise UserError(f"data.{name}: expected a whole number of at least {least}; got {value}.")
-        if isinstance(max_features, int) and max_features < 1:
-            raise UserError(f"data.max_features: expected null or a whole number of at least 1; got {max_features}.")
-        if ngrams == 0 and char_ngrams == 0:
+        if self.ngrams == 0 and self.char_ngrams == 0:
             raise UserError("data.ngrams and data.char_ngrams are both 0, so there is nothing to learn from.")
-        check_choice("data.weighting", weighting, get_args(Weighting))
-        self.ngrams = ngrams
-        self.char_ngrams = char_ngrams
-        self.min_count = min_count
-        self.max_features = max_features
-        self.weighting: Weighting = weighting
-        self.lowercase = lowercase
-        self.channels: list[tuple[Words | Characters, NGrams]] = []
+        check_choice("data.weighting", self.weighting, get_args(Weighting))
+        self.channels: Channels = []
         self.kept: Ids | None = None
         self.feature_weights: Floats = np.zeros(0, dtype=np.float32)
         self.row_norm = 1.0
@@ -104,15 +98,14 @@ class TextEncoder:
         unseen = 1.0  # where no words are read, as good as all are unknown
         if self.ngrams:
             words = Words(self.min_count, self.lowercase)
-            found.append(self._fit(words, self.ngrams, words.fit(texts)))
+            found.append(self._fit(words, self.ngrams, texts))
             unseen = words.unseen
             read_as.append(f"words{f' and their n-grams up to {self.ngrams}' if self.ngrams > 1 else ''}")
         char_ngrams = self.char_ngrams
         if char_ngrams == "auto":
             char_ngrams = char_ngrams_for(unseen, int(texts.str.len_chars().sum()))
         if char_ngrams:
-            characters = Characters(self.lowercase)
-            found.append(self._fit(characters, char_ngrams, characters.fit(texts)))
+            found.append(self._fit(Characters(self.lowercase), char_ngrams, texts))
             read_as.append(f"characters and their n-grams up to {char_ngrams}")
         estimated = self.ngrams and self.char_ngrams == "auto"
         rule = f" (about {unseen:.1%} of the words in new texts will be unknown)" if estimated else ""
@@ -121,7 +114,7 @@ class TextEncoder:
         self.kept = None
         found_counts = count(found, None, self._with_counts)
         del found  # as large as the bags
-        num_ngrams = sum(ngrams.num_ngrams for _, ngrams in self.channels)
+        num_ngrams = sum(sum(ngrams.sizes) for _, ngrams in self.channels)
         frequency = counted(found_counts.ids, found_counts.offsets, num_ngrams)
         most = max_features_for(num_outputs) if self.max_features == "auto" else self.max_features
         if most is not None and most < len(frequency):
@@ -142,7 +135,8 @@ class TextEncoder:
                 "single words."
             )
         if self.weighting == "tfidf":
-            self.feature_weights = inverse_document_frequency(frequency, len(texts))
+            # As scikit-learn's TfidfTransformer(smooth_idf=True).
+            self.feature_weights = (1 + np.log((1 + len(texts)) / (1 + frequency))).astype(np.float32)
         elif self.weighting == "log_count_ratio":
             self.feature_weights = log_count_ratio(found_counts.ids, found_counts.offsets, frequency, rows_of_class)
         else:
@@ -153,21 +147,17 @@ class TextEncoder:
     def transform(self, texts: pl.Series) -> Bags:
         """Encode N texts; words that were not seen in training are left out, so that a bag may be empty."""
         texts = texts.fill_null("")
-        found = []
-        for symbols, ngrams in self.channels:
-            sequences = symbols.transform(texts)
-            found.append(Channel(ngrams.transform(sequences), ngrams.sizes, sequences.offsets))
+        found = [ngrams.transform(symbols.transform(texts)) for symbols, ngrams in self.channels]
         return self._weigh(count(found, self.kept, self._with_counts))
 
     @property
     def _with_counts(self) -> bool:
         return self.weighting in ("count", "tfidf")
 
-    def _fit(self, symbols: Words | Characters, max_n: int, sequences: Sequences) -> Channel:
-        ngrams = NGrams(max_n, self.min_count)
-        levels = ngrams.fit(sequences, symbols.num_symbols)
+    def _fit(self, symbols: Words | Characters, max_n: int, texts: pl.Series) -> Channel:
+        sequences, ngrams = symbols.fit(texts), NGrams(max_n, self.min_count)
         self.channels.append((symbols, ngrams))
-        return Channel(levels, ngrams.sizes, sequences.offsets)
+        return ngrams.fit(sequences, len(symbols.names))
 
     def _weigh(self, found: Counts) -> Bags:
         weights = np.empty(len(found.ids), dtype=np.float32)
@@ -186,27 +176,21 @@ class TextEncoder:
             pass
         return Bags(torch.from_numpy(found.ids), torch.from_numpy(weights), torch.from_numpy(found.offsets))
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The arguments that this was made with."""
-        names = ("ngrams", "char_ngrams", "min_count", "max_features", "weighting", "lowercase")
-        return {name: getattr(self, name) for name in names}
-
     def facts(self) -> dict[str, Any]:
         """Return what was learnt, as JSON takes it, but for `vocabulary`."""
         return {"row_norm": self.row_norm, "sizes": sizes_of(self.channels)}
 
     def vocabulary(self) -> pl.DataFrame:
         """Return every n-gram and its weight; see `rosenblatt.text.vocabulary.to_frame`."""
-        return to_frame(self._vocabulary)
+        return to_frame(self.channels, self.kept, self.feature_weights)
 
     def learn(self, facts: dict[str, Any], vocabulary: pl.DataFrame | None) -> None:
         """Take back what `facts` and `vocabulary` returned."""
         if vocabulary is None:
             raise ValueError("there is no vocabulary")
         self.row_norm = float(facts["row_norm"])
-        found = from_frame(vocabulary, facts["sizes"], self.min_count, self.lowercase)
-        self.channels, self.kept, self.feature_weights = found
+        learnt = from_frame(vocabulary, facts["sizes"], self.min_count, self.lowercase)
+        self.channels, self.kept, self.feature_weights = learnt
 
     def encode(self, frame: pl.DataFrame, columns: Columns, where: str) -> Bags:
         """Encode the texts of N rows."""
@@ -214,18 +198,4 @@ class TextEncoder:
 
     def names(self, numbers: Ints | None = None) -> list[str]:
         """Return features as text, by number; all of them by default."""
-        return names_of(self._vocabulary, np.arange(self.num_features) if numbers is None else numbers)
-
-    @property
-    def plane(self) -> None:
-        """Nothing: texts are not points."""
-        return None
-
-    @property
-    def column_of(self) -> None:
-        """Nothing: each n-gram stands for itself."""
-        return None
-
-    @property
-    def _vocabulary(self) -> Vocabulary:
-        return Vocabulary(self.channels, self.kept, self.feature_weights)
+        return names_of(self.channels, self.kept, np.arange(self.num_features) if numbers is None else numbers)

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+
+from rosenblatt.data.features import offsets_of
 
 Ints = NDArray[np.int64]
 Ids = NDArray[np.int32]
@@ -32,13 +35,22 @@ class Sequences(NamedTuple):
     offsets: Ints
 
 
-def offsets_of(counts: Ints) -> Ints:
-    """Return (N + 1,) where each of N stretches begins, and the last one ends."""
-    offsets = np.zeros(len(counts) + 1, dtype=np.int64)
-    np.cumsum(counts, out=offsets[1:])
-    return offsets
+class Channel(NamedTuple):
+    """The n-grams of N rows of symbols.
+
+    Attributes:
+        levels: for each n from 1 on an int32 array (num_tokens,): the number, from 0 for each n, of the n-gram that
+            begins at that token; -1 where its row ends before it does, or it is not in the vocabulary.
+        sizes: the number of n-grams in the vocabulary, for each n.
+        offsets: (N + 1,) of the rows in each level.
+    """
+
+    levels: list[Ids]
+    sizes: list[int]
+    offsets: Ints
 
 
+@dataclass(eq=False)
 class NGrams:
     """The n-grams, for n from 1 to ``max_n``, that occur at least ``min_count`` times.
 
@@ -51,38 +63,24 @@ class NGrams:
         keys: for each n from 2 on, the sorted keys ``prefix * num_symbols + last`` of the n-grams that were kept.
     """
 
-    def __init__(self, max_n: int, min_count: int) -> None:
-        self.max_n = max_n
-        self.min_count = min_count
-        self.num_symbols = 0
-        self.keys: list[Ints] = []
+    max_n: int
+    min_count: int
+    num_symbols: int = 0
+    keys: list[Ints] = field(default_factory=list)
 
     @property
     def sizes(self) -> list[int]:
         """The number of n-grams for each n."""
         return [self.num_symbols, *(len(keys) for keys in self.keys)]
 
-    @property
-    def num_ngrams(self) -> int:
-        """The number of n-grams for all n together."""
-        return sum(self.sizes)
-
-    def fit(self, sequences: Sequences, num_symbols: int) -> list[Ids]:
+    def fit(self, sequences: Sequences, num_symbols: int) -> Channel:
         """Choose the n-grams and return what `transform` would."""
         self.num_symbols = num_symbols
         self.keys = []
-        return self._walk(sequences, fit=True)
+        return self.transform(sequences)
 
-    def transform(self, sequences: Sequences) -> list[Ids]:
-        """Number the n-grams of N rows.
-
-        Returns:
-            For each n from 1 to ``max_n`` an int32 array (num_tokens,): the number, from 0 for each n, of the n-gram
-            that begins at that token; -1 where its row ends before it does, or it is not in the vocabulary.
-        """
-        return self._walk(sequences, fit=False)
-
-    def _walk(self, sequences: Sequences, fit: bool) -> list[Ids]:
+    def transform(self, sequences: Sequences) -> Channel:
+        """Number the n-grams of N rows."""
         symbols, offsets = sequences
         levels = [symbols]
         # Whether a token and the next one stand in one row and are both known.
@@ -90,29 +88,20 @@ class NGrams:
         np.logical_and(symbols[:-1] >= 0, symbols[1:] >= 0, out=joined[:-1])
         joined[offsets[1:-1][offsets[1:-1] > 0] - 1] = False
         for n in range(2, self.max_n + 1):
-            known, level = self._level(symbols, levels[-1], joined[n - 2 :], n, None if fit else self.keys[n - 2])
-            if fit:
-                self.keys.append(known)
+            known = self.keys[n - 2] if n - 2 < len(self.keys) else None  # to be chosen, where these rows are fitted
+            kept, level = self._level(symbols, levels[-1], joined[n - 2 :], n, known)
+            if known is None:
+                self.keys.append(kept)
             levels.append(level)
-        return levels
+        return Channel(levels, self.sizes, offsets)
 
     def _level(
         self, symbols: Ids, shorter: Ids, joined: NDArray[np.bool_], n: int, known: Ints | None
     ) -> tuple[Ints, Ids]:
-        """Number the n-grams, which are (n-1)-grams of the vocabulary whose last token is joined to the next one.
+        """Return the vocabulary, known or chosen, and what `transform` gives for this n.
 
-        It goes by stretches of prefixes with some `CHUNK` n-grams each: they fit into the cache, and all cores sort at
-        once.
-
-        Args:
-            symbols: (num_tokens,) the tokens.
-            shorter: (num_tokens,) the numbers of the (n-1)-grams.
-            joined: whether the last token of the (n-1)-gram that begins at each token is joined to the next one.
-            n: length of the n-grams.
-            known: the vocabulary, or ``None`` to choose it.
-
-        Returns:
-            The vocabulary, and what `transform` gives for this n.
+        An n-gram is an (n-1)-gram, numbered in ``shorter``, whose last token is ``joined`` to the next one. It goes by
+        stretches of prefixes with some `CHUNK` n-grams each: they fit into the cache, and all cores sort at once.
         """
         begins = shorter[: len(joined)]
         edges = _stretches(begins, joined, self.sizes[n - 2])
@@ -173,9 +162,7 @@ def _by_stretch(
 ) -> list[tuple[int, NDArray[np.uint32], Ints]]:
     """Sort the tokens that begin an n-gram by the stretch of their prefix, in blocks: one look at each token.
 
-    Returns:
-        For each block of `CHUNK` tokens: where it begins; the places of its tokens, counted from there; and where
-        those of each stretch begin among them (num_stretches + 1,).
+    A block has its start; the places of its tokens, counted from there; and where those of each stretch begin.
     """
     stretch_of = np.repeat(
         np.arange(len(edges) - 1, dtype=np.uint16 if len(edges) <= 1 << 16 else np.int64), np.diff(edges)

@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from rosenblatt.text.ngrams import Ids, Ints, Sequences, offsets_of
+from rosenblatt.data.features import offsets_of
+from rosenblatt.text.ngrams import Ids, Ints, Sequences
 
 # An HTML tag, a word with its apostrophes, or one other character that is no space.
 WORD = r"</?[\pL][^<>]{0,80}>|[\w']+|[^\w\s]"
@@ -74,11 +75,6 @@ class Words:
         number[known] = np.arange(len(keeper))
         return Sequences(number[symbols], offsets_of(counts))
 
-    @property
-    def num_symbols(self) -> int:
-        """The number of words."""
-        return len(self.names)
-
     def show(self, symbols: list[int]) -> str:
         """Return an n-gram as text."""
         return " ".join(self.names[symbol] for symbol in symbols)
@@ -92,13 +88,7 @@ class Words:
 
 
 def _share_in_one_text(codes: Ids, counts: Ints, total: Ints) -> float:
-    """Return which share of all words stand in texts that alone have them.
-
-    Args:
-        codes: (num_tokens,) the words of all texts in a row.
-        counts: (N,) words a text.
-        total: (num_words,) how often each word occurs.
-    """
+    """Return which share of all words, whose numbers and totals are given, stand in texts that alone have them."""
     first, last = np.zeros(len(total), dtype=np.int64), np.zeros(len(total), dtype=np.int64)
     place = np.flatnonzero((total <= FREQUENT)[codes])  # of the others it goes without saying
     text_of = np.searchsorted(np.cumsum(counts), place, side="right")
@@ -111,33 +101,28 @@ class Characters:
     """Characters of a text with a space at either end, so that n-grams know where words begin and end.
 
     Attributes:
-        codes: their numbers in Unicode, ascending.
+        names: the characters that the fitted texts have, in the order of Unicode.
     """
 
     def __init__(self, lowercase: bool = True) -> None:
         self.lowercase = lowercase
-        self.codes: NDArray[np.uint32] = np.zeros(0, dtype=np.uint32)
+        self.names: list[str] = []
 
     def fit(self, texts: pl.Series) -> Sequences:
         """Choose the characters and return what `transform` would."""
         codes, counts = map_chunks(self._split, texts)
         present = np.zeros(0x110000, dtype=bool)  # one place for each character of Unicode
         present[codes] = True
-        self.codes = np.flatnonzero(present).astype(np.uint32)
+        self.names = [chr(code) for code in np.flatnonzero(present)]
         return self._number(codes, counts)
 
     def transform(self, texts: pl.Series) -> Sequences:
         """Number the characters of N texts; -1 for one that was not seen."""
         return self._number(*map_chunks(self._split, texts))
 
-    @property
-    def num_symbols(self) -> int:
-        """The number of characters."""
-        return len(self.codes)
-
     def show(self, symbols: list[int]) -> str:
         """Return an n-gram as text, in quotation marks: a space at either end is part of it."""
-        return f"'{''.join(chr(self.codes[symbol]) for symbol in symbols)}'"
+        return f"'{''.join(self.names[symbol] for symbol in symbols)}'"
 
     def _split(self, texts: pl.Series) -> tuple[NDArray[np.uint32], Ints]:
         texts = texts.str.to_lowercase() if self.lowercase else texts
@@ -148,5 +133,5 @@ class Characters:
 
     def _number(self, codes: NDArray[np.uint32], counts: Ints) -> Sequences:
         number = np.full(0x110000, -1, dtype=np.int32)
-        number[self.codes] = np.arange(len(self.codes))
+        number[[ord(name) for name in self.names]] = np.arange(len(self.names))
         return Sequences(number[codes], offsets_of(counts))

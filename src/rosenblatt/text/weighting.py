@@ -1,4 +1,4 @@
-"""How much each feature of a text weighs: tf-idf and the log-count ratio."""
+"""How much each feature of a text weighs: the log-count ratio, and rows of one length."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from rosenblatt.text.counting import counted
 from rosenblatt.text.ngrams import Ids, Ints
@@ -15,15 +16,13 @@ Weighting: TypeAlias = Literal["count", "binary", "tfidf", "log_count_ratio"]
 Floats = NDArray[np.float32]
 
 
-def inverse_document_frequency(frequency: Ints, num_rows: int) -> Floats:
-    """Return ``1 + ln((1 + N) / (1 + df))``, as scikit-learn's ``TfidfTransformer(smooth_idf=True)``.
-
-    Args:
-        frequency: (num_features,) rows that hold each feature.
-        num_rows: N.
-    """
-    weights: Floats = (1 + np.log((1 + num_rows) / (1 + frequency))).astype(np.float32)
-    return weights
+def rows_of_class(target: Tensor, num_classes: int) -> list[Ints]:
+    """Return the numbers of the rows that have each class, ascending, from either kind of target."""
+    if target.ndim == 2:
+        return [np.flatnonzero(target[:, k].numpy()) for k in range(num_classes)]
+    order = np.argsort(target.numpy(), kind="stable")
+    ends = np.cumsum(np.bincount(target.numpy(), minlength=num_classes))
+    return np.split(order, ends[:-1])
 
 
 def log_count_ratio(ids: Ids, offsets: Ints, frequency: Ints, rows_of_class: Sequence[Ints]) -> Floats:
