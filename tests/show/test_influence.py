@@ -7,8 +7,7 @@ import torch
 
 from perceptron.models import MLP, Perceptron
 from rosenblatt.data.features import Bags, first_rows
-from rosenblatt.show.figures.classes import influence_bars
-from rosenblatt.show.influence import influences
+from rosenblatt.show.influence import influence_bars, influences
 from rosenblatt.tasks.arrays import Influence
 
 WORDS = ["good", "bad", "the", "never"]

@@ -22,15 +22,13 @@ from rosenblatt.data.contract import pair_of
 from rosenblatt.data.features import first_rows
 from rosenblatt.run.folder import RunFolder
 from rosenblatt.run.whole import write_whole
-from rosenblatt.show.figures.classes import influence_bars
 from rosenblatt.show.figures.curves import learning_curves
 from rosenblatt.show.figures.kinds import Drawing
-from rosenblatt.show.final import FinalFigures
-from rosenblatt.show.influence import influences
+from rosenblatt.show.influence import influence_bars, influences
 from rosenblatt.show.inside import Rows, inside_figures, looked_at, word_vectors
-from rosenblatt.show.live import Examined, LiveFigures
+from rosenblatt.show.page import RunPage
 from rosenblatt.show.pool import FigurePool, told
-from rosenblatt.show.report.run_page import RunPage
+from rosenblatt.show.run_figures import Examined, FinalFigures, LiveFigures
 from rosenblatt.show.tensorboard import (
     END,
     MAX_PR_CURVES,

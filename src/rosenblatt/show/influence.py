@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
 from rosenblatt.data.features import Bags, Features, first_rows
 from rosenblatt.show.words import short_name
-from rosenblatt.tasks.arrays import Influence
+from rosenblatt.tasks.arrays import Influence, InfluenceBars
 from rosenblatt.text.sparse import BagLinear
 
 Parts: TypeAlias = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]
 MAX_ROWS = 2_000  # that the mean is taken over
 MAX_WORK = 20_000_000  # numbers, once for each output
-MAX_OUTPUTS = 12
+MAX_OUTPUTS, MAX_PANELS = 12, 6  # that are asked, and drawn
 NAME = 18  # letters of an output's name
 
 
@@ -49,12 +50,13 @@ def influences(
         unit: what parts are of.
         num: features for and against, at most.
     """
-    features = first_rows(features, min(MAX_ROWS, _num_rows_for(model, features)))
-    if isinstance(features, Bags):
-        num_rows, values = features.num_rows, features.weights.numpy()
-        num_features = max(len(_bag_layer(model).weight), 1)
-    else:
-        num_rows, values, num_features = len(features), features.flatten().numpy(), features.shape[1]
+    num_rows = MAX_ROWS
+    if isinstance(features, Bags):  # the memory holds as many numbers for each entry of a bag as the layer has outputs
+        most = MAX_WORK // bag_layer(model).weight.shape[1]
+        num_rows = max(1, min(MAX_ROWS, int((features.offsets <= most).sum()) - 1))
+    features = first_rows(features, num_rows)
+    values = features.weights.numpy() if isinstance(features, Bags) else features.flatten().numpy()
+    num_rows = features.num_rows if isinstance(features, Bags) else len(features)
     found = []
     for k, name in [*outputs.items()][:MAX_OUTPUTS]:
 
@@ -62,37 +64,35 @@ def influences(
             return (logits[:, k] - logits.mean(dim=1) if above_mean else logits[:, k]).sum()
 
         ids, parts, _ = parts_of(model, features, score)
-        sizes = np.bincount(ids, weights=np.abs(parts), minlength=num_features) / num_rows * scale
-        signed = sizes * np.sign(np.bincount(ids, weights=parts * values, minlength=num_features))
-        ends = [_largest(sign * signed, num) for sign in (1, -1)]
+        sizes = np.bincount(ids, weights=np.abs(parts)) / num_rows * scale
+        signed = sizes * np.sign(np.bincount(ids, weights=parts * values))
+        some = np.flatnonzero(signed)
+        order = some[np.argsort(-np.abs(signed[some]), kind="stable")]
+        ends = [order[sign * signed[order] > 0][:num] for sign in (1, -1)]
         high, low = (list(zip(names_of(numbers), signed[numbers].tolist(), strict=True)) for numbers in ends)
         of = f"{unit} of {short_name(name, NAME)}" + (" above the mean" if above_mean else "")
         found.append(Influence(name, high, low, of))
     return found
 
 
-def _bag_layer(model: nn.Module) -> BagLinear:
+def influence_bars(found: Sequence[Influence], num_outputs: int) -> InfluenceBars | str:
+    """Return what is drawn of influential features.
+
+    Args:
+        found: of the most frequent classes.
+        num_outputs: that could have some.
+    """
+    shown = [one for one in found if one.in_favour or one.against][:MAX_PANELS]
+    note = f"the {len(shown)} most frequent of {num_outputs:,} classes" if num_outputs > len(shown) else ""
+    return InfluenceBars(shown, note) if shown else "no feature has a part in any output"
+
+
+def bag_layer(model: nn.Module) -> BagLinear:
     """Return the layer that takes bags; a model that takes them in another way can't be looked into."""
     layer = next((module for module in model.modules() if isinstance(module, BagLinear)), None)
     if layer is None:
         raise TypeError(f"{type(model).__name__} takes bags in a layer that is no BagLinear")
     return layer
-
-
-def _num_rows_for(model: nn.Module, features: Features) -> int:
-    """Return how many rows can be looked at without filling the memory with (nnz, width of the first layer)."""
-    first = next((module for module in model.modules() if isinstance(module, BagLinear)), None)
-    if first is None or not isinstance(features, Bags):
-        return MAX_ROWS
-    return max(1, int(torch.searchsorted(features.offsets, MAX_WORK // first.weight.shape[1], right=True)) - 1)
-
-
-def _largest(numbers: NDArray[np.float64], num: int) -> NDArray[np.int64]:
-    """Return the places of the largest numbers above 0, the largest first."""
-    num = min(num, len(numbers))
-    some = np.argpartition(-numbers, num - 1)[:num] if num < len(numbers) else np.arange(len(numbers))
-    some = some[numbers[some] > 0]
-    return some[np.argsort(-numbers[some], kind="stable")]
 
 
 def contributions(model: nn.Module, features: Features, preds: Tensor) -> Parts:
@@ -107,7 +107,18 @@ def contributions(model: nn.Module, features: Features, preds: Tensor) -> Parts:
         features: of N rows.
         preds: (N,) class numbers, or (N, num_labels) of 0 and 1.
     """
-    return parts_of(model, features, lambda logits: _score(logits, preds))
+
+    def score(logits: Tensor) -> Tensor:
+        num = logits.shape[1]
+        if num == 1:
+            weights = (2 * preds - 1).unsqueeze(1)  # (N,) -> (N, 1)
+        elif preds.ndim == 1:
+            weights = one_hot(preds, num) - 1 / num
+        else:
+            weights = torch.where(preds.any(dim=1, keepdim=True).bool(), preds, one_hot(logits.argmax(dim=1), num))
+        return (logits * weights).sum()
+
+    return parts_of(model, features, score)
 
 
 def parts_of(model: nn.Module, features: Features, score: Callable[[Tensor], Tensor]) -> Parts:
@@ -124,41 +135,34 @@ def parts_of(model: nn.Module, features: Features, score: Callable[[Tensor], Ten
         Feature numbers and parts, of all rows in a row, and where each row begins (N + 1,).
     """
     model.eval()
-    first_layer: list[Tensor] = []
-
-    def cut(module: nn.Module, arguments: object, output: Tensor) -> Tensor:
-        first_layer.append(output.detach().requires_grad_())
-        return first_layer[0]
-
-    with torch.enable_grad():
-        if isinstance(features, Bags):
-            layer = _bag_layer(model)
-            handle = layer.register_forward_hook(cut)
-            try:
-                total = score(model(features))
-            finally:
-                handle.remove()
-            (slope,) = torch.autograd.grad(total, first_layer)
-            rows = torch.repeat_interleave(torch.arange(features.num_rows), features.offsets.diff())
-            ids, weight = features.ids.long(), layer.weight.detach()
-            if features.num_rows > 0 and (slope == slope[0]).all():  # as of a perceptron and one class: no (nnz, C)
-                parts = features.weights * (weight @ slope[0])[ids]
-            else:
-                parts = features.weights * (weight[ids] * slope[rows]).sum(dim=1)
-            return ids.numpy(), parts.double().numpy(), features.offsets.numpy()
-        dense = features.to(next(model.parameters()).dtype, copy=True).requires_grad_()
-        (slope,) = torch.autograd.grad(score(model(dense)), dense)
+    if not isinstance(features, Bags):
+        with torch.enable_grad():
+            dense = features.to(next(model.parameters()).dtype, copy=True).requires_grad_()
+            (slope,) = torch.autograd.grad(score(model(dense)), dense)
         num_rows, num_features = features.shape
         parts = (features * slope.float()).flatten()
-        numbers = torch.arange(num_features).repeat(num_rows)
-        return numbers.numpy(), parts.double().numpy(), np.arange(num_rows + 1) * num_features
+        return (
+            np.tile(np.arange(num_features), num_rows),
+            parts.double().numpy(),
+            np.arange(num_rows + 1) * num_features,
+        )
+    hidden: list[Tensor] = []
 
+    def cut(module: nn.Module, arguments: object, output: Tensor) -> Tensor:
+        hidden.append(output.detach().requires_grad_())
+        return hidden[0]
 
-def _score(logits: Tensor, preds: Tensor) -> Tensor:
-    if logits.shape[1] == 1:  # (N, 1)
-        return (logits.squeeze(1) * (2 * preds - 1)).sum()
-    if preds.ndim == 1:
-        return (logits.gather(1, preds.unsqueeze(1)).squeeze(1) - logits.mean(dim=1)).sum()
-    chosen = preds.bool()
-    top = torch.nn.functional.one_hot(logits.argmax(dim=1), logits.shape[1]).bool()
-    return (logits * torch.where(chosen.any(dim=1, keepdim=True), chosen, top)).sum()
+    layer = bag_layer(model)
+    handle = layer.register_forward_hook(cut)
+    try:
+        with torch.enable_grad():
+            (slope,) = torch.autograd.grad(score(model(features)), hidden)
+    finally:
+        handle.remove()
+    ids, weight = features.ids.long(), layer.weight.detach()
+    if len(slope) > 0 and (slope == slope[0]).all():  # as of a perceptron and one class: no (nnz, C)
+        parts = features.weights * (weight @ slope[0])[ids]
+    else:
+        rows = torch.repeat_interleave(torch.arange(features.num_rows), features.offsets.diff())
+        parts = features.weights * (weight[ids] * slope[rows]).sum(dim=1)
+    return ids.numpy(), parts.double().numpy(), features.offsets.numpy()

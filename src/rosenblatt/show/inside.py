@@ -15,6 +15,7 @@ from rosenblatt.errors import first_line
 from rosenblatt.show.figures.kinds import Drawing
 from rosenblatt.show.figures.plane import Boundary, HiddenLayer
 from rosenblatt.show.figures.style import COLOURS
+from rosenblatt.show.influence import bag_layer
 from rosenblatt.show.words import short_name
 from rosenblatt.text.sparse import BagLinear
 
@@ -72,14 +73,15 @@ def inside_figures(model: nn.Module, rows: Rows, of: str) -> dict[str, Drawing |
         rows: that it is looked at with; several labels a row have no figure here.
         of: what is shown, such as ``validation, epoch 3``.
     """
-    makers: dict[str, Callable[[nn.Module, Rows], Boundary | str]] = {"boundary": boundary}
-    if layers_of(model) is not None:
-        makers["hidden_layer"] = hidden_layer
+    layers = model if isinstance(model, nn.Sequential) else getattr(model, "layers", None)
+    makers: dict[str, Callable[[], Boundary | str]] = {"boundary": lambda: boundary(model, rows)}
+    if isinstance(layers, nn.Sequential) and len(layers) > 0:
+        makers["hidden_layer"] = lambda: hidden_layer(layers, rows)
     found: dict[str, Drawing | str] = {}
     for name, make in makers.items():
         try:
             with looked_at(model), torch.no_grad():
-                made = make(model, rows)
+                made = make()
         except Exception as error:  # such as of a model with ways of its own: it costs no other figure
             made = f"it can't be made ({type(error).__name__}: {first_line(error)})"
         found[name] = made if isinstance(made, str) else Drawing(made, of)
@@ -88,37 +90,23 @@ def inside_figures(model: nn.Module, rows: Rows, of: str) -> dict[str, Drawing |
 
 def boundary(model: nn.Module, rows: Rows) -> Boundary | str:
     """Return rows of two numbers, and the classes of all places between them."""
-    plane = rows.plane
-    if plane is None or not isinstance(rows.features, Tensor):
+    plane, features, like = rows.plane, rows.features, next(model.parameters())
+    if plane is None or not isinstance(features, Tensor):
         return "only rows of two numbers are points of a plane"
-    to_features, like = plane.features, next(model.parameters())
     x, y = (short_name(name) for name in plane.axes)
-
-    def outputs_of(places: Tensor) -> Tensor:
-        found: Tensor = model(to_features(places).to(like))  # its device, and its kind of numbers
-        return found
-
-    return _plane(rows, plane.points(rows.features), outputs_of, (x, y))
+    return _plane(rows, plane.points(features), lambda places: model(plane.features(places).to(like)), (x, y))
 
 
-def layers_of(model: nn.Module) -> nn.Sequential | None:
-    """Return the layers of a model that has them one after another, as ``layers`` or as itself, or ``None``."""
-    layers = model if isinstance(model, nn.Sequential) else getattr(model, "layers", None)
-    return layers if isinstance(layers, nn.Sequential) and len(layers) > 0 else None
-
-
-def hidden_layer(model: nn.Module, rows: Rows) -> HiddenLayer | str:
-    """Return what the last layer of a model sees, where it has two inputs (the book, chapter 4, figure 4-4)."""
-    layers = layers_of(model)
-    assert layers is not None
+def hidden_layer(layers: nn.Sequential, rows: Rows) -> HiddenLayer | str:
+    """Return what the last of some layers sees, where it has two inputs (the book, chapter 4, figure 4-4)."""
     *before, last = layers
     if not isinstance(last, nn.Linear | BagLinear):
         return f"the last layer is {type(last).__name__}, not linear"
     num_inputs = last.weight.shape[0] if isinstance(last, BagLinear) else last.in_features
     if not before or num_inputs != 2:
         return f"the last layer has {num_inputs:,} inputs, not 2"
-    hidden, like = first_rows(rows.features, MAX_HIDDEN_ROWS), next(model.parameters())
-    hidden = hidden.to(like) if isinstance(hidden, Tensor) else type(hidden)(*(part.to(like.device) for part in hidden))
+    hidden, like = first_rows(rows.features, MAX_HIDDEN_ROWS), next(layers.parameters())
+    hidden = hidden.to(like) if isinstance(hidden, Tensor) else Bags(*(part.to(like.device) for part in hidden))
     for layer in before:
         hidden = layer(hidden)
     assert isinstance(hidden, Tensor)
@@ -134,19 +122,18 @@ def _plane(rows: Rows, points: Tensor, model: Callable[[Tensor], Tensor], axes: 
     known = points.isfinite().all(dim=1).nonzero().flatten()  # numbers may be missing, or too far off
     if len(known) == 0:
         return "no row has two numbers that are known"
-    points, target, preds = points[known], rows.target[known], rows.preds[known]
-    wrong = target != preds
-    some = torch.linspace(0, len(points) - 1, min(len(points), MAX_POINTS)).round().long()
+    some = known[torch.linspace(0, len(known) - 1, min(len(known), MAX_POINTS)).round().long()]
     note = f"{len(some):,} of {len(rows.target):,} rows" if len(some) < len(rows.target) else ""
-    low, high = points.amin(dim=0), points.amax(dim=0)  # of all: the same place after each epoch
+    low, high = points[known].amin(dim=0), points[known].amax(dim=0)  # of all: the same place after each epoch
     margin = torch.where(high > low, 0.05 * (high - low), (0.05 * low.abs()).clamp(min=1))
     (left, bottom), (right, top) = (low - margin).tolist(), (high + margin).tolist()
     across, up = (torch.linspace(*ends, GRID, dtype=torch.float64) for ends in ((left, right), (bottom, top)))
     regions, probs = rows.decide(model(torch.cartesian_prod(across, up)).float().cpu())
     return Boundary(  # (GRID * GRID,), y runs fastest -> (y, x)
-        axes, [short_name(name, 18) for name in rows.classes], points[some].numpy(), target[some].numpy(),
-        wrong[some].numpy(), (left, right, bottom, top), regions.view(GRID, GRID).T.byte().numpy(),
-        None if probs is None else probs.view(GRID, GRID).T.numpy(), rows.threshold, note,
+        axes, [short_name(name, 18) for name in rows.classes], points[some].numpy(), rows.target[some].numpy(),
+        (rows.target != rows.preds)[some].numpy(), (left, right, bottom, top),
+        regions.view(GRID, GRID).T.byte().numpy(), None if probs is None else probs.view(GRID, GRID).T.numpy(),
+        rows.threshold, note,
     )  # fmt: skip
 
 
@@ -160,12 +147,9 @@ def word_vectors(model: nn.Module, features: Features) -> tuple[np.ndarray, Tens
     Returns:
         Feature numbers (num_words,) and vectors (num_words, width), or ``None``.
     """
-    first = next((module for module in model.modules() if isinstance(module, BagLinear)), None)
-    others = [module for module in model.modules() if isinstance(module, nn.Linear)]
-    if not isinstance(features, Bags) or first is None or not others:
+    if not isinstance(features, Bags) or not any(isinstance(module, nn.Linear) for module in model.modules()):
         return None
-    some, weight = first_rows(features, NUM_COUNTED), first.weight.detach()  # (num_features, width)
-    assert isinstance(some, Bags)
-    counts = np.bincount(some.ids.numpy(), minlength=len(weight))
+    ids = features.ids[: features.offsets[: NUM_COUNTED + 1][-1]]
+    counts, weight = np.bincount(ids.numpy()), bag_layer(model).weight.detach()  # (num_features, width)
     numbers = np.argsort(-counts, kind="stable")[: min(NUM_EMBEDDED, int((counts > 0).sum()))]
     return (numbers, weight[numbers]) if len(numbers) > 1 and weight.shape[1] > 1 else None

@@ -89,35 +89,26 @@ class PredictedNumbers(NamedTuple):
     """Numbers that are predicted, against the true ones, in the unit of the label.
 
     Attributes:
-        label: what the numbers are.
         target: (N,) float64.
         preds: (N,) float64.
+        radius: half the width of prediction intervals, or ``None``.
         note: what is left out, or empty.
     """
 
-    label: str
     target: NDArray[Any]
     preds: NDArray[Any]
+    radius: float | None = None
     note: str = ""
 
 
-class Residuals(NamedTuple):
-    """How far true numbers are above the predicted ones, in the unit of the label.
+class Residuals(PredictedNumbers):
+    """How far true numbers are above the predicted ones."""
 
-    Attributes:
-        label: what the numbers are.
-        preds: (N,) float64.
-        residuals: (N,) float64, true minus predicted.
-        low: end of the prediction interval, as a residual; ``high`` the same; or ``None``.
-        note: what is left out, or empty.
-    """
-
-    label: str
-    preds: NDArray[Any]
-    residuals: NDArray[Any]
-    low: float | None = None
-    high: float | None = None
-    note: str = ""
+    @property
+    def residuals(self) -> NDArray[Any]:
+        """(N,) float64, true minus predicted."""
+        found: NDArray[Any] = self.target - self.preds
+        return found
 
 
 class Influence(NamedTuple):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from rosenblatt.show.figures.style import COLOURS, GREY, INK, Sheet, in_legend, inches_of
+from rosenblatt.show.figures.style import COLOURS, GREY, INK, in_legend, inches_of, legend_above, sheet
 from rosenblatt.show.metrics import order_of, parted, title_of
 from rosenblatt.show.words import short_name
 from rosenblatt.tasks.arrays import Curve, PrecisionRecallCurves, ReliabilityCurves, RocCurves
@@ -44,41 +45,38 @@ def learning_curves(
         monitor: metric that decides which epoch is the best.
         best_epoch: that is marked.
     """
-    lines: dict[str, dict[str, list[tuple[int, float]]]] = {}
+    lines: dict[str, dict[str, tuple[list[float], list[float]]]] = {}
     for epoch, metrics in sorted(epochs.items()):
         for key, value in metrics.items():
             split, name = parted(key)
             if split in ("train", "val"):
-                lines.setdefault(name, {}).setdefault(split, []).append((epoch, value))
+                x, y = lines.setdefault(name, {}).setdefault(split, ([], []))
+                x.append(epoch)
+                y.append(value)
     watched = parted(monitor)[1]
     names = [name for name in ("loss", watched) if name in lines]
     names += sorted((name for name, splits in lines.items() if len(splits) == 2), key=order_of)
     panels = []
     for name in list(dict.fromkeys(names))[:MAX_PANELS]:
-        curves = [
-            Curve(SPLIT_TITLES[split], [epoch for epoch, _ in lines[name][split]], [y for _, y in lines[name][split]])
-            for split in ("train", "val")
-            if split in lines[name]
-        ]
+        curves = [Curve(SPLIT_TITLES[split], *points) for split, points in sorted(lines[name].items())]
         panels.append((title_of(name), curves))
     return LearningCurves(panels, best_epoch) if panels else "no epoch has logged a loss, or a metric of both splits"
 
 
 def draw_learning_curves(title: str, arrays: LearningCurves) -> Figure:
     """Draw one panel below the other."""
-    sheet = Sheet(4.6, 2.0, title, left=0.9, above=0.3, num_panels=len(arrays.panels))
-    for panel, (name, curves) in zip(sheet.panels, arrays.panels, strict=True):
+    figure, panels = sheet(4.6, 2.0, title, left=0.9, above=0.3, num_panels=len(arrays.panels))
+    for panel, (name, curves) in zip(panels, arrays.panels, strict=True):
         for one, colour in zip(curves, COLOURS, strict=False):
             marker = "o" if len(one.x) <= MARKED else ""
             panel.plot(one.x, one.y, color=colour, marker=marker, ms=3.5, label=one.name)
         if arrays.best_epoch is not None:
             panel.axvline(arrays.best_epoch, color=GREY, lw=1, ls=":", label=f"best epoch: {arrays.best_epoch}")
-        panel.set_xlabel("epoch")
-        panel.set_ylabel(short_name(name))
+        panel.set(xlabel="epoch", ylabel=short_name(name))
         panel.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
         panel.grid()
-        panel.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, borderaxespad=0.2)
-    return sheet.figure
+        legend_above(panel, ncols=3)
+    return figure
 
 
 def draw_roc(title: str, arrays: RocCurves) -> Figure:
@@ -96,51 +94,37 @@ def draw_precision_recall(title: str, arrays: PrecisionRecallCurves) -> Figure:
 
 
 def _draw_ranking(
-    title: str,
-    axes: tuple[str, str],
-    curves: Sequence[Curve],
-    chance: Curve | None,
-    area: str,
-    corner: Literal["lower left", "lower right"],
+    title: str, axes: tuple[str, str], curves: Sequence[Curve], chance: Curve | None, area: str, corner: str
 ) -> Figure:
     labels = [f"{short_name(one.name)}: {one.area:.4f}" for one in curves]
     many = len(curves) > MANY
-    sheet = Sheet(4.2, 3.6, title, right=inches_of(labels, 9) + 0.75 if many else 0.2)
-    (panel,) = sheet.panels
+    figure, (panel,) = sheet(4.2, 3.6, title, right=inches_of(labels, 9) + 0.75 if many else 0.2)
     for one, label, colour in zip(curves, labels, (*COLOURS, INK), strict=False):
         panel.plot(one.x, one.y, color=colour, label=in_legend(label))
     if chance is not None:
         panel.plot(chance.x, chance.y, color=GREY, lw=1, ls=":", label=chance.name)
     _square(panel, *axes)
-    if many:
-        panel.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), title=area)
-    else:
-        panel.legend(loc=corner, title=area)
-    return sheet.figure
+    place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)} if many else {"loc": corner}
+    panel.legend(title=area, **place)
+    return figure
 
 
 def draw_reliability(title: str, arrays: ReliabilityCurves) -> Figure:
     """Draw a square, and how many predictions there are at its foot."""
-    sheet = Sheet(4.2, 3.6, title, above=0.55)
-    (panel,) = sheet.panels
+    figure, (panel,) = sheet(4.2, 3.6, title, above=0.55)
     panel.plot([0, 1], [0, 1], color=GREY, lw=1, ls=":", label="as promised")
     for one, (colour, style) in zip(reversed(arrays.curves), ((COLOURS[0], "o-"), (COLOURS[4], "s--")), strict=False):
         panel.plot(one.x, one.y, style, color=colour, ms=5, lw=1.4, label=one.name)
     num_bins, most = len(arrays.num_rows), int(arrays.num_rows.max())
-    places = [(number + 0.5) / num_bins for number in range(num_bins)]
+    places = (np.arange(num_bins) + 0.5) / num_bins
     heights = arrays.num_rows / max(most, 1) * BARS
     panel.bar(places, heights, width=0.9 / num_bins, color=GREY, alpha=0.35, label=f"how many (at most {most:,})")
     _square(panel, f"predicted probability {short_name(arrays.of)}", "share that is true")
     # Above the panel: in it there is no corner where no model has a point.
     panel.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, borderaxespad=0.2)
-    return sheet.figure
+    return figure
 
 
 def _square(panel: Axes, x: str, y: str) -> None:
-    panel.set_xlim(-0.01, 1.01)
-    panel.set_ylim(-0.01, 1.01)
-    panel.set_xticks(QUARTERS)
-    panel.set_yticks(QUARTERS)
-    panel.set_xlabel(x)
-    panel.set_ylabel(y)
+    panel.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), xticks=QUARTERS, yticks=QUARTERS, xlabel=x, ylabel=y)
     panel.grid()

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import AutoLocator
 from numpy.typing import NDArray
 
-from rosenblatt.show.figures.style import COLOURS, GREY, INK, MARKERS, Sheet, in_legend, inches_of
+from rosenblatt.show.figures.style import COLOURS, GREY, INK, MARKERS, in_legend, inches_of, legend_above, sheet
 
 WIDTH = 4.6  # inches of the panel
 LEVELS = (0.3, 0.4, 0.5)  # probabilities of the second class, the book's
@@ -58,12 +58,8 @@ def draw_boundary(title: str, arrays: Boundary) -> Figure:
     in_a_row = sum(inches_of([word], 9) + 0.4 for word in words) < WIDTH
     ticks = AutoLocator().tick_values(*arrays.extent[2:])  # of columns of a table they may be long
     left = max(0.7, 0.42 + inches_of(f"{tick:.6g}" for tick in ticks))
-    sheet = (
-        Sheet(WIDTH, 3.8, title, left, above=0.35)
-        if in_a_row
-        else Sheet(WIDTH, 3.8, title, left, right=inches_of(words, 9) + 0.75)
-    )
-    (panel,) = sheet.panels
+    right, above = (0.2, 0.35) if in_a_row else (inches_of(words, 9) + 0.75, 0.15)
+    figure, (panel,) = sheet(WIDTH, 3.8, title, left, right, above=above)
     colours = [to_rgba(COLOURS[k], 0.18) for k in range(len(arrays.names))]  # a page may be dark
     panel.imshow(
         arrays.regions, extent=arrays.extent, origin="lower", aspect="auto", cmap=ListedColormap(colours), vmin=-0.5,
@@ -72,27 +68,21 @@ def draw_boundary(title: str, arrays: Boundary) -> Figure:
     if arrays.probs is not None:
         _contours(panel, arrays, arrays.probs)
     for k, name in enumerate(arrays.names):
-        for filled in (False, True):
-            chosen = (arrays.target == k) & (arrays.wrong == filled)
-            if chosen.any():
-                x, y = arrays.points[chosen].T
-                panel.scatter(
-                    x, y, s=60 if MARKERS[k] == "*" else 26, marker=MARKERS[k],
-                    facecolors=COLOURS[k] if filled else "none", edgecolors=COLOURS[k], linewidths=0.9,
-                    zorder=3 if filled else 2,
-                )  # fmt: skip
+        for wrong, face in ((False, "none"), (True, COLOURS[k])):
+            x, y = arrays.points[(arrays.target == k) & (arrays.wrong == wrong)].T
+            panel.scatter(
+                x, y, s=60 if MARKERS[k] == "*" else 26, marker=MARKERS[k], facecolors=face, edgecolors=COLOURS[k],
+                linewidths=0.9, zorder=2 + wrong,
+            )  # fmt: skip
         panel.plot([], [], MARKERS[k], mfc="none", color=COLOURS[k], ls="", label=in_legend(name))
     handles = [*panel.get_legend_handles_labels()[0], Line2D([], [], marker="o", color=INK, ls="", label="wrong")]
     if in_a_row:
-        panel.legend(
-            handles=handles, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(words), borderaxespad=0.2
-        )  # fmt: skip
+        legend_above(panel, handles=handles, ncols=len(words))
     else:
         panel.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     panel.ticklabel_format(useOffset=True)  # 1,700,000,123 and its neighbours would not fit side by side
-    panel.set_xlabel(arrays.axes[0])
-    panel.set_ylabel(arrays.axes[1])
-    return sheet.figure
+    panel.set(xlabel=arrays.axes[0], ylabel=arrays.axes[1])
+    return figure
 
 
 def _contours(panel: Axes, arrays: Boundary, probs: NDArray[Any]) -> None:

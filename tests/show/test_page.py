@@ -9,8 +9,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from rosenblatt.show.report.page import inline
-from rosenblatt.show.report.run_page import RunPage
+from rosenblatt.show.page import RunPage, inline
 from rosenblatt.tasks.titles import TITLES, interval, shown
 from shown_runs import trained
 
