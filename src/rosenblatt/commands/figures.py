@@ -86,14 +86,8 @@ def examined(parts: Parts, task: Task, split: str, outputs: Tensor, target: Tens
     figures: dict[str, Drawing | str] = {}
     features = features_of(parts, split)
     if parts.model is not None and features is not None and task.classes and target.ndim == 1:
-        scores, single = task.scores(outputs), getattr(task, "threshold", 0.5)
-
-        def decided(places: Tensor) -> tuple[Tensor, Tensor | None]:
-            found = task.scores(places)
-            return task.decide(found), found if found.ndim == 1 else None
-
-        plane = getattr(parts.data, "plane", None)
-        rows = Rows(features, target, task.decide(scores), task.classes, decided, single, plane)
+        preds = task.decide(task.scores(outputs))
+        rows = Rows(features, target, preds, task, getattr(parts.data, "plane", None))
         figures |= inside_figures(parts.model, rows, of)
     arrays = task.arrays(outputs, target)
     figures |= {name: one if isinstance(one, str) else Drawing(one, of) for name, one in arrays.items()}
@@ -143,9 +137,7 @@ class Ending:
     def _influence(self, model: nn.Module, task: Task, features: Any, of: str) -> None:
         encoder = getattr(self.parts.data, "encoder", None)
         names = _numbered if encoder is None else encoder.names
-        self.influences = influences(
-            model, features, task.named_outputs(), names, above_mean=task.above_mean, scale=task.scale, unit=task.unit
-        )
+        self.influences = influences(model, features, task, names)
         bars = influence_bars(self.influences, task.num_outputs)
         self.figures.order({"influence": bars if isinstance(bars, str) else Drawing(bars, of)})
         if (vectors := word_vectors(model, features)) is not None:

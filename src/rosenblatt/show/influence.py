@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -14,24 +14,19 @@ from torch.nn.functional import one_hot
 from rosenblatt.data.features import Bags, Features, first_rows
 from rosenblatt.show.words import short_name
 from rosenblatt.tasks.arrays import Influence, InfluenceBars
+from rosenblatt.tasks.task import Task
 from rosenblatt.text.sparse import BagLinear
 
 Parts: TypeAlias = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]
 MAX_ROWS = 2_000  # that the mean is taken over
 MAX_WORK = 20_000_000  # numbers, once for each output
 MAX_OUTPUTS, MAX_PANELS = 12, 6  # that are asked, and drawn
+NUM_FEATURES = 20  # for an output, and against it, at most
 NAME = 18  # letters of an output's name
 
 
 def influences(
-    model: nn.Module,
-    features: Features,
-    outputs: Mapping[int, str],
-    names_of: Callable[[NDArray[np.int64]], list[str]],
-    above_mean: bool = False,
-    scale: float = 1.0,
-    unit: str = "logit",
-    num: int = 20,
+    model: nn.Module, features: Features, task: Task, names_of: Callable[[NDArray[np.int64]], list[str]]
 ) -> list[Influence]:
     """Return the most influential features of each output: the size of their part in it, in the mean of all rows.
 
@@ -42,13 +37,8 @@ def influences(
     Args:
         model: maps features to outputs.
         features: of N rows, the first 2,000 of which are looked at.
-        outputs: what each is called, by number, the first 12 of which are asked: of two classes ``{0: the second}``, of
-            several the most frequent ones first, of numbers ``{0: the label}``.
+        task: says which outputs are looked at, the first 12 of them, and what they mean.
         names_of: names features by number.
-        above_mean: take the part in how far an output is above the mean of all, as several classes want it.
-        scale: that parts are multiplied by, where outputs are not in the unit of the label.
-        unit: what parts are of.
-        num: features for and against, at most.
     """
     num_rows = MAX_ROWS
     if isinstance(features, Bags):  # the memory holds as many numbers for each entry of a bag as the layer has outputs
@@ -58,19 +48,19 @@ def influences(
     values = features.weights.numpy() if isinstance(features, Bags) else features.flatten().numpy()
     num_rows = features.num_rows if isinstance(features, Bags) else len(features)
     found = []
-    for k, name in [*outputs.items()][:MAX_OUTPUTS]:
+    for k, name in [*task.named_outputs().items()][:MAX_OUTPUTS]:
 
         def score(logits: Tensor, k: int = k) -> Tensor:
-            return (logits[:, k] - logits.mean(dim=1) if above_mean else logits[:, k]).sum()
+            return (logits[:, k] - logits.mean(dim=1) if task.above_mean else logits[:, k]).sum()
 
         ids, parts, _ = parts_of(model, features, score)
-        sizes = np.bincount(ids, weights=np.abs(parts)) / num_rows * scale
+        sizes = np.bincount(ids, weights=np.abs(parts)) / num_rows * task.scale
         signed = sizes * np.sign(np.bincount(ids, weights=parts * values))
         some = np.flatnonzero(signed)
         order = some[np.argsort(-np.abs(signed[some]), kind="stable")]
-        ends = [order[sign * signed[order] > 0][:num] for sign in (1, -1)]
+        ends = [order[sign * signed[order] > 0][:NUM_FEATURES] for sign in (1, -1)]
         high, low = (list(zip(names_of(numbers), signed[numbers].tolist(), strict=True)) for numbers in ends)
-        of = f"{unit} of {short_name(name, NAME)}" + (" above the mean" if above_mean else "")
+        of = f"{task.unit} of {short_name(name, NAME)}" + (" above the mean" if task.above_mean else "")
         found.append(Influence(name, high, low, of))
     return found
 

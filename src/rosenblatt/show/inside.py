@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from rosenblatt.show.figures.plane import Boundary, HiddenLayer
 from rosenblatt.show.figures.style import COLOURS
 from rosenblatt.show.influence import bag_layer
 from rosenblatt.show.words import short_name
+from rosenblatt.tasks.task import Task
 from rosenblatt.text.sparse import BagLinear
 
 MAX_POINTS = 500  # rows that are drawn; more hide each other
@@ -24,10 +25,6 @@ MAX_HIDDEN_ROWS = 2_000  # that the hidden layer is asked for
 GRID = 100  # places along each side of a plane at which the model is asked
 NUM_COUNTED = 20_000  # rows in which words are counted
 NUM_EMBEDDED = 1_000  # words in the projector
-
-# From outputs (N, num_outputs) to what is predicted, (N,) class numbers, and of two classes the probability of the
-# second, (N,).
-Decide: TypeAlias = Callable[[Tensor], tuple[Tensor, Tensor | None]]
 
 
 class Rows(NamedTuple):
@@ -37,18 +34,14 @@ class Rows(NamedTuple):
         features: of all rows.
         target: (N,) class numbers.
         preds: (N,) class numbers.
-        classes: their names.
-        decide: makes predictions of outputs.
-        threshold: probability above which the second of two classes is predicted.
+        task: what outputs mean.
         plane: how rows are points, or ``None`` where they are none.
     """
 
     features: Features
     target: Tensor
     preds: Tensor
-    classes: Sequence[str]
-    decide: Decide
-    threshold: float = 0.5
+    task: Task
     plane: Plane | None = None
 
 
@@ -117,8 +110,8 @@ def hidden_layer(layers: nn.Sequential, rows: Rows) -> HiddenLayer | str:
 
 def _plane(rows: Rows, points: Tensor, model: Callable[[Tensor], Tensor], axes: tuple[str, str]) -> Boundary | str:
     """Return the first rows as points of a plane, all places of which a model maps to outputs."""
-    if len(rows.classes) > len(COLOURS):
-        return f"{len(rows.classes):,} classes are more than there are colours to tell apart"
+    if len(rows.task.classes) > len(COLOURS):
+        return f"{len(rows.task.classes):,} classes are more than there are colours to tell apart"
     known = points.isfinite().all(dim=1).nonzero().flatten()  # numbers may be missing, or too far off
     if len(known) == 0:
         return "no row has two numbers that are known"
@@ -128,12 +121,13 @@ def _plane(rows: Rows, points: Tensor, model: Callable[[Tensor], Tensor], axes: 
     margin = torch.where(high > low, 0.05 * (high - low), (0.05 * low.abs()).clamp(min=1))
     (left, bottom), (right, top) = (low - margin).tolist(), (high + margin).tolist()
     across, up = (torch.linspace(*ends, GRID, dtype=torch.float64) for ends in ((left, right), (bottom, top)))
-    regions, probs = rows.decide(model(torch.cartesian_prod(across, up)).float().cpu())
+    scores = rows.task.scores(model(torch.cartesian_prod(across, up)).float().cpu())
+    probs = scores.view(GRID, GRID).T.numpy() if scores.ndim == 1 else None
     return Boundary(  # (GRID * GRID,), y runs fastest -> (y, x)
-        axes, [short_name(name, 18) for name in rows.classes], points[some].numpy(), rows.target[some].numpy(),
+        axes, [short_name(name, 18) for name in rows.task.classes], points[some].numpy(), rows.target[some].numpy(),
         (rows.target != rows.preds)[some].numpy(), (left, right, bottom, top),
-        regions.view(GRID, GRID).T.byte().numpy(), None if probs is None else probs.view(GRID, GRID).T.numpy(),
-        rows.threshold, note,
+        rows.task.decide(scores).view(GRID, GRID).T.byte().numpy(), probs,
+        getattr(rows.task, "threshold", 0.5), note,
     )  # fmt: skip
 
 

@@ -28,6 +28,10 @@ WIDE = 480  # points, beyond which a figure would be made smaller to fit beside 
 PHONE = 0.62  # of its size in inches, below which a figure's letters can't be read: it scrolls in its place instead
 LONGEST = 400  # characters of a row
 NAME = 60  # letters of a name
+BASELINES = {
+    "majority": "Majority: always saying the most frequent class.",
+    "mean": "Mean: always saying that of train.",
+}
 MAX_FACTS = 4  # metrics that the page begins with
 FIRST = ("acc", "p_at_1", "f1", "auroc", "rmse", "r2")  # of them, before the loss
 
@@ -110,12 +114,12 @@ class RunPage:
         lead: what it is, in a sentence.
         metrics: flat, as in ``metrics.json``.
         num_rows: rows of each split.
-        baseline: what metrics are compared with, in a word, and ``baseline_note`` in a sentence.
+        baseline: what metrics are compared with, in a word.
         notes: what else there is to say of the metrics.
         data: what the labels are.
         figures: of the run.
         influences: what moves each output, and ``influence_note`` what their numbers are.
-        mistakes: see `rosenblatt.show.tables.mistake_table`; ``mistakes_title`` is their heading.
+        mistakes: see `rosenblatt.show.tables.mistake_table`.
         no_mistakes: what to say where there are none.
         settings: flat.
         environment: as in ``environment.json``.
@@ -127,14 +131,12 @@ class RunPage:
     metrics: Mapping[str, Any]
     num_rows: Mapping[str, int] = field(default_factory=dict)
     baseline: str = "majority"
-    baseline_note: str = "Majority: always saying the most frequent class."
     notes: Sequence[str] = ()
     data: DataTable | None = None
     figures: Sequence[PageFigure] = ()
     influences: Sequence[Influence] = ()
     influence_note: str = ""
     mistakes: Sequence[Mapping[str, Any]] = ()
-    mistakes_title: str = "Most confident mistakes"
     no_mistakes: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
@@ -179,7 +181,7 @@ class RunPage:
         if any(row[-2] for row in rows):
             note = (
                 f"95 %: where the figure would be on other rows like those of {splits[-1]}, with the same model "
-                f"(accuracy: Wilson's interval; others: bootstrap). {self.baseline_note}"
+                f"(accuracy: Wilson's interval; others: bootstrap). {BASELINES.get(self.baseline, '')}"
             )
         if self.num_rows and splits:
             rows.insert(0, ["rows", *row_counts(self.num_rows, splits), "", f"on {splits[-1]}"])

@@ -85,7 +85,6 @@ class LiveFigures(pl.Callback):
         self.pair_of = pair_of
         self.graph = graph
         self.seconds = 0.0
-        self._ended = False
         self._pairs: list[tuple[Tensor, Tensor]] = []
         self._waiting: list[tuple[SummaryWriter, str, int, Ordered]] = []  # writer, tag and step of each figure
 
@@ -132,23 +131,17 @@ class LiveFigures(pl.Callback):
             self._deliver(MAX_WAITING)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Note that there is an epoch to show; its training metrics are there only once it has ended."""
-        self._ended = True
-
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Show the epoch before."""
-        epoch, step, ended = trainer.current_epoch, trainer.global_step - 1, self._ended
-        self._ended = False
-        if ended and self.is_due(epoch):
-            for writer in writers_of(trainer):
-                with self._shown("curves and histograms"):
+        """Show weights and gradients; and charts, once the training metrics of an epoch are known."""
+        epoch, step = trainer.current_epoch + 1, trainer.global_step - 1
+        for writer in writers_of(trainer):
+            with self._shown("histograms"):
+                if self.is_due(epoch):
                     log_histograms(writer, pl_module, step)
-                    if epoch == 1:
-                        log_layout(writer, self.epochs[1])
+                if epoch == 2:
+                    log_layout(writer, self.epochs[1])
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Show the last epoch."""
-        self.on_train_epoch_start(trainer, pl_module)
+        """Wait for figures."""
         with self._shown("figures"):
             self._deliver()
 
