@@ -10,15 +10,15 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from rosenblatt.show.figures.curves import LearningCurves
-from rosenblatt.show.figures.kinds import KINDS, Drawing
-from rosenblatt.show.figures.plane import Boundary, HiddenLayer
+from rosenblatt.show.figures.kinds import KINDS, Drawing, LearningCurves
 from rosenblatt.show.figures.style import draw, look
 from rosenblatt.show.figures.trials import Setting, Trials
 from rosenblatt.show.words import short_name
 from rosenblatt.tasks.arrays import (
+    Boundary,
     ConfusionMatrix,
     Curve,
+    HiddenLayer,
     Influence,
     InfluenceBars,
     LabelErrors,

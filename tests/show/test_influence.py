@@ -7,7 +7,7 @@ import torch
 
 from perceptron.models import MLP, Perceptron
 from rosenblatt.data.features import Bags, first_rows
-from rosenblatt.show.influence import influence_bars, influences
+from rosenblatt.show.inside import influence_bars, influences
 from rosenblatt.tasks.arrays import Influence
 from rosenblatt.tasks.binary import Binary
 from rosenblatt.tasks.multiclass import Multiclass

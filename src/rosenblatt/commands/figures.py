@@ -22,10 +22,8 @@ from rosenblatt.data.contract import pair_of
 from rosenblatt.data.features import first_rows
 from rosenblatt.run.folder import RunFolder
 from rosenblatt.run.whole import write_whole
-from rosenblatt.show.figures.curves import learning_curves
-from rosenblatt.show.figures.kinds import Drawing
-from rosenblatt.show.influence import influence_bars, influences
-from rosenblatt.show.inside import Rows, inside_figures, looked_at, word_vectors
+from rosenblatt.show.figures.kinds import Drawing, learning_curves
+from rosenblatt.show.inside import Rows, influence_bars, influences, inside_arrays, looked_at, word_vectors
 from rosenblatt.show.page import RunPage
 from rosenblatt.show.pool import FigurePool, told
 from rosenblatt.show.run_figures import Examined, FinalFigures, LiveFigures
@@ -83,14 +81,16 @@ def examined(parts: Parts, task: Task, split: str, outputs: Tensor, target: Tens
     """
     of = f"{SPLIT_TITLES[split]}, {moment}"
     task.check(outputs, target)
-    figures: dict[str, Drawing | str] = {}
+    arrays: dict[str, Any] = {}
     features = features_of(parts, split)
     if parts.model is not None and features is not None and task.classes and target.ndim == 1:
         preds = task.decide(task.scores(outputs))
         rows = Rows(features, target, preds, task, getattr(parts.data, "plane", None))
-        figures |= inside_figures(parts.model, rows, of)
-    arrays = task.arrays(outputs, target)
-    figures |= {name: one if isinstance(one, str) else Drawing(one, of) for name, one in arrays.items()}
+        arrays |= inside_arrays(parts.model, rows)
+    arrays |= task.arrays(outputs, target)
+    figures: dict[str, Drawing | str] = {
+        name: one if isinstance(one, str) else Drawing(one, of) for name, one in arrays.items()
+    }
     return Examined(figures, task.questions(outputs, target, MAX_PR_CURVES))
 
 

@@ -127,8 +127,7 @@ def _end_with_parent() -> None:
 
 def _warm_up() -> None:
     """Load fonts and more, before anybody waits."""
-    from rosenblatt.show.figures.curves import LearningCurves
-    from rosenblatt.show.figures.kinds import Drawing
+    from rosenblatt.show.figures.kinds import Drawing, LearningCurves
     from rosenblatt.tasks.arrays import Curve
 
     _draw(Drawing(LearningCurves([("loss", [Curve("a", [0], [0])])])), with_svg=True)

@@ -134,6 +134,38 @@ class InfluenceBars(NamedTuple):
     note: str = ""
 
 
+class Boundary(NamedTuple):
+    """Rows as points, over the regions that the model divides the plane into.
+
+    Attributes:
+        axes: what the two coordinates are.
+        names: of the classes, at most as many as there are colours.
+        points: (N, 2).
+        target: (N,) class numbers.
+        wrong: (N,) whether each is taken for another class.
+        extent: left, right, bottom and top.
+        regions: (height, width) the class at each place.
+        probs: (height, width) probability of the second class at each place, or ``None`` with more than two.
+        threshold: probability above which the second class is predicted.
+        note: what is left out, or empty.
+    """
+
+    axes: tuple[str, str]
+    names: list[str]
+    points: NDArray[Any]
+    target: NDArray[Any]
+    wrong: NDArray[Any]
+    extent: tuple[float, float, float, float]
+    regions: NDArray[Any]
+    probs: NDArray[Any] | None
+    threshold: float = 0.5
+    note: str = ""
+
+
+class HiddenLayer(Boundary):
+    """The same rows, as the two units of the last hidden layer see them (the book, chapter 4, figure 4-4)."""
+
+
 class DataTable(NamedTuple):
     """What the labels of each split are, as words."""
 
