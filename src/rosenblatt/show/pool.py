@@ -42,7 +42,7 @@ class FigurePool:
         self._executor = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _begin)
         before = multiprocessing.active_children()
         try:
-            with _left_to_this_process(signal.SIGINT):
+            with _left_to_this_process():
                 self._executor.submit(_warm_up)
         except (OSError, AssertionError) as error:  # the latter of multiprocessing, in a process that may have none
             self._fail(f"the process that draws could not be started: {error}")
@@ -98,12 +98,12 @@ class FigurePool:
 
 
 @contextmanager
-def _left_to_this_process(number: signal.Signals) -> Iterator[None]:
-    """Block a signal while a process is begun, which inherits that."""
+def _left_to_this_process() -> Iterator[None]:
+    """Block Ctrl-C while a process is begun, which inherits that."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows: see `_begin`
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [number])
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield
     finally:
@@ -119,9 +119,8 @@ def _begin() -> None:
 
 
 def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()
     os._exit(1)
 
 

@@ -15,19 +15,11 @@ from torch.utils.tensorboard import SummaryWriter
 
 from rosenblatt.data.features import Features
 from rosenblatt.run.whole import write_whole
+from rosenblatt.show import tensorboard
 from rosenblatt.show.figures.kinds import Drawing
 from rosenblatt.show.inside import looked_at
 from rosenblatt.show.page import PageFigure, inline
 from rosenblatt.show.pool import FigurePool, Ordered, told
-from rosenblatt.show.tensorboard import (
-    END,
-    log_figure,
-    log_graph,
-    log_histograms,
-    log_layout,
-    log_pr_curves,
-    writers_of,
-)
 from rosenblatt.tasks.examination import OneAgainstRest
 
 ITS_OWN = ("roc", "precision_recall")  # what TensorBoard has a tab of curves for, itself
@@ -99,9 +91,9 @@ class LiveFigures(pl.Callback):
         if self.graph is None or trainer.global_step > 0:
             return
         model, features = self.graph
-        for writer in writers_of(trainer):
+        for writer in tensorboard.writers_of(trainer):
             with self._shown("model graph"), looked_at(pl_module):
-                log_graph(writer, model, pl_module.transfer_batch_to_device(features, pl_module.device, 0))
+                tensorboard.log_graph(writer, model, pl_module.transfer_batch_to_device(features, pl_module.device, 0))
 
     def on_validation_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, *_: Any
@@ -115,7 +107,7 @@ class LiveFigures(pl.Callback):
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Show what the model makes of validation."""
         pairs, self._pairs = self._pairs, []
-        writers = writers_of(trainer)
+        writers = tensorboard.writers_of(trainer)
         if self.examine is None or not pairs or not writers or trainer.state.fn != "fit":
             return
         with self._shown("figures"):
@@ -123,7 +115,7 @@ class LiveFigures(pl.Callback):
             outputs, target = (torch.cat(parts).cpu() for parts in zip(*pairs, strict=True))
             found = self.examine(outputs.float(), target, f"epoch {trainer.current_epoch + 1}")
             for writer in writers:
-                log_pr_curves(writer, "val", found.questions, step)
+                tensorboard.log_pr_curves(writer, "val", found.questions, step)
             for name, one in found.figures.items():
                 if name not in ITS_OWN and not isinstance(one, str):
                     ordered = self.pool.order(one)
@@ -133,12 +125,12 @@ class LiveFigures(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Show weights and gradients; and charts, once the training metrics of an epoch are known."""
         epoch, step = trainer.current_epoch + 1, trainer.global_step - 1
-        for writer in writers_of(trainer):
+        for writer in tensorboard.writers_of(trainer):
             with self._shown("histograms"):
                 if self.is_due(epoch):
-                    log_histograms(writer, pl_module, step)
+                    tensorboard.log_histograms(writer, pl_module, step)
                 if epoch == 2:
-                    log_layout(writer, self.epochs[1])
+                    tensorboard.log_layout(writer, self.epochs[1])
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Wait for figures."""
@@ -151,7 +143,7 @@ class LiveFigures(pl.Callback):
             writer, tag, step, ordered = self._waiting.pop(0)
             drawn = self.pool.result(ordered)
             if not isinstance(drawn, str):
-                log_figure(writer, tag, drawn, step)
+                tensorboard.log_figure(writer, tag, drawn, step)
 
     @contextmanager
     def _shown(self, what: str) -> Iterator[None]:
@@ -208,9 +200,8 @@ class FinalFigures:
             write_whole(self.folder / f"{name}.png", drawn.png, forced=False)
             write_whole(self.folder / f"{name}.svg", drawn.svg.encode(), forced=False)
         except OSError as error:
-            reason = self.pool.tell(f"{error.filename} can't be written: {error.strerror}")
-            return PageFigure(name, "", reason=reason)
+            return PageFigure(name, "", reason=self.pool.tell(f"{error.filename} can't be written: {error.strerror}"))
         with told(name):
             for writer in self.writers:
-                log_figure(writer, f"{END}/{name}", drawn, self.step)
+                tensorboard.log_figure(writer, f"{tensorboard.END}/{name}", drawn, self.step)
         return PageFigure(name, drawing.caption, inline(drawn.svg, name, drawing.caption))

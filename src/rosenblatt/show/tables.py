@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from math import isnan
 from typing import Any
@@ -57,10 +56,10 @@ def summary(
 
 def as_text(renderable: RenderableType, width: int = 100) -> str:
     """Return what a console of that width shows, without colour, for the log file."""
-    console = Console(file=io.StringIO(), width=width, color_system=None)
-    console.print(renderable)
-    assert isinstance(console.file, io.StringIO)
-    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
+    console = Console(width=width, color_system=None, force_terminal=False)
+    with console.capture() as captured:
+        console.print(renderable)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
 def per_class_csv(classes: Sequence[str], counts: Sequence[int], per_class: Mapping[str, Sequence[float]]) -> str:

@@ -166,7 +166,7 @@ def graph_of(model: nn.Module, features: Features) -> GraphDef:
         features = features.to(next(model.parameters()).dtype)
     graph, times = GraphDef(versions=VersionDef(producer=22)), Counter[str]()
 
-    def add(path: str, op: str, output: Any = None) -> Any:
+    def add(path: str, op: str, output: Any = None) -> None:
         times[path] += 1
         name = path if times[path] == 1 else f"{path}_{times[path] - 1}"
         node = graph.node.add(name=name, op=op, input=[one.name for one in graph.node[-1:]])
@@ -174,13 +174,9 @@ def graph_of(model: nn.Module, features: Features) -> GraphDef:
             shape = node.attr["_output_shapes"].list.shape.add()
             for size in output.shape:
                 shape.dim.add(size=size)
-        return node
 
     def hook(path: str) -> Any:
-        def noted(module: nn.Module, inputs: object, output: object) -> None:
-            add(path, type(module).__name__, output).attr["settings"].s = module.extra_repr().encode()
-
-        return noted
+        return lambda module, inputs, output: add(path, type(module).__name__, output)
 
     add("features", type(features).__name__, features)
     innermost = [(name, one) for name, one in model.named_modules() if not list(one.children())]
