@@ -194,12 +194,7 @@ def influences(
 
 
 def influence_bars(found: Sequence[Influence], num_outputs: int) -> InfluenceBars | str:
-    """Return what is drawn of influential features.
-
-    Args:
-        found: of the most frequent classes.
-        num_outputs: that could have some.
-    """
+    """Return what is drawn of the features that were found; ``num_outputs`` could have some."""
     shown = [one for one in found if one.in_favour or one.against][:MAX_PANELS]
     note = f"the {len(shown)} most frequent of {num_outputs:,} classes" if num_outputs > len(shown) else ""
     return InfluenceBars(shown, note) if shown else "no feature has a part in any output"
@@ -259,11 +254,8 @@ def parts_of(model: nn.Module, features: Features, score: Callable[[Tensor], Ten
             (slope,) = torch.autograd.grad(score(model(dense)), dense)
         num_rows, num_features = features.shape
         parts = (features * slope.float()).flatten()
-        return (
-            np.tile(np.arange(num_features), num_rows),
-            parts.double().numpy(),
-            np.arange(num_rows + 1) * num_features,
-        )
+        ids, offsets = np.tile(np.arange(num_features), num_rows), np.arange(num_rows + 1) * num_features
+        return ids, parts.double().numpy(), offsets
     hidden: list[Tensor] = []
 
     def cut(module: nn.Module, arguments: object, output: Tensor) -> Tensor:
@@ -277,10 +269,10 @@ def parts_of(model: nn.Module, features: Features, score: Callable[[Tensor], Ten
             (slope,) = torch.autograd.grad(score(model(features)), hidden)
     finally:
         handle.remove()
-    ids, weight = features.ids.long(), layer.weight.detach()
+    words, weight = features.ids.long(), layer.weight.detach()
     if len(slope) > 0 and (slope == slope[0]).all():  # as of a perceptron and one class: no (nnz, C)
-        parts = features.weights * (weight @ slope[0])[ids]
+        parts = features.weights * (weight @ slope[0])[words]
     else:
         rows = torch.repeat_interleave(torch.arange(features.num_rows), features.offsets.diff())
-        parts = features.weights * (weight[ids] * slope[rows]).sum(dim=1)
-    return ids.numpy(), parts.double().numpy(), features.offsets.numpy()
+        parts = features.weights * (weight[words] * slope[rows]).sum(dim=1)
+    return words.numpy(), parts.double().numpy(), features.offsets.numpy()

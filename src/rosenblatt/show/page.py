@@ -156,7 +156,9 @@ class RunPage:
                 "data": None if self.data is None else _named(self.data),
                 "influences": [(short_name(one.name, NAME), _side_by_side(one)) for one in self.influences],
                 "mistakes_header": header,
-                "mistakes": [[*_short(row[:-1]), row[-1] or "(empty)"] for row in mistakes],
+                "mistakes": [
+                    [*(short_name(cell, NAME) for cell in row[:-1]), row[-1] or "(empty)"] for row in mistakes
+                ],
                 "commands": self._commands(),
                 "environment": self._surroundings(),
             },
@@ -202,14 +204,10 @@ class RunPage:
         return {key: "unknown" if value is None else value for key, value in found.items()}
 
 
-def _short(cells: Sequence[str]) -> list[str]:
-    return [short_name(cell, NAME) for cell in cells]
-
-
 def _named(data: DataTable) -> DataTable:
     """Return a table with short names, of classes and of splits."""
     header = [SPLIT_TITLES.get(word, word) for word in data.header]
-    return DataTable(header, [_short(row) for row in data.rows], data.note)
+    return DataTable(header, [[short_name(cell, NAME) for cell in row] for row in data.rows], data.note)
 
 
 def _side_by_side(one: Influence) -> list[list[str]]:

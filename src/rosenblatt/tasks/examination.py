@@ -87,10 +87,7 @@ def regression_arrays(preds: Tensor, target: Tensor, radius: float | None = None
 def confusions(preds: Tensor, target: Tensor, classes: Sequence[str]) -> ConfusionMatrix | LabelErrors | str:
     """Return a confusion matrix; of many classes those that are confused most, of labels the errors of each.
 
-    Args:
-        preds: (N,) class numbers, or (N, num_labels) of 0 and 1.
-        target: like ``preds``.
-        classes: their names.
+    Arguments are those of `classification_arrays`.
     """
     num = len(classes)
     if target.ndim == 1 and num > MAX_CLASSES:
@@ -142,14 +139,11 @@ def ranking_curves(
     """Return ROC and precision-recall curves (Fawcett 2006) of the most frequent classes, or why there are none."""
     from torchmetrics.functional.classification import binary_precision_recall_curve, binary_roc
 
-    if probs.numel() > MAX_SORTED:
-        reason = f"{probs.numel():,} probabilities would take long to sort"
-        return reason, reason
-    known = [
-        one for one in one_against_rest(probs, target, classes, MAX_CURVES) if 0 < one.positive.sum() < len(one.probs)
-    ]
+    asked = one_against_rest(probs, target, classes, MAX_CURVES)
+    known = [one for one in asked if 0 < one.positive.sum() < len(one.probs)]
     if not known:
         reason = "no class has both rows that are of it and rows that are not"
+        reason = reason if asked else f"{probs.numel():,} probabilities would take long to sort"
         return reason, reason
     roc, precision_recall = [], []
     for name, some, positive in known:
@@ -179,23 +173,18 @@ def reliability_curves(
     probs: Tensor, target: Tensor, classes: Sequence[str], uncalibrated: Tensor | None = None
 ) -> ReliabilityCurves:
     """Return how often predictions of each probability come true; arguments as for `classification_arrays`."""
-    shown = [("this model", probs)]
+    shown = {"this model": probs}
     if uncalibrated is not None:
-        shown = [("without temperature", uncalibrated), ("with temperature", probs)]
+        shown = {"without temperature": uncalibrated, "with temperature": probs}
     curves = []
-    for name, some in shown:
-        found = reliability(*_certainty(some, target))
+    for name, some in shown.items():
+        # Of the second class or of each label, or of the class that is predicted.
+        sure, true = (some, target) if some.ndim == target.ndim else (some.amax(dim=1), some.argmax(dim=1) == target)
+        found = reliability(sure.flatten(), true.flatten())
         there = found.num_rows > 0
         curves.append(Curve(name, found.mean_prob[there].numpy(), found.share[there].numpy()))
     of = "of each label" if target.ndim == 2 else "of the predicted class" if probs.ndim == 2 else f"of {classes[-1]}"
     return ReliabilityCurves(of, curves, found.num_rows.numpy())
-
-
-def _certainty(probs: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the probability of each prediction and whether it is true, (n,) each."""
-    if probs.ndim == target.ndim:  # of the second class, or of each label
-        return probs.flatten(), target.flatten()
-    return probs.amax(dim=1), probs.argmax(dim=1) == target
 
 
 def class_table(classes: Sequence[str], targets: Mapping[str, Tensor], at_most: int = 40) -> DataTable:
