@@ -157,7 +157,7 @@ class RunPage:
                 "influences": [(short_name(one.name, NAME), _side_by_side(one)) for one in self.influences],
                 "mistakes_header": header,
                 "mistakes": [
-                    [*(short_name(cell, NAME) for cell in row[:-1]), row[-1] or "(empty)"] for row in mistakes
+                    [*(short_name(cell, NAME) for cell in cells), text or "(empty)"] for *cells, text in mistakes
                 ],
                 "commands": self._commands(),
                 "environment": self._surroundings(),
