@@ -6,6 +6,7 @@ import html
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
@@ -35,7 +36,10 @@ NUM_THRESHOLDS = 127  # of a curve
 
 
 class History(TensorBoardLogger):
-    """Lightning's logger, without a curve of the epoch's number."""
+    """Lightning's logger, in a folder ``tensorboard`` of ``save_dir``, without a curve of the epoch's number."""
+
+    def __init__(self, save_dir: str | Path) -> None:
+        super().__init__(save_dir, name=None, version="tensorboard", default_hp_metric=False)
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
