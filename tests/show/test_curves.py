@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rosenblatt.show.figures.curves import learning_curves
+from rosenblatt.show.figures.kinds import learning_curves
 from rosenblatt.show.metrics import metric_rows, parted, splits_of
 from rosenblatt.show.words import short_name
 

@@ -10,15 +10,15 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from rosenblatt.show.figures.curves import LearningCurves
-from rosenblatt.show.figures.kinds import KINDS, Drawing
-from rosenblatt.show.figures.plane import Boundary, HiddenLayer
+from rosenblatt.show.figures.kinds import KINDS, Drawing, LearningCurves
 from rosenblatt.show.figures.style import draw, look
 from rosenblatt.show.figures.trials import Setting, Trials
 from rosenblatt.show.words import short_name
 from rosenblatt.tasks.arrays import (
+    Boundary,
     ConfusionMatrix,
     Curve,
+    HiddenLayer,
     Influence,
     InfluenceBars,
     LabelErrors,
@@ -80,14 +80,14 @@ ARRAYS = {
     "one label": LabelErrors(["a"], np.array([0]), np.array([0])),
     "influence": InfluenceBars([influence("yes", [(name, i - 2.5) for i, name in enumerate(SCRIPTS)])]),
     "influence of six": InfluenceBars([influence(LONG[:18], [(n, 0.1) for n in SCRIPTS])] * 6, "6 of 12"),
-    "predicted": PredictedNumbers("price", numbers(300), numbers(301)[:300]),
-    "many predicted": PredictedNumbers(LONG * 2, numbers(5_000), numbers(5_001)[:5_000], "5,000 of 9,000 rows"),
-    "tiny predicted": PredictedNumbers("x", numbers(20, 1e-9), numbers(21, 1e-9)[:20]),
-    "huge predicted": PredictedNumbers("x", numbers(20, 1e12), numbers(21, -1e12)[:20]),
-    "one predicted": PredictedNumbers("x", np.array([3.0]), np.array([3.0])),
-    "residuals": Residuals("price", numbers(300), numbers(301)[:300] - 1.5e5, -3e4, 4e4),
-    "many residuals": Residuals(LONG, numbers(5_000), numbers(5_001)[:5_000] - 1.5e5, note="5,000 of 9,000 rows"),
-    "no residuals": Residuals("x", np.array([3.0, 4.0]), np.zeros(2)),
+    "predicted": PredictedNumbers(numbers(300), numbers(301)[:300]),
+    "many predicted": PredictedNumbers(numbers(5_000), numbers(5_001)[:5_000], note="5,000 of 9,000 rows"),
+    "tiny predicted": PredictedNumbers(numbers(20, 1e-9), numbers(21, 1e-9)[:20]),
+    "huge predicted": PredictedNumbers(numbers(20, 1e12), numbers(21, -1e12)[:20]),
+    "one predicted": PredictedNumbers(np.array([3.0]), np.array([3.0])),
+    "residuals": Residuals(numbers(301)[:300], numbers(300), 3e4),
+    "many residuals": Residuals(numbers(5_001)[:5_000], numbers(5_000), note="5,000 of 9,000 rows"),
+    "no residuals": Residuals(np.array([3.0, 4.0]), np.array([3.0, 4.0])),
 }
 DRAWINGS = {
     **{name: Drawing(arrays, "test, epoch 30") for name, arrays in ARRAYS.items()},

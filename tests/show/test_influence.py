@@ -7,9 +7,12 @@ import torch
 
 from perceptron.models import MLP, Perceptron
 from rosenblatt.data.features import Bags, first_rows
-from rosenblatt.show.figures.classes import influence_bars
-from rosenblatt.show.influence import influences
+from rosenblatt.show.inside import influence_bars, influences
 from rosenblatt.tasks.arrays import Influence
+from rosenblatt.tasks.binary import Binary
+from rosenblatt.tasks.multiclass import Multiclass
+from rosenblatt.tasks.multilabel import Multilabel
+from rosenblatt.tasks.regression import Regression
 
 WORDS = ["good", "bad", "the", "never"]
 BAGS = Bags(
@@ -18,7 +21,7 @@ BAGS = Bags(
     torch.tensor([0, 2, 4, 5]),
 )
 
-ABC = dict(enumerate("abc"))
+ABC = Multiclass(tuple("abc"))
 
 
 def names(numbers):
@@ -28,7 +31,7 @@ def names(numbers):
 def test_a_word_counts_by_its_weight_and_by_how_often_it_is_there():
     model = Perceptron(4, 1, bags=True)
     model.linear.weight.data = torch.tensor([[2.0], [-1.0], [0.1], [5.0]])
-    (found,) = influences(model, BAGS, {0: "pos"}, names)
+    (found,) = influences(model, BAGS, Binary(("neg", "pos")), names)
     assert found.name == "pos"
     assert [name for name, _ in found.in_favour] == ["good", "the"]  # "never" is never there
     assert [part for _, part in found.in_favour] == pytest.approx([(1 + 3) * 2.0 / 3, 2 * 0.1 / 3])
@@ -39,7 +42,7 @@ def test_a_number_that_varies_around_zero_counts_by_its_size():
     model = Perceptron(2, 1)
     model.linear.weight.data = torch.tensor([[-3.0, 0.5]])
     features = torch.tensor([[1.0, 2.0], [-1.0, -2.0]])
-    (found,) = influences(model, features, {0: "b"}, names)
+    (found,) = influences(model, features, Binary(("a", "b")), names)
     assert found.in_favour == [("bad", 1.0)]
     assert found.against == [("good", -3.0)]
 
@@ -47,14 +50,14 @@ def test_a_number_that_varies_around_zero_counts_by_its_size():
 def test_each_of_several_classes_has_its_own_and_mlps_have_slopes():
     torch.manual_seed(0)
     model = MLP(4, 3, bags=True, hidden=[8])
-    found = influences(model, BAGS, ABC, names, above_mean=True, num=2)
+    found = influences(model, BAGS, ABC, names)
     assert [one.name for one in found] == ["a", "b", "c"]
     for one in found:
-        assert len(one.in_favour) <= 2
         assert all(part > 0 for _, part in one.in_favour)
         assert all(part < 0 for _, part in one.against)
-    labels = influences(model, BAGS, ABC, names)
+    labels = influences(model, BAGS, Multilabel(tuple("abc")), names)
     assert [one.name for one in labels] == ["a", "b", "c"]
+    assert labels[0].of == "logit of a"
 
 
 def test_parts_above_the_mean_are_those_of_a_loop():
@@ -62,7 +65,7 @@ def test_parts_above_the_mean_are_those_of_a_loop():
     model = Perceptron(4, 3, bags=True)
     model.linear.weight.data.normal_()
     weight = model.linear.weight.detach()
-    found = influences(model, BAGS, ABC, names, above_mean=True)[1]
+    found = influences(model, BAGS, ABC, names)[1]
     parts = dict([*found.in_favour, *found.against])
     assert found.of == "logit of b above the mean"
     for k, times in enumerate((1 + 3, 2, 1 + 1, 0)):
@@ -74,15 +77,15 @@ def test_numbers_have_parts_in_their_own_unit():
     model = Perceptron(2, 1)
     model.linear.weight.data = torch.tensor([[-3.0, 0.5]])
     features = torch.tensor([[1.0, 2.0], [-1.0, -2.0]])
-    (found,) = influences(model, features, {0: "price"}, names, scale=1000, unit="number")
+    (found,) = influences(model, features, Regression(std=1000), names)
     assert (found.in_favour, found.against) == ([("bad", 1000.0)], [("good", -3000.0)])
-    assert found.of == "number of price"
+    assert found.of == "prediction of the number"
 
 
 def test_the_first_of_many_classes_are_asked():
     model = Perceptron(4, 40, bags=True)
-    outputs = {k: str(k) for k in range(39, -1, -1)}
-    found = influences(model, BAGS, outputs, names, above_mean=True)
+    task = Multiclass(tuple(map(str, range(40))), class_counts=tuple(range(40)))
+    found = influences(model, BAGS, task, names)
     assert [one.name for one in found] == [str(k) for k in range(39, 27, -1)]
 
 
@@ -92,7 +95,7 @@ def test_a_model_that_takes_bags_in_another_way_says_so():
             return bags.weights.sum().view(1, 1)
 
     with pytest.raises(TypeError, match="Own takes bags in a layer that is no BagLinear"):
-        influences(Own(), BAGS, {0: "pos"}, names)
+        influences(Own(), BAGS, Binary(("neg", "pos")), names)
 
 
 def test_bars_of_nothing_say_so_and_of_many_classes_are_cut():

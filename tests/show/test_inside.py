@@ -13,7 +13,7 @@ from rosenblatt.data.encoder import PointEncoder
 from rosenblatt.data.features import Bags
 from rosenblatt.show.figures.kinds import Drawing
 from rosenblatt.show.figures.style import draw
-from rosenblatt.show.inside import Rows, inside_figures, looked_at, word_vectors
+from rosenblatt.show.inside import Rows, inside_arrays, looked_at, word_vectors
 from rosenblatt.table.encoder import TableEncoder
 from rosenblatt.tasks.binary import Binary
 from rosenblatt.tasks.multiclass import Multiclass
@@ -28,19 +28,13 @@ def line(weight=(0.0, 1.0), bias=0.0):
 def seen(model, features, target, num_classes=2, plane="points", threshold=0.5, temperature=1.0):
     """The arrays of each figure, or the reason why there is none."""
     classes = tuple(f"class {k}" for k in range(num_classes))
-    task = Multiclass(classes, 100) if num_classes > 2 else Binary(classes, 100, threshold=threshold)
+    kind = Multiclass if num_classes > 2 else Binary
+    task = kind(classes, 100, threshold=threshold, temperature=temperature)
     with torch.no_grad():
-        logits = model(features).float()
-
-    def decided(logits):
-        probs = task.scores(logits / temperature)
-        return task.decide(probs), probs if num_classes == 2 else None
-
+        preds = task.decide(task.scores(model(features).float()))
     plane = PointEncoder(2).plane if plane == "points" else plane
-    rows = Rows(features, target, decided(logits)[0], classes, decided, threshold, plane)
-    found = inside_figures(model, rows, "validation, epoch 3")
-    assert all(one if isinstance(one, str) else one.of == "validation, epoch 3" for one in found.values())
-    return {name: one if isinstance(one, str) else one.arrays for name, one in found.items()}
+    rows = Rows(features, target, preds, task, plane)
+    return inside_arrays(model, rows)
 
 
 def test_the_boundary_is_the_models_own():

@@ -12,8 +12,7 @@ import time
 import pytest
 
 from rosenblatt.show import pool as pools
-from rosenblatt.show.figures.curves import LearningCurves
-from rosenblatt.show.figures.kinds import Drawing
+from rosenblatt.show.figures.kinds import Drawing, LearningCurves
 from rosenblatt.show.figures.style import draw
 from rosenblatt.show.pool import FigurePool
 from rosenblatt.tasks.arrays import Curve

@@ -130,11 +130,11 @@ def test_temperature_shows_both_curves_this_model_last():
 
 def test_numbers_are_drawn_in_their_own_unit_with_those_that_are_known():
     target = torch.tensor([1.0, 2.0, float("nan"), 4.0])
-    found = regression_arrays(torch.tensor([[1.5], [2.0], [3.0], [3.0]]), target, "price", (-1.0, 2.0))
+    found = regression_arrays(torch.tensor([[1.5], [2.0], [3.0], [3.0]]), target, 2.0)
     assert found["predicted"].target.tolist() == [1, 2, 4]
     assert found["predicted"].preds.tolist() == [1.5, 2, 3]
     assert found["residuals"].residuals.tolist() == [-0.5, 0, 1]
-    assert (found["residuals"].low, found["residuals"].high, found["residuals"].label) == (-1, 2, "price")
+    assert found["residuals"].radius == 2
     assert found["predicted"].note == "3 of 4 rows"
     none = regression_arrays(torch.tensor([float("inf")]), torch.tensor([1.0]))
     assert none == dict.fromkeys(("predicted", "residuals"), "no row has a prediction that is a number")
@@ -156,7 +156,7 @@ def test_tables_of_the_labels():
     labels = class_table(("a", "b"), {"train": torch.tensor([[1, 1], [0, 1]], dtype=torch.uint8)})
     assert labels.rows == [["b", "2"], ["a", "1"], ["rows", "2"]]
     assert labels.note == "A row may have several labels, or none."
-    numbers = number_table("price", {"train": torch.tensor([1.0, 3.0])})
-    assert numbers.header == ["price", "train"]
+    numbers = number_table({"train": torch.tensor([1.0, 3.0])})
+    assert numbers.header == ["number", "train"]
     assert dict(numbers.rows)["mean"] == "2"
     assert dict(numbers.rows)["standard deviation"] == "1"

@@ -22,15 +22,11 @@ from rosenblatt.data.contract import pair_of
 from rosenblatt.data.features import first_rows
 from rosenblatt.run.folder import RunFolder
 from rosenblatt.run.whole import write_whole
-from rosenblatt.show.figures.classes import influence_bars
-from rosenblatt.show.figures.curves import learning_curves
-from rosenblatt.show.figures.kinds import Drawing
-from rosenblatt.show.final import FinalFigures
-from rosenblatt.show.influence import influences
-from rosenblatt.show.inside import Rows, inside_figures, looked_at, word_vectors
-from rosenblatt.show.live import Examined, LiveFigures
+from rosenblatt.show.figures.kinds import Drawing, learning_curves
+from rosenblatt.show.inside import Rows, influence_bars, influences, inside_arrays, looked_at, word_vectors
+from rosenblatt.show.page import RunPage
 from rosenblatt.show.pool import FigurePool, told
-from rosenblatt.show.report.run_page import RunPage
+from rosenblatt.show.run_figures import Examined, FinalFigures, LiveFigures
 from rosenblatt.show.tensorboard import (
     END,
     MAX_PR_CURVES,
@@ -85,20 +81,16 @@ def examined(parts: Parts, task: Task, split: str, outputs: Tensor, target: Tens
     """
     of = f"{SPLIT_TITLES[split]}, {moment}"
     task.check(outputs, target)
-    figures: dict[str, Drawing | str] = {}
+    arrays: dict[str, Any] = {}
     features = features_of(parts, split)
     if parts.model is not None and features is not None and task.classes and target.ndim == 1:
-        scores, single = task.scores(outputs), getattr(task, "threshold", 0.5)
-
-        def decided(places: Tensor) -> tuple[Tensor, Tensor | None]:
-            found = task.scores(places)
-            return task.decide(found), found if found.ndim == 1 else None
-
-        plane = getattr(getattr(parts.data, "encoder", None), "plane", None)
-        rows = Rows(features, target, task.decide(scores), task.classes, decided, single, plane)
-        figures |= inside_figures(parts.model, rows, of)
-    arrays = task.arrays(outputs, target)
-    figures |= {name: one if isinstance(one, str) else Drawing(one, of) for name, one in arrays.items()}
+        preds = task.decide(task.scores(outputs))
+        rows = Rows(features, target, preds, task, getattr(getattr(parts.data, "encoder", None), "plane", None))
+        arrays |= inside_arrays(parts.model, rows)
+    arrays |= task.arrays(outputs, target)
+    figures: dict[str, Drawing | str] = {
+        name: one if isinstance(one, str) else Drawing(one, of) for name, one in arrays.items()
+    }
     return Examined(figures, task.questions(outputs, target, MAX_PR_CURVES))
 
 
@@ -145,9 +137,7 @@ class Ending:
     def _influence(self, model: nn.Module, task: Task, features: Any, of: str) -> None:
         encoder = getattr(self.parts.data, "encoder", None)
         names = _numbered if encoder is None else encoder.names
-        self.influences = influences(
-            model, features, task.named_outputs(), names, above_mean=task.above_mean, scale=task.scale, unit=task.unit
-        )
+        self.influences = influences(model, features, task, names)
         bars = influence_bars(self.influences, task.num_outputs)
         self.figures.order({"influence": bars if isinstance(bars, str) else Drawing(bars, of)})
         if (vectors := word_vectors(model, features)) is not None:

@@ -41,9 +41,8 @@ from rosenblatt.loop.random_state import random_state, set_random_state
 from rosenblatt.loop.signals import StopOnCtrlC
 from rosenblatt.loop.threads import use_threads
 from rosenblatt.run.folder import RunFolder
-from rosenblatt.show.final import FinalFigures
-from rosenblatt.show.live import LiveFigures
 from rosenblatt.show.pool import FigurePool, told
+from rosenblatt.show.run_figures import FinalFigures, LiveFigures
 from rosenblatt.show.tables import as_text, per_class_csv, summary
 from rosenblatt.show.tensorboard import log_outcome, writers_of
 from rosenblatt.sweeps.jobs import Job

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from rosenblatt.data.encoder import Encoder
 from rosenblatt.data.features import Features
-from rosenblatt.show.influence import contributions, parts_of
+from rosenblatt.show.inside import contributions, parts_of
 from rosenblatt.tasks.classification import Classification
 from rosenblatt.tasks.task import Task
 

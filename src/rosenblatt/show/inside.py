@@ -1,4 +1,5 @@
-"""What can be seen inside a model: the regions of a plane, its last hidden layer, the words of its first one."""
+"""What can be seen inside a model: the regions of a plane, its last hidden layer, and the part that each feature has in
+its outputs, of single rows and on average."""
 
 from __future__ import annotations
 
@@ -8,25 +9,28 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
 from rosenblatt.data.features import Bags, Features, Plane, first_rows
 from rosenblatt.errors import first_line
-from rosenblatt.show.figures.kinds import Drawing
-from rosenblatt.show.figures.plane import Boundary, HiddenLayer
-from rosenblatt.show.figures.style import COLOURS
 from rosenblatt.show.words import short_name
+from rosenblatt.tasks.arrays import Boundary, HiddenLayer, Influence, InfluenceBars
+from rosenblatt.tasks.task import Task
 from rosenblatt.text.sparse import BagLinear
 
+Parts: TypeAlias = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]
+MAX_CLASSES = 8  # of a plane, for which there are colours
 MAX_POINTS = 500  # rows that are drawn; more hide each other
-MAX_HIDDEN_ROWS = 2_000  # that the hidden layer is asked for
+MAX_ROWS = 2_000  # that the hidden layer is asked for, and that the mean of parts is taken over
 GRID = 100  # places along each side of a plane at which the model is asked
 NUM_COUNTED = 20_000  # rows in which words are counted
 NUM_EMBEDDED = 1_000  # words in the projector
-
-# From outputs (N, num_outputs) to what is predicted, (N,) class numbers, and of two classes the probability of the
-# second, (N,).
-Decide: TypeAlias = Callable[[Tensor], tuple[Tensor, Tensor | None]]
+MAX_WORK = 20_000_000  # numbers, once for each output
+MAX_OUTPUTS, MAX_PANELS = 12, 6  # that are asked, and drawn
+NUM_FEATURES = 20  # for an output, and against it, at most
+NAME = 18  # letters of the name of an output or a class
 
 
 class Rows(NamedTuple):
@@ -36,18 +40,14 @@ class Rows(NamedTuple):
         features: of all rows.
         target: (N,) class numbers.
         preds: (N,) class numbers.
-        classes: their names.
-        decide: makes predictions of outputs.
-        threshold: probability above which the second of two classes is predicted.
+        task: what outputs mean.
         plane: how rows are points, or ``None`` where they are none.
     """
 
     features: Features
     target: Tensor
     preds: Tensor
-    classes: Sequence[str]
-    decide: Decide
-    threshold: float = 0.5
+    task: Task
     plane: Plane | None = None
 
 
@@ -64,61 +64,46 @@ def looked_at(model: nn.Module) -> Iterator[None]:
             module.training = training
 
 
-def inside_figures(model: nn.Module, rows: Rows, of: str) -> dict[str, Drawing | str]:
+def inside_arrays(model: nn.Module, rows: Rows) -> dict[str, Boundary | str]:
     """Return the figures that look into a model, by name, or why one can't be drawn.
 
     Args:
         model: maps features to outputs.
         rows: that it is looked at with; several labels a row have no figure here.
-        of: what is shown, such as ``validation, epoch 3``.
     """
-    makers: dict[str, Callable[[nn.Module, Rows], Boundary | str]] = {"boundary": boundary}
-    if layers_of(model) is not None:
-        makers["hidden_layer"] = hidden_layer
-    found: dict[str, Drawing | str] = {}
+    layers = model if isinstance(model, nn.Sequential) else getattr(model, "layers", None)
+    makers: dict[str, Callable[[], Boundary | str]] = {"boundary": lambda: boundary(model, rows)}
+    if isinstance(layers, nn.Sequential) and len(layers) > 0:
+        makers["hidden_layer"] = lambda: hidden_layer(layers, rows)
+    found: dict[str, Boundary | str] = {}
     for name, make in makers.items():
         try:
             with looked_at(model), torch.no_grad():
-                made = make(model, rows)
+                found[name] = make()
         except Exception as error:  # such as of a model with ways of its own: it costs no other figure
-            made = f"it can't be made ({type(error).__name__}: {first_line(error)})"
-        found[name] = made if isinstance(made, str) else Drawing(made, of)
+            found[name] = f"it can't be made ({type(error).__name__}: {first_line(error)})"
     return found
 
 
 def boundary(model: nn.Module, rows: Rows) -> Boundary | str:
     """Return rows of two numbers, and the classes of all places between them."""
-    plane = rows.plane
-    if plane is None or not isinstance(rows.features, Tensor):
+    plane, features, like = rows.plane, rows.features, next(model.parameters())
+    if plane is None or not isinstance(features, Tensor):
         return "only rows of two numbers are points of a plane"
-    to_features, like = plane.features, next(model.parameters())
     x, y = (short_name(name) for name in plane.axes)
-
-    def outputs_of(places: Tensor) -> Tensor:
-        found: Tensor = model(to_features(places).to(like))  # its device, and its kind of numbers
-        return found
-
-    return _plane(rows, plane.points(rows.features), outputs_of, (x, y))
+    return _plane(rows, plane.points(features), lambda places: model(plane.features(places).to(like)), (x, y))
 
 
-def layers_of(model: nn.Module) -> nn.Sequential | None:
-    """Return the layers of a model that has them one after another, as ``layers`` or as itself, or ``None``."""
-    layers = model if isinstance(model, nn.Sequential) else getattr(model, "layers", None)
-    return layers if isinstance(layers, nn.Sequential) and len(layers) > 0 else None
-
-
-def hidden_layer(model: nn.Module, rows: Rows) -> HiddenLayer | str:
-    """Return what the last layer of a model sees, where it has two inputs (the book, chapter 4, figure 4-4)."""
-    layers = layers_of(model)
-    assert layers is not None
+def hidden_layer(layers: nn.Sequential, rows: Rows) -> HiddenLayer | str:
+    """Return what the last of some layers sees, where it has two inputs (the book, chapter 4, figure 4-4)."""
     *before, last = layers
     if not isinstance(last, nn.Linear | BagLinear):
         return f"the last layer is {type(last).__name__}, not linear"
     num_inputs = last.weight.shape[0] if isinstance(last, BagLinear) else last.in_features
     if not before or num_inputs != 2:
         return f"the last layer has {num_inputs:,} inputs, not 2"
-    hidden, like = first_rows(rows.features, MAX_HIDDEN_ROWS), next(model.parameters())
-    hidden = hidden.to(like) if isinstance(hidden, Tensor) else type(hidden)(*(part.to(like.device) for part in hidden))
+    hidden, like = first_rows(rows.features, MAX_ROWS), next(layers.parameters())
+    hidden = hidden.to(like) if isinstance(hidden, Tensor) else Bags(*(part.to(like.device) for part in hidden))
     for layer in before:
         hidden = layer(hidden)
     assert isinstance(hidden, Tensor)
@@ -129,24 +114,24 @@ def hidden_layer(model: nn.Module, rows: Rows) -> HiddenLayer | str:
 
 def _plane(rows: Rows, points: Tensor, model: Callable[[Tensor], Tensor], axes: tuple[str, str]) -> Boundary | str:
     """Return the first rows as points of a plane, all places of which a model maps to outputs."""
-    if len(rows.classes) > len(COLOURS):
-        return f"{len(rows.classes):,} classes are more than there are colours to tell apart"
+    if len(rows.task.classes) > MAX_CLASSES:
+        return f"{len(rows.task.classes):,} classes are more than there are colours to tell apart"
     known = points.isfinite().all(dim=1).nonzero().flatten()  # numbers may be missing, or too far off
     if len(known) == 0:
         return "no row has two numbers that are known"
-    points, target, preds = points[known], rows.target[known], rows.preds[known]
-    wrong = target != preds
-    some = torch.linspace(0, len(points) - 1, min(len(points), MAX_POINTS)).round().long()
+    some = known[torch.linspace(0, len(known) - 1, min(len(known), MAX_POINTS)).round().long()]
     note = f"{len(some):,} of {len(rows.target):,} rows" if len(some) < len(rows.target) else ""
-    low, high = points.amin(dim=0), points.amax(dim=0)  # of all: the same place after each epoch
+    low, high = points[known].amin(dim=0), points[known].amax(dim=0)  # of all: the same place after each epoch
     margin = torch.where(high > low, 0.05 * (high - low), (0.05 * low.abs()).clamp(min=1))
     (left, bottom), (right, top) = (low - margin).tolist(), (high + margin).tolist()
     across, up = (torch.linspace(*ends, GRID, dtype=torch.float64) for ends in ((left, right), (bottom, top)))
-    regions, probs = rows.decide(model(torch.cartesian_prod(across, up)).float().cpu())
+    scores = rows.task.scores(model(torch.cartesian_prod(across, up)).float().cpu())
+    probs = scores.view(GRID, GRID).T.numpy() if scores.ndim == 1 else None
     return Boundary(  # (GRID * GRID,), y runs fastest -> (y, x)
-        axes, [short_name(name, 18) for name in rows.classes], points[some].numpy(), target[some].numpy(),
-        wrong[some].numpy(), (left, right, bottom, top), regions.view(GRID, GRID).T.byte().numpy(),
-        None if probs is None else probs.view(GRID, GRID).T.numpy(), rows.threshold, note,
+        axes, [short_name(name, NAME) for name in rows.task.classes], points[some].numpy(), rows.target[some].numpy(),
+        (rows.target != rows.preds)[some].numpy(), (left, right, bottom, top),
+        rows.task.decide(scores).view(GRID, GRID).T.byte().numpy(), probs,
+        getattr(rows.task, "threshold", 0.5), note,
     )  # fmt: skip
 
 
@@ -160,12 +145,134 @@ def word_vectors(model: nn.Module, features: Features) -> tuple[np.ndarray, Tens
     Returns:
         Feature numbers (num_words,) and vectors (num_words, width), or ``None``.
     """
-    first = next((module for module in model.modules() if isinstance(module, BagLinear)), None)
-    others = [module for module in model.modules() if isinstance(module, nn.Linear)]
-    if not isinstance(features, Bags) or first is None or not others:
+    if not isinstance(features, Bags) or not any(isinstance(module, nn.Linear) for module in model.modules()):
         return None
-    some, weight = first_rows(features, NUM_COUNTED), first.weight.detach()  # (num_features, width)
-    assert isinstance(some, Bags)
-    counts = np.bincount(some.ids.numpy(), minlength=len(weight))
+    ids = features.ids[: features.offsets[: NUM_COUNTED + 1][-1]]
+    counts, weight = np.bincount(ids.numpy()), bag_layer(model).weight.detach()  # (num_features, width)
     numbers = np.argsort(-counts, kind="stable")[: min(NUM_EMBEDDED, int((counts > 0).sum()))]
     return (numbers, weight[numbers]) if len(numbers) > 1 and weight.shape[1] > 1 else None
+
+
+def influences(
+    model: nn.Module, features: Features, task: Task, names_of: Callable[[NDArray[np.int64]], list[str]]
+) -> list[Influence]:
+    """Return the most influential features of each output: the size of their part in it, in the mean of all rows.
+
+    So a word counts by its weight and by how often it is there, a number by its weight and by how much it varies. A
+    feature speaks for a class where more of it makes the logit larger. For a perceptron parts are exact (see
+    `parts_of`).
+
+    Args:
+        model: maps features to outputs.
+        features: of N rows, the first 2,000 of which are looked at.
+        task: says which outputs are looked at, the first 12 of them, and what they mean.
+        names_of: names features by number.
+    """
+    num_rows = MAX_ROWS
+    if isinstance(features, Bags):  # the memory holds as many numbers for each entry of a bag as the layer has outputs
+        most = MAX_WORK // bag_layer(model).weight.shape[1]
+        num_rows = max(1, min(MAX_ROWS, int((features.offsets <= most).sum()) - 1))
+    features = first_rows(features, num_rows)
+    values = features.weights.numpy() if isinstance(features, Bags) else features.flatten().numpy()
+    num_rows = features.num_rows if isinstance(features, Bags) else len(features)
+    found = []
+    for k, name in [*task.named_outputs().items()][:MAX_OUTPUTS]:
+
+        def score(logits: Tensor, k: int = k) -> Tensor:
+            return (logits[:, k] - logits.mean(dim=1) if task.above_mean else logits[:, k]).sum()
+
+        ids, parts, _ = parts_of(model, features, score)
+        sizes = np.bincount(ids, weights=np.abs(parts)) / num_rows * task.scale
+        signed = sizes * np.sign(np.bincount(ids, weights=parts * values))
+        some = np.flatnonzero(signed)
+        order = some[np.argsort(-np.abs(signed[some]), kind="stable")]
+        ends = [order[sign * signed[order] > 0][:NUM_FEATURES] for sign in (1, -1)]
+        high, low = (list(zip(names_of(numbers), signed[numbers].tolist(), strict=True)) for numbers in ends)
+        of = f"{task.unit} of {short_name(name, NAME)}" + (" above the mean" if task.above_mean else "")
+        found.append(Influence(name, high, low, of))
+    return found
+
+
+def influence_bars(found: Sequence[Influence], num_outputs: int) -> InfluenceBars | str:
+    """Return what is drawn of the features that were found; ``num_outputs`` could have some."""
+    shown = [one for one in found if one.in_favour or one.against][:MAX_PANELS]
+    note = f"the {len(shown)} most frequent of {num_outputs:,} classes" if num_outputs > len(shown) else ""
+    return InfluenceBars(shown, note) if shown else "no feature has a part in any output"
+
+
+def bag_layer(model: nn.Module) -> BagLinear:
+    """Return the layer that takes bags; a model that takes them in another way can't be looked into."""
+    layer = next((module for module in model.modules() if isinstance(module, BagLinear)), None)
+    if layer is None:
+        raise TypeError(f"{type(model).__name__} takes bags in a layer that is no BagLinear")
+    return layer
+
+
+def contributions(model: nn.Module, features: Features, preds: Tensor) -> Parts:
+    """Return the part of each feature in the score of what is predicted; see `parts_of`.
+
+    The score is the logit of the second class for binary (negative where the first is predicted), how far the logit of
+    the predicted class is above the mean for multiclass, and the sum of the logits of the predicted labels (of the most
+    probable one, where there is none) for multilabel.
+
+    Args:
+        model: maps features to logits.
+        features: of N rows.
+        preds: (N,) class numbers, or (N, num_labels) of 0 and 1.
+    """
+
+    def score(logits: Tensor) -> Tensor:
+        num = logits.shape[1]
+        if num == 1:
+            weights = (2 * preds - 1).unsqueeze(1)  # (N,) -> (N, 1)
+        elif preds.ndim == 1:
+            weights = one_hot(preds, num) - 1 / num
+        else:
+            weights = torch.where(preds.any(dim=1, keepdim=True).bool(), preds, one_hot(logits.argmax(dim=1), num))
+        return (logits * weights).sum()
+
+    return parts_of(model, features, score)
+
+
+def parts_of(model: nn.Module, features: Features, score: Callable[[Tensor], Tensor]) -> Parts:
+    """Return the part of each feature in a score of each row: its value times the score's slope.
+
+    For a model that is linear in its features the parts are exact, for others a first-order estimate.
+
+    Args:
+        model: maps features to outputs; it takes rows of numbers, or bags in a `rosenblatt.text.sparse.BagLinear`.
+        features: of N rows.
+        score: from outputs (N, num_outputs) to the sum of all rows' scores, a scalar.
+
+    Returns:
+        Feature numbers and parts, of all rows in a row, and where each row begins (N + 1,).
+    """
+    model.eval()
+    if not isinstance(features, Bags):
+        with torch.enable_grad():
+            dense = features.to(next(model.parameters()).dtype, copy=True).requires_grad_()
+            (slope,) = torch.autograd.grad(score(model(dense)), dense)
+        num_rows, num_features = features.shape
+        parts = (features * slope.float()).flatten()
+        ids, offsets = np.tile(np.arange(num_features), num_rows), np.arange(num_rows + 1) * num_features
+        return ids, parts.double().numpy(), offsets
+    hidden: list[Tensor] = []
+
+    def cut(module: nn.Module, arguments: object, output: Tensor) -> Tensor:
+        hidden.append(output.detach().requires_grad_())
+        return hidden[0]
+
+    layer = bag_layer(model)
+    handle = layer.register_forward_hook(cut)
+    try:
+        with torch.enable_grad():
+            (slope,) = torch.autograd.grad(score(model(features)), hidden)
+    finally:
+        handle.remove()
+    words, weight = features.ids.long(), layer.weight.detach()
+    if len(slope) > 0 and (slope == slope[0]).all():  # as of a perceptron and one class: no (nnz, C)
+        parts = features.weights * (weight @ slope[0])[words]
+    else:
+        rows = torch.repeat_interleave(torch.arange(features.num_rows), features.offsets.diff())
+        parts = features.weights * (weight[words] * slope[rows]).sum(dim=1)
+    return words.numpy(), parts.double().numpy(), features.offsets.numpy()

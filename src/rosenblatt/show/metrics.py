@@ -57,24 +57,26 @@ def splits_of(metrics: Mapping[str, Any]) -> list[str]:
     return [split for split in SPLIT_TITLES if split in found]
 
 
-def metric_rows(metrics: Mapping[str, Any], splits: Sequence[str] | None = None) -> list[MetricRow]:
+def metric_rows(metrics: Mapping[str, Any]) -> list[MetricRow]:
     """Return the table of metrics: a row for each that the last split has, with a value of each split.
 
     Args:
         metrics: flat, as in ``metrics.json``: numbers of splits, their intervals and baselines, and other things.
-        splits: by default those of `splits_of`.
     """
-    splits = splits_of(metrics) if splits is None else splits
-    keys: dict[str, dict[str, str]] = {}
+    of: dict[str, dict[str, Any]] = {split: {} for split in splits_of(metrics)}
     for key, value in metrics.items():
         split, name = parted(key)
-        if split and not is_aside(name) and isinstance(value, int | float):
-            keys.setdefault(name, {})[split] = key
+        if split in of:
+            of[split][name] = value
+    last = of[[*of][-1]] if of else {}
+    names = [name for name, value in last.items() if not is_aside(name) and isinstance(value, int | float)]
     rows = []
-    for name in sorted(keys, key=order_of):
-        of_last = keys[name].get(splits[-1])
-        if of_last is not None:
-            values = [shown(metrics.get(keys[name].get(split, ""))) for split in splits]
-            baseline = metrics.get(f"{splits[-1]}/baseline_{name}")
-            rows.append(MetricRow(name, title_of(name), values, interval(metrics, of_last), shown(baseline)))
+    for name in sorted(names, key=order_of):
+        values = [shown(one.get(name)) for one in of.values()]
+        rows.append(MetricRow(name, title_of(name), values, interval(last, name), shown(last.get(f"baseline_{name}"))))
     return rows
+
+
+def row_counts(num_rows: Mapping[str, int], splits: Sequence[str]) -> list[str]:
+    """Return how many rows each split has, for the table of metrics."""
+    return [f"{num_rows[split]:,}" if split in num_rows else "-" for split in splits]

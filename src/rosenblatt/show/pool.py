@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from rosenblatt.errors import first_line
 
 if TYPE_CHECKING:  # this is begun before anything that takes long to import
-    from rosenblatt.show.figures.style import Drawing, Drawn
+    from rosenblatt.show.figures.kinds import Drawing
+    from rosenblatt.show.figures.style import Drawn
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class FigurePool:
         self._executor = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _begin)
         before = multiprocessing.active_children()
         try:
-            with _left_to_this_process(signal.SIGINT):
+            with _left_to_this_process():
                 self._executor.submit(_warm_up)
         except (OSError, AssertionError) as error:  # the latter of multiprocessing, in a process that may have none
             self._fail(f"the process that draws could not be started: {error}")
@@ -51,12 +52,12 @@ class FigurePool:
         """Have a figure drawn; what is no figure, but the reason why there is none, is returned as it is."""
         if isinstance(drawing, str):
             return drawing
-        if not self.reason:
-            try:
-                return self._executor.submit(_draw, drawing, with_svg)
-            except (OSError, RuntimeError) as error:  # the process has ended
-                self._fail(f"the process that draws has ended ({type(error).__name__})")
-        return self.reason
+        if self.reason:
+            return self.reason
+        try:
+            return self._executor.submit(_draw, drawing, with_svg)
+        except (OSError, RuntimeError) as error:  # the process has ended
+            return self._fail(f"the process that draws has ended ({type(error).__name__})")
 
     def result(self, ordered: Ordered) -> Drawn | str:
         """Wait for a figure, and return its files or the reason why there are none."""
@@ -67,10 +68,10 @@ class FigurePool:
         except (BrokenProcessPool, CancelledError) as error:
             return self._fail(f"the process that draws has ended ({type(error).__name__})")
         except Exception as error:
-            if not ordered.done():
-                self._kill()
-                return self._fail(f"the process that draws took more than {PATIENCE:g} s")
-            return self.tell(f"{type(error).__name__}: {first_line(error) or 'no message'}")
+            if ordered.done():
+                return self.tell(f"{type(error).__name__}: {first_line(error) or 'no message'}")
+            self._kill()
+            return self._fail(f"the process that draws took more than {PATIENCE:g} s")
 
     def tell(self, reason: str) -> str:
         """Tell, once, that figures are missing which could have been drawn; return the reason."""
@@ -97,12 +98,12 @@ class FigurePool:
 
 
 @contextmanager
-def _left_to_this_process(number: signal.Signals) -> Iterator[None]:
-    """Block a signal while a process is begun, which inherits that."""
+def _left_to_this_process() -> Iterator[None]:
+    """Block Ctrl-C while a process is begun, which inherits that."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows: see `_begin`
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [number])
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield
     finally:
@@ -118,16 +119,14 @@ def _begin() -> None:
 
 
 def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()
     os._exit(1)
 
 
 def _warm_up() -> None:
     """Load fonts and more, before anybody waits."""
-    from rosenblatt.show.figures.curves import LearningCurves
-    from rosenblatt.show.figures.kinds import Drawing
+    from rosenblatt.show.figures.kinds import Drawing, LearningCurves
     from rosenblatt.tasks.arrays import Curve
 
     _draw(Drawing(LearningCurves([("loss", [Curve("a", [0], [0])])])), with_svg=True)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from math import isnan
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from rosenblatt.show.metrics import metric_rows, order_of, splits_of, title_of
+from rosenblatt.show.metrics import metric_rows, order_of, row_counts, splits_of, title_of
 from rosenblatt.show.words import LONGEST_CELL, cut, printable, words
 from rosenblatt.tasks.titles import shown
 
@@ -37,17 +37,15 @@ def summary(
         baseline: what metrics are compared with.
     """
     splits, rows = splits_of(metrics), metric_rows(metrics)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))  # to fit into 80 columns
-    table.add_column("")
+    table = Table("", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))  # to fit into 80 columns
     for split in splits:
         table.add_column({"val": "validation"}.get(split, split), justify="right")
     compared = any(row.interval or row.baseline != "-" for row in rows)
     if compared:
         table.add_column("95 %", justify="right")
         table.add_column(baseline, justify="right", style="dim")
-    more = ["", f"on {splits[-1]}"] if compared else []
     if num_rows and splits:
-        table.add_row("rows", *(f"{num_rows[split]:,}" if split in num_rows else "-" for split in splits), *more)
+        table.add_row("rows", *row_counts(num_rows, splits), *(["", f"on {splits[-1]}"] if compared else []))
     for row in rows:
         table.add_row(Text(row.title), *row.values, *([row.interval, row.baseline] if compared else []))
     below = Table.grid(padding=(0, 2))
@@ -58,26 +56,24 @@ def summary(
 
 def as_text(renderable: RenderableType, width: int = 100) -> str:
     """Return what a console of that width shows, without colour, for the log file."""
-    console = Console(file=io.StringIO(), width=width, color_system=None)
-    console.print(renderable)
-    assert isinstance(console.file, io.StringIO)
-    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
+    console = Console(width=width, color_system=None, force_terminal=False)
+    with console.capture() as captured:
+        console.print(renderable)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
 def per_class_csv(classes: Sequence[str], counts: Sequence[int], per_class: Mapping[str, Sequence[float]]) -> str:
     """Return a CSV table with a row a class; arguments as for `class_table`."""
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["class", "rows", *per_class])
-    for i, name in enumerate(classes):
-        writer.writerow([name, counts[i], *(round(values[i], 6) for values in per_class.values())])
-    return table.getvalue()
+    metrics = {name: [round(value, 6) for value in values] for name, values in per_class.items()}
+    return pl.DataFrame({"class": classes, "rows": counts, **metrics}).write_csv()
 
 
-def _table(title: str, *columns: str) -> Table:
+def _table(title: str, header: Sequence[str], rows: Iterable[Iterable[str]]) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-    for number, column in enumerate(columns):
+    for number, column in enumerate(header):
         table.add_column(Text(column), justify="right" if number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
     return table
 
 
@@ -93,11 +89,11 @@ def class_table(classes: Sequence[str], counts: Sequence[int], per_class: Mappin
     order = sorted(range(len(counts)), key=lambda k: -counts[k])[:MAX_CLASSES]
     rest = len(counts) - len(order)
     title = "Classes" + (f" (the {MAX_CLASSES} most frequent; per_class in the file has {rest:,} more)" if rest else "")
-    table = _table(title, "", "rows", *(title_of(name) for name in names))
+    rows = []
     for k in order:
         figures = [per_class[name][k] for name in names]
-        table.add_row(Text(classes[k]), f"{counts[k]:,}", *(shown(None if one != one else one) for one in figures))
-    return table
+        rows.append([classes[k], f"{counts[k]:,}", *("-" if isnan(one) else shown(one) for one in figures)])
+    return _table(title, ["", "rows", *map(title_of, names)], rows)
 
 
 def confusion_table(classes: Sequence[str], confusions: NDArray[Any]) -> Table:
@@ -108,25 +104,21 @@ def confusion_table(classes: Sequence[str], confusions: NDArray[Any]) -> Table:
         confusions: (num_classes, num_classes), rows true, columns predicted; for multilabel (num_labels, 2, 2).
     """
     if confusions.ndim == 3:
-        table = _table("Labels most often wrong", "", "there, not predicted", "predicted, not there")
         wrong = confusions[:, 1, 0] + confusions[:, 0, 1]
-        for k in np.argsort(-wrong, kind="stable")[:MAX_SQUARE].tolist():
-            table.add_row(Text(classes[k]), f"{int(confusions[k, 1, 0]):,}", f"{int(confusions[k, 0, 1]):,}")
-        return table
+        worst = np.argsort(-wrong, kind="stable")[:MAX_SQUARE]
+        rows = [[classes[k], f"{confusions[k, 1, 0]:,}", f"{confusions[k, 0, 1]:,}"] for k in worst]
+        return _table("Labels most often wrong", ["", "there, not predicted", "predicted, not there"], rows)
     if len(classes) <= MAX_SQUARE:
-        table = _table("Confusions", "true / predicted", *classes)
-        for name, row in zip(classes, confusions.tolist(), strict=True):
-            table.add_row(Text(name), *(f"{number:,}" for number in row))
-        return table
-    table = _table("Most frequent confusions", "true", "predicted", "rows")
+        rows = [[name, *(f"{number:,}" for number in row)] for name, row in zip(classes, confusions, strict=True)]
+        return _table("Confusions", ["true / predicted", *classes], rows)
     wrong = confusions * (1 - np.eye(len(classes), dtype=confusions.dtype))
-    for place in np.argsort(-wrong.ravel(), kind="stable")[:MAX_SQUARE].tolist():
-        true, predicted = divmod(place, len(classes))
-        table.add_row(Text(classes[true]), Text(classes[predicted]), f"{int(wrong[true, predicted]):,}")
-    return table
+    worst = np.argsort(-wrong.ravel(), kind="stable")[:MAX_SQUARE]
+    pairs = [divmod(int(place), len(classes)) for place in worst]
+    rows = [[classes[true], classes[predicted], f"{wrong[true, predicted]:,}"] for true, predicted in pairs]
+    return _table("Most frequent confusions", ["true", "predicted", "rows"], rows)
 
 
-def mistake_table(found: Sequence[Mapping[str, Any]], title: str = "Most confident mistakes") -> Table:
+def mistake_table(found: Sequence[Mapping[str, Any]], title: str) -> Table:
     """Return the worst mistakes.
 
     Args:
@@ -134,10 +126,8 @@ def mistake_table(found: Sequence[Mapping[str, Any]], title: str = "Most confide
         title: of the table.
     """
     header, rows = mistake_cells(found, LONGEST_CELL)
-    table = _table(title, *header[:-1], "")
+    table = _table(title, [*header[:-1], ""], [map(printable, row) for row in rows])
     table.columns[-1].justify = "left"
-    for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
     return table
 
 

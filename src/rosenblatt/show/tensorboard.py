@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,9 @@ from tensorboard.compat.proto.versions_pb2 import VersionDef
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from rosenblatt.data.features import Bags, Features
+from rosenblatt.data.features import Features
 from rosenblatt.show.figures.style import Drawn
-from rosenblatt.show.metrics import is_aside, order_of, parted
+from rosenblatt.show.metrics import is_aside, order_of, parted, splits_of
 from rosenblatt.show.tables import mistake_cells
 from rosenblatt.show.words import LONGEST_CELL, printable
 from rosenblatt.tasks.arrays import Influence
@@ -35,11 +36,7 @@ NUM_THRESHOLDS = 127  # of a curve
 
 
 class History(TensorBoardLogger):
-    """Lightning's logger, in a folder ``tensorboard`` without versions, and without a curve of the epoch's number.
-
-    Args:
-        save_dir: folder of the run.
-    """
+    """Lightning's logger, in a folder ``tensorboard`` of ``save_dir``, without a curve of the epoch's number."""
 
     def __init__(self, save_dir: str | Path) -> None:
         super().__init__(save_dir, name=None, version="tensorboard", default_hp_metric=False)
@@ -68,15 +65,12 @@ def log_outcome(
         metrics: flat, as in ``metrics.json``.
         monitor: metric that is to be among them.
     """
-    splits: dict[str, list[str]] = {}
-    for key in metrics:
-        split, name = parted(key)
-        if split in ("val", "test") and not is_aside(name):
-            splits.setdefault(split, []).append(key)
-    for keys in splits.values():
+    splits = [split for split in ("test", "val") if split in splits_of(metrics)]
+    final: dict[str, float] = {}
+    for split in splits:
+        keys = [key for key in metrics if parted(key)[0] == split and not is_aside(parted(key)[1])]
         keys.sort(key=lambda key: (key != monitor, order_of(parted(key)[1])))
-    each = MAX_HPARAMS // max(len(splits), 1)
-    final = {f"{END}/{key}": metrics[key] for split in ("test", "val") for key in splits.get(split, [])[:each]}
+        final |= {f"{END}/{key}": metrics[key] for key in keys[: MAX_HPARAMS // len(splits)]}
     logger.log_hyperparams(dict(settings), final)
 
 
@@ -124,10 +118,9 @@ def log_histograms(writer: SummaryWriter, module: nn.Module, step: int) -> None:
 def log_influences(writer: SummaryWriter, influences: Sequence[Influence], step: int) -> None:
     """Add what raises and what lowers each output, a table each."""
     for one in influences:
+        header = ("speaks for, or against", f"part in the {one.of}")
         rows = [(name, f"{part:+.4f}") for name, part in [*one.in_favour, *reversed(one.against)]]
-        _log_table(
-            writer, f"influence/{printable(one.name)}", ("speaks for, or against", f"part in the {one.of}"), rows, step
-        )
+        _log_table(writer, f"influence/{printable(one.name)}", header, rows, step)
 
 
 def log_mistakes(writer: SummaryWriter, split: str, mistakes: Sequence[Mapping[str, Any]], step: int) -> None:
@@ -154,19 +147,18 @@ def _file_of(writer: SummaryWriter) -> Any:
 def _log_table(
     writer: SummaryWriter, tag: str, header: Sequence[str], rows: Sequence[Sequence[str]], step: int
 ) -> None:
-    lines = [header, ["---"] * len(header), *rows]
-    writer.add_text(tag, "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines), step)
+    lines = [[_cell(text) for text in line] for line in (header, *rows)]
+    lines.insert(1, ["---"] * len(header))
+    writer.add_text(tag, "\n".join(f"| {' | '.join(line)} |" for line in lines), step)
 
 
 def _cell(text: str) -> str:
     """Return text as a cell of a Markdown table that says just this."""
-    if text == "---":
-        return text
     return re.sub(r"([\\`*_{}\[\]()#+!|-])", r"\\\1", html.escape(printable(text), quote=False))
 
 
 def graph_of(model: nn.Module, features: Features) -> GraphDef:
-    """Return a graph with a node for each innermost module that a forward pass calls.
+    """Return a graph with a node for each innermost module that a forward pass calls, one after the other.
 
     `torch.utils.tensorboard.SummaryWriter.add_graph` traces operations, which takes a second and can't trace bags.
 
@@ -176,43 +168,28 @@ def graph_of(model: nn.Module, features: Features) -> GraphDef:
     """
     if isinstance(features, Tensor):
         features = features.to(next(model.parameters()).dtype)
-    graph = GraphDef(versions=VersionDef(producer=22))
-    made_by: dict[int, str] = {}
-    kept: list[Any] = []  # while they live, no other tensor has their number
+    graph, times = GraphDef(versions=VersionDef(producer=22)), Counter[str]()
 
-    def add(path: str, op: str, inputs: Any, output: Any, note: str = "") -> None:
-        taken = {node.name for node in graph.node}
-        name = next(one for one in (path, *(f"{path}_{i}" for i in range(1, len(taken) + 2))) if one not in taken)
-        sources = dict.fromkeys(made_by[id(one)] for one in _tensors(inputs) if id(one) in made_by)
-        node = graph.node.add(name=name, op=op, input=sources)
+    def add(path: str, op: str, output: Any = None) -> None:
+        times[path] += 1
+        name = path if times[path] == 1 else f"{path}_{times[path] - 1}"
+        node = graph.node.add(name=name, op=op, input=[one.name for one in graph.node[-1:]])
         if isinstance(output, Tensor):
             shape = node.attr["_output_shapes"].list.shape.add()
             for size in output.shape:
                 shape.dim.add(size=size)
-        if note:
-            node.attr["settings"].s = note.encode()
-        made_by.update({id(one): name for one in _tensors(output)})
-        kept.extend(_tensors(output))
 
     def hook(path: str) -> Any:
-        return lambda module, inputs, output: add(path, type(module).__name__, inputs, output, module.extra_repr())
+        return lambda module, inputs, output: add(path, type(module).__name__, output)
 
-    add("features", "Bags" if isinstance(features, Bags) else "Placeholder", None, features)
+    add("features", type(features).__name__, features)
     innermost = [(name, one) for name, one in model.named_modules() if not list(one.children())]
     handles = [one.register_forward_hook(hook(name.replace(".", "/") or type(one).__name__)) for name, one in innermost]
     try:
         with torch.no_grad():
-            outputs = model(features)
+            model(features)
     finally:
         for handle in handles:
             handle.remove()
-    add("logits", "Identity", outputs, None)
+    add("logits", "Identity")
     return graph
-
-
-def _tensors(value: Any) -> list[Tensor]:
-    if isinstance(value, Tensor):
-        return [value]
-    if isinstance(value, tuple | list):
-        return [tensor for one in value for tensor in _tensors(one)]
-    return []

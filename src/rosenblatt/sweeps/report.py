@@ -311,7 +311,7 @@ def sweep_page(
         failures: jobs that have failed, and why.
         commands: each with what it repeats.
     """
-    from rosenblatt.show.report.page import PageFigure, inline, page
+    from rosenblatt.show.page import PageFigure, inline, page
 
     best = rows[0] if rows and rows[0].rank == 1 else None
     facts = [(f"{len(rows):,}", "trials"), (f"{len(failures):,}", "jobs failed")]

@@ -89,35 +89,26 @@ class PredictedNumbers(NamedTuple):
     """Numbers that are predicted, against the true ones, in the unit of the label.
 
     Attributes:
-        label: what the numbers are.
         target: (N,) float64.
         preds: (N,) float64.
+        radius: half the width of prediction intervals, or ``None``.
         note: what is left out, or empty.
     """
 
-    label: str
     target: NDArray[Any]
     preds: NDArray[Any]
+    radius: float | None = None
     note: str = ""
 
 
-class Residuals(NamedTuple):
-    """How far true numbers are above the predicted ones, in the unit of the label.
+class Residuals(PredictedNumbers):
+    """How far true numbers are above the predicted ones."""
 
-    Attributes:
-        label: what the numbers are.
-        preds: (N,) float64.
-        residuals: (N,) float64, true minus predicted.
-        low: end of the prediction interval, as a residual; ``high`` the same; or ``None``.
-        note: what is left out, or empty.
-    """
-
-    label: str
-    preds: NDArray[Any]
-    residuals: NDArray[Any]
-    low: float | None = None
-    high: float | None = None
-    note: str = ""
+    @property
+    def residuals(self) -> NDArray[Any]:
+        """(N,) float64, true minus predicted."""
+        found: NDArray[Any] = self.target - self.preds
+        return found
 
 
 class Influence(NamedTuple):
@@ -141,6 +132,38 @@ class InfluenceBars(NamedTuple):
 
     panels: list[Influence]
     note: str = ""
+
+
+class Boundary(NamedTuple):
+    """Rows as points, over the regions that the model divides the plane into.
+
+    Attributes:
+        axes: what the two coordinates are.
+        names: of the classes, at most as many as there are colours.
+        points: (N, 2).
+        target: (N,) class numbers.
+        wrong: (N,) whether each is taken for another class.
+        extent: left, right, bottom and top.
+        regions: (height, width) the class at each place.
+        probs: (height, width) probability of the second class at each place, or ``None`` with more than two.
+        threshold: probability above which the second class is predicted.
+        note: what is left out, or empty.
+    """
+
+    axes: tuple[str, str]
+    names: list[str]
+    points: NDArray[Any]
+    target: NDArray[Any]
+    wrong: NDArray[Any]
+    extent: tuple[float, float, float, float]
+    regions: NDArray[Any]
+    probs: NDArray[Any] | None
+    threshold: float = 0.5
+    note: str = ""
+
+
+class HiddenLayer(Boundary):
+    """The same rows, as the two units of the last hidden layer see them (the book, chapter 4, figure 4-4)."""
 
 
 class DataTable(NamedTuple):

@@ -66,39 +66,28 @@ def classification_arrays(
     return found
 
 
-def regression_arrays(
-    preds: Tensor, target: Tensor, label: str = "number", interval: tuple[float, float] | None = None
-) -> dict[str, Arrays | str]:
+def regression_arrays(preds: Tensor, target: Tensor, radius: float | None = None) -> dict[str, Arrays | str]:
     """Return all there is to draw of N rows that have a number each, by name; or the reason why there is none.
 
     Args:
         preds: (N,) in the unit of the label.
         target: (N,) in the same unit.
-        label: what the numbers are.
-        interval: ends of the prediction interval, as true minus predicted.
+        radius: half the width of prediction intervals.
     """
     preds, target = preds.flatten().double().cpu(), target.flatten().double().cpu()  # (N, 1) -> (N,)
-    known = preds.isfinite() & target.isfinite()
-    if not known.any():
+    places = (preds.isfinite() & target.isfinite()).nonzero().flatten()
+    if len(places) == 0:
         return dict.fromkeys(("predicted", "residuals"), "no row has a prediction that is a number")
-    places = known.nonzero().flatten()
     some = places[torch.linspace(0, len(places) - 1, min(len(places), MAX_ROWS)).round().long()]
     note = f"{len(some):,} of {len(target):,} rows" if len(some) < len(target) else ""
-    shown, true = preds[some].numpy(), target[some].numpy()
-    low, high = interval if interval is not None else (None, None)
-    return {
-        "predicted": PredictedNumbers(label, true, shown, note),
-        "residuals": Residuals(label, shown, true - shown, low, high, note),
-    }
+    found = PredictedNumbers(target[some].numpy(), preds[some].numpy(), radius, note)
+    return {"predicted": found, "residuals": Residuals(*found)}
 
 
 def confusions(preds: Tensor, target: Tensor, classes: Sequence[str]) -> ConfusionMatrix | LabelErrors | str:
     """Return a confusion matrix; of many classes those that are confused most, of labels the errors of each.
 
-    Args:
-        preds: (N,) class numbers, or (N, num_labels) of 0 and 1.
-        target: like ``preds``.
-        classes: their names.
+    Arguments are those of `classification_arrays`.
     """
     num = len(classes)
     if target.ndim == 1 and num > MAX_CLASSES:
@@ -117,11 +106,10 @@ def confusions(preds: Tensor, target: Tensor, classes: Sequence[str]) -> Confusi
     kept = order[: MAX_SQUARE - 1].sort().values
     place = torch.full((num,), len(kept))  # all others are one
     place[kept] = torch.arange(len(kept))
-    size = len(kept) + 1
-    small = torch.zeros(size * size, dtype=counts.dtype)
-    small.index_add_(0, (place[:, None] * size + place).flatten(), counts.flatten())
+    group = torch.nn.functional.one_hot(place).double()  # (num, MAX_SQUARE)
     note = f"the {len(kept)} of {num:,} classes that are most often confused"
-    return ConfusionMatrix([*(classes[k] for k in kept.tolist()), "(others)"], small.view(size, size).numpy(), note)
+    counts = (group.T @ counts.double() @ group).long()
+    return ConfusionMatrix([*(classes[k] for k in kept.tolist()), "(others)"], counts.numpy(), note)
 
 
 def one_against_rest(probs: Tensor, target: Tensor, classes: Sequence[str], at_most: int) -> list[OneAgainstRest]:
@@ -151,14 +139,11 @@ def ranking_curves(
     """Return ROC and precision-recall curves (Fawcett 2006) of the most frequent classes, or why there are none."""
     from torchmetrics.functional.classification import binary_precision_recall_curve, binary_roc
 
-    if probs.numel() > MAX_SORTED:
-        reason = f"{probs.numel():,} probabilities would take long to sort"
-        return reason, reason
-    known = [
-        one for one in one_against_rest(probs, target, classes, MAX_CURVES) if 0 < one.positive.sum() < len(one.probs)
-    ]
+    asked = one_against_rest(probs, target, classes, MAX_CURVES)
+    known = [one for one in asked if 0 < one.positive.sum() < len(one.probs)]
     if not known:
         reason = "no class has both rows that are of it and rows that are not"
+        reason = reason if asked else f"{probs.numel():,} probabilities would take long to sort"
         return reason, reason
     roc, precision_recall = [], []
     for name, some, positive in known:
@@ -188,23 +173,18 @@ def reliability_curves(
     probs: Tensor, target: Tensor, classes: Sequence[str], uncalibrated: Tensor | None = None
 ) -> ReliabilityCurves:
     """Return how often predictions of each probability come true; arguments as for `classification_arrays`."""
-    shown = [("this model", probs)]
+    shown = {"this model": probs}
     if uncalibrated is not None:
-        shown = [("without temperature", uncalibrated), ("with temperature", probs)]
+        shown = {"without temperature": uncalibrated, "with temperature": probs}
     curves = []
-    for name, some in shown:
-        found = reliability(*_certainty(some, target))
+    for name, some in shown.items():
+        # Of the second class or of each label, or of the class that is predicted.
+        sure, true = (some, target) if some.ndim == target.ndim else (some.amax(dim=1), some.argmax(dim=1) == target)
+        found = reliability(sure.flatten(), true.flatten())
         there = found.num_rows > 0
         curves.append(Curve(name, found.mean_prob[there].numpy(), found.share[there].numpy()))
     of = "of each label" if target.ndim == 2 else "of the predicted class" if probs.ndim == 2 else f"of {classes[-1]}"
     return ReliabilityCurves(of, curves, found.num_rows.numpy())
-
-
-def _certainty(probs: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the probability of each prediction and whether it is true, (n,) each."""
-    if probs.ndim == target.ndim:  # of the second class, or of each label
-        return probs.flatten(), target.flatten()
-    return probs.amax(dim=1), probs.argmax(dim=1) == target
 
 
 def class_table(classes: Sequence[str], targets: Mapping[str, Tensor], at_most: int = 40) -> DataTable:
@@ -226,12 +206,16 @@ def class_table(classes: Sequence[str], targets: Mapping[str, Tensor], at_most: 
     return DataTable(["class", *targets], rows, "A row may have several labels, or none." if several else "")
 
 
-def number_table(label: str, targets: Mapping[str, Tensor]) -> DataTable:
+def number_table(targets: Mapping[str, Tensor]) -> DataTable:
     """Return what the numbers of each split are like; ``targets`` by split, (N,) in the unit of the label."""
     numbers = [target.flatten().double() for target in targets.values()]
-    kinds: dict[str, Callable[[Tensor], Tensor]]
-    kinds = {"mean": torch.mean, "median": torch.median, "smallest": torch.min, "largest": torch.max}
+    kinds: dict[str, Callable[[Tensor], Tensor]] = {
+        "mean": torch.mean,
+        "standard deviation": lambda one: one.std(correction=0),
+        "median": torch.median,
+        "smallest": torch.min,
+        "largest": torch.max,
+    }
     rows = [[word, *(f"{float(kind(one)):.6g}" for one in numbers)] for word, kind in kinds.items()]
-    rows.insert(1, ["standard deviation", *(f"{float(one.std(correction=0)):.6g}" for one in numbers)])
     rows.append(["rows", *(f"{len(one):,}" for one in numbers)])
-    return DataTable([label, *targets], rows)
+    return DataTable(["number", *targets], rows)

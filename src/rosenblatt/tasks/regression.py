@@ -176,13 +176,12 @@ class Regression(Task):
 
     def arrays(self, outputs: Tensor, target: Tensor) -> dict[str, Arrays | str]:
         """Return predicted against true numbers, and residuals."""
-        radius = self.radius
-        interval = None if radius is None or math.isinf(radius) else (-radius, radius)
-        return regression_arrays(self.scores(outputs), target, interval=interval)
+        radius = None if self.radius is None or math.isinf(self.radius) else self.radius
+        return regression_arrays(self.scores(outputs), target, radius)
 
     def table(self, targets: Mapping[str, Tensor]) -> DataTable:
         """Return mean, spread and ends of the numbers."""
-        return number_table("number", targets)
+        return number_table(targets)
 
     def named_outputs(self) -> dict[int, str]:
         """Return the one output."""

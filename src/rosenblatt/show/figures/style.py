@@ -12,11 +12,12 @@ import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
 from matplotlib import font_manager
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
@@ -35,13 +36,6 @@ OTHER_FONTS = (
 )  # fmt: skip
 
 
-class Drawing(Protocol):
-    """Plain numbers and words that can be drawn."""
-
-    def figure(self) -> Figure:
-        """Return them as a figure."""
-
-
 class Drawn(NamedTuple):
     """A figure as files.
 
@@ -56,25 +50,20 @@ class Drawn(NamedTuple):
     svg: str
 
 
-def draw(drawing: Drawing, with_svg: bool) -> Drawn:
-    """Draw in the look of the house; what no font can draw becomes a box."""
+def draw(drawing: Any, with_svg: bool) -> Drawn:
+    """Draw what has a method ``figure`` in the look of the house; what no font can draw becomes a box."""
     with look():
-        figure = drawing.figure()
+        figure: Figure = drawing.figure()
         canvas: Any = FigureCanvasAgg(figure)
         canvas.draw()
         pixels = np.asarray(canvas.buffer_rgba())[..., :3]
-        file = io.BytesIO()
-        Image.fromarray(pixels).save(file, "png", compress_level=3)
-        return Drawn(file.getvalue(), pixels.shape[0], pixels.shape[1], _as_svg(figure) if with_svg else "")
-
-
-def _as_svg(figure: Figure) -> str:
-    """Return an SVG file, whose text is text: any browser's fonts can show it."""
-    file = io.StringIO()
-    # Not by `savefig`, which draws all of it once more to find out how large it is.
-    canvas: Any = FigureCanvasSVG(figure)
-    canvas.print_svg(file, metadata={"Date": None, "Creator": None})
-    return file.getvalue()
+        png, svg = io.BytesIO(), io.StringIO()
+        Image.fromarray(pixels).save(png, "png", compress_level=3)
+        if with_svg:
+            # Not by `savefig`, which draws all of it once more to find out how large it is.
+            canvas = FigureCanvasSVG(figure)
+            canvas.print_svg(svg, metadata={"Date": None, "Creator": None})
+        return Drawn(png.getvalue(), pixels.shape[0], pixels.shape[1], svg.getvalue())
 
 
 @contextmanager
@@ -99,8 +88,18 @@ def _fonts() -> list[str]:
     return ["DejaVu Sans", *(name for name in OTHER_FONTS if name in installed)]
 
 
-class Sheet:
-    """An empty figure with panels side by side, all places given in inches.
+def sheet(
+    width: float,
+    height: float,
+    title: str,
+    left: float = 0.7,
+    right: float = 0.2,
+    below: float = 0.6,
+    above: float = 0.15,
+    num_panels: int = 1,
+    num_columns: int = 1,
+) -> tuple[Figure, list[Axes]]:
+    """Return an empty figure and its panels, left to right, then down; all places are given in inches.
 
     matplotlib can find the places by itself, and takes three times as long as all the drawing.
 
@@ -110,42 +109,28 @@ class Sheet:
         left: beside each panel, for its ticks and label; ``right``, ``below`` and ``above`` the same.
         num_panels: in all.
         num_columns: panels side by side.
-
-    Attributes:
-        figure: all of it.
-        panels: left to right, then down.
     """
+    num_rows = -(-num_panels // num_columns)
+    head = 0.2 + 0.2 * len(title.splitlines())
+    full_width = max((left + width + right) * num_columns, 0.24 + inches_of(title.splitlines(), 11.5))
+    full_height = (below + height + above) * num_rows + head
+    figure = Figure(figsize=(full_width, full_height), dpi=DPI)
+    figure.text(0.12 / full_width, 1 - 0.12 / full_height, title, ha="left", va="top", fontsize=11, fontweight="bold")
+    panels = []
+    for number in range(num_panels):
+        row, column = divmod(number, num_columns)
+        x = (left + width + right) * column + left
+        y = full_height - head - (above + height + below) * row - above - height
+        panel = figure.add_axes((x / full_width, y / full_height, width / full_width, height / full_height))
+        panel.xaxis.set_label_coords(0.5, -(below - 0.16) / height)
+        panel.yaxis.set_label_coords(-(left - 0.24) / width, 0.5)
+        panels.append(panel)
+    return figure, panels
 
-    def __init__(
-        self,
-        width: float,
-        height: float,
-        title: str,
-        left: float = 0.7,
-        right: float = 0.2,
-        below: float = 0.6,
-        above: float = 0.15,
-        num_panels: int = 1,
-        num_columns: int = 1,
-    ) -> None:
-        num_rows = -(-num_panels // num_columns)
-        head = 0.2 + 0.2 * len(title.splitlines())
-        full_width = max((left + width + right) * num_columns, 0.24 + inches_of(title.splitlines(), 11.5))
-        full_height = (below + height + above) * num_rows + head
-        self.figure = Figure(figsize=(full_width, full_height), dpi=DPI)
-        self.figure.text(
-            0.12 / full_width, 1 - 0.12 / full_height, title, ha="left", va="top", fontsize=11, fontweight="bold"
-        )
-        self.panels = []
-        for number in range(num_panels):
-            row, column = divmod(number, num_columns)
-            x = (left + width + right) * column + left
-            y = full_height - head - (above + height + below) * row - above - height
-            place = (x / full_width, y / full_height, width / full_width, height / full_height)
-            panel = self.figure.add_axes(place)
-            panel.xaxis.set_label_coords(0.5, -(below - 0.16) / height)
-            panel.yaxis.set_label_coords(-(left - 0.24) / width, 0.5)
-            self.panels.append(panel)
+
+def legend_above(panel: Axes, **settings: Any) -> None:
+    """Put a legend in one line over a panel, at its right end."""
+    panel.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2, **settings)
 
 
 def in_legend(name: str) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from rosenblatt.show.figures.style import COLOURS, GREY, Sheet, inches_of
+from rosenblatt.show.figures.style import COLOURS, GREY, inches_of, legend_above, sheet
 
 NUM_COLUMNS = 3
 WIDE = 20  # times the smallest, from which on an axis is logarithmic
@@ -27,6 +28,11 @@ class Setting(NamedTuple):
     name: str
     places: list[float]
     values: list[str] | None
+
+    @property
+    def slanted(self) -> bool:
+        """Whether there are too many words to stand side by side."""
+        return len(self.values or []) > 4
 
 
 class Trials(NamedTuple):
@@ -53,50 +59,41 @@ class Trials(NamedTuple):
     def figure(self) -> Figure:
         """Draw the metric against each setting."""
         num_panels = len(self.settings) + bool(self.importances)
-        slanted = [name for one in self.settings for name in one.values or [] if len(one.values or []) > 4]
+        slanted = [name for one in self.settings for name in one.values or [] if one.slanted]
         names = [name for name, _ in self.importances]
-        sheet = Sheet(
+        figure, panels = sheet(
             3.0, 2.3, self.title, left=max(0.85, inches_of(names) + 0.15 if names else 0), above=0.3,
             below=0.6 + 0.72 * inches_of(slanted), num_panels=num_panels, num_columns=min(NUM_COLUMNS, num_panels),
         )  # fmt: skip
-        for panel, setting in zip(sheet.panels, self.settings, strict=False):
-            self._against(panel, setting)
-        sheet.panels[0].legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, borderaxespad=0.2)
+        for panel, setting in zip(panels, self.settings, strict=False):
+            self._draw(panel, setting)
+        legend_above(panels[0], ncols=3)
         if self.importances:
-            panel = sheet.panels[-1]
-            panel.barh(names, [share for _, share in self.importances], color=COLOURS[0])
-            panel.set_xlim(0, 1)
-            panel.set_xlabel("share of what settings decide (PED-ANOVA)")
-        return sheet.figure
+            panels[-1].barh(names, [share for _, share in self.importances], color=COLOURS[0])
+            panels[-1].set(xlim=(0, 1), xlabel="share of what settings decide (PED-ANOVA)")
+        return figure
 
-    def _against(self, panel: Axes, setting: Setting) -> None:
-        if setting.values is None:
-            if _is_wide(setting.places):
-                panel.set_xscale("log")
-                _plain(panel.xaxis)
-        else:
-            slanted = len(setting.values) > 4
-            panel.set_xticks(
-                range(len(setting.values)), setting.values, rotation=45 if slanted else 0,
-                ha="right" if slanted else "center",
-            )  # fmt: skip
+    def _draw(self, panel: Axes, setting: Setting) -> None:
+        x, y, spreads, pruned = (np.array(one) for one in (setting.places, self.heights, self.spreads, self.pruned))
+        if setting.values is not None:
+            rotation, side = (45, "right") if setting.slanted else (0, "center")
+            panel.set_xticks(range(len(setting.values)), setting.values, rotation=rotation, ha=side)
             panel.set_xlim(-0.5, len(setting.values) - 0.5)
-        for state, colour, label in ((True, GREY, "stopped early"), (False, COLOURS[0], "trial")):
-            some = [i for i, pruned in enumerate(self.pruned) if pruned == state]
-            if some:
-                errors = [self.spreads[i] for i in some]
+        for some, colour, label in ((pruned, GREY, "stopped early"), (~pruned, COLOURS[0], "trial")):
+            if some.any():
+                errors = spreads[some] if spreads[some].any() else None
                 panel.errorbar(
-                    [setting.places[i] for i in some], [self.heights[i] for i in some], errors if any(errors) else None,
-                    fmt="o", ms=5, alpha=0.75, color=colour, ecolor=colour, elinewidth=1, label=label,
+                    x[some], y[some], errors, fmt="o", ms=5, alpha=0.75, color=colour, ecolor=colour, elinewidth=1,
+                    label=label,
                 )  # fmt: skip
-        panel.plot(
-            setting.places[0], self.heights[0], "*", ms=13, mec="white", color=COLOURS[1], label="best", zorder=3
-        )
+        panel.plot(x[0], y[0], "*", ms=13, mec="white", color=COLOURS[1], label="best", zorder=3)
+        if setting.values is None and _is_wide(setting.places):
+            panel.set_xscale("log")
+            _plain(panel.xaxis)
         if _is_wide(self.heights):
             panel.set_yscale("log")
             _plain(panel.yaxis)
-        panel.set_xlabel(setting.name)
-        panel.set_ylabel(self.metric)
+        panel.set(xlabel=setting.name, ylabel=self.metric)
         panel.grid()
 
 

@@ -12,8 +12,8 @@ from torch.utils.data import DataLoader
 
 from rosenblatt.loop.measures import Measures
 from rosenblatt.show.figures.kinds import Drawing
-from rosenblatt.show.live import Examined, LiveFigures
 from rosenblatt.show.pool import FigurePool
+from rosenblatt.show.run_figures import Examined, LiveFigures
 from rosenblatt.tasks.arrays import PredictedNumbers
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not have many workers")
@@ -74,7 +74,7 @@ def pair(returned, batch):
 
 def examine(outputs, target, moment):
     numbers = outputs[:, 0].numpy()
-    return Examined({"predicted": Drawing(PredictedNumbers("x", numbers, numbers), moment), "odd": "no reason"})
+    return Examined({"predicted": Drawing(PredictedNumbers(numbers, numbers), moment), "odd": "no reason"})
 
 
 @pytest.mark.parametrize(("every", "due"), [("auto", [1, 2, 4, 8, 16]), (1, [*range(1, 21)]), (6, [1, 7, 13, 19])])

@@ -9,8 +9,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from rosenblatt.show.report.page import inline
-from rosenblatt.show.report.run_page import RunPage
+from rosenblatt.show.page import RunPage, inline
 from rosenblatt.tasks.titles import TITLES, interval, shown
 from shown_runs import trained
 
@@ -115,7 +114,7 @@ def test_a_module_without_classes_rows_and_figures_has_a_page_too():
 
 def test_mistakes_in_numbers_are_shown_with_their_errors():
     mistakes = [{"row": 7, "true": 5.0, "prediction": 7.5, "error": 2.5, "content": "rooms=3"}]
-    content = RunPage("a", "prices", {"test/loss": 0.7}, mistakes=mistakes, mistakes_title="Largest errors").html()
+    content = RunPage("a", "prices", {"test/loss": 0.7}, mistakes=mistakes).html()
     tree = ET.fromstring(content.removeprefix("<!DOCTYPE html>\n"))
     assert rows_of(tree)[2:4] == [
         ["row", "true", "predicted", "error", "content"],

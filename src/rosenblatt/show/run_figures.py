@@ -1,28 +1,25 @@
-"""What TensorBoard gets of some epochs while a model trains: figures, precision-recall curves and histograms."""
+"""The figures of a run: of some epochs while it trains, in TensorBoard, and of what it has reached at its end."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import lightning.pytorch as pl
 import torch
 from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
 
 from rosenblatt.data.features import Features
+from rosenblatt.run.whole import write_whole
+from rosenblatt.show import tensorboard
 from rosenblatt.show.figures.kinds import Drawing
 from rosenblatt.show.inside import looked_at
+from rosenblatt.show.page import PageFigure, inline
 from rosenblatt.show.pool import FigurePool, Ordered, told
-from rosenblatt.show.tensorboard import (
-    log_figure,
-    log_graph,
-    log_histograms,
-    log_layout,
-    log_pr_curves,
-    writers_of,
-)
 from rosenblatt.tasks.examination import OneAgainstRest
 
 ITS_OWN = ("roc", "precision_recall")  # what TensorBoard has a tab of curves for, itself
@@ -80,9 +77,8 @@ class LiveFigures(pl.Callback):
         self.pair_of = pair_of
         self.graph = graph
         self.seconds = 0.0
-        self._ended = False
         self._pairs: list[tuple[Tensor, Tensor]] = []
-        self._waiting: list[tuple[Any, str, int, Ordered]] = []  # writer, tag and step of each figure
+        self._waiting: list[tuple[SummaryWriter, str, int, Ordered]] = []  # writer, tag and step of each figure
 
     def is_due(self, epoch: int) -> bool:
         """Return whether an epoch, from 1, is shown."""
@@ -95,13 +91,9 @@ class LiveFigures(pl.Callback):
         if self.graph is None or trainer.global_step > 0:
             return
         model, features = self.graph
-        for writer in writers_of(trainer):
-            with self._timed(), told("model graph"), looked_at(pl_module):
-                log_graph(writer, model, pl_module.transfer_batch_to_device(features, pl_module.device, 0))
-
-    def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Forget the validation before."""
-        self._pairs = []
+        for writer in tensorboard.writers_of(trainer):
+            with self._shown("model graph"), looked_at(pl_module):
+                tensorboard.log_graph(writer, model, pl_module.transfer_batch_to_device(features, pl_module.device, 0))
 
     def on_validation_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, *_: Any
@@ -115,15 +107,15 @@ class LiveFigures(pl.Callback):
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Show what the model makes of validation."""
         pairs, self._pairs = self._pairs, []
-        writers = writers_of(trainer)
+        writers = tensorboard.writers_of(trainer)
         if self.examine is None or not pairs or not writers or trainer.state.fn != "fit":
             return
-        with self._timed(), told("figures"):
+        with self._shown("figures"):
             step = trainer.global_step - 1  # where Lightning puts the scalars of the epoch
             outputs, target = (torch.cat(parts).cpu() for parts in zip(*pairs, strict=True))
             found = self.examine(outputs.float(), target, f"epoch {trainer.current_epoch + 1}")
             for writer in writers:
-                log_pr_curves(writer, "val", found.questions, step)
+                tensorboard.log_pr_curves(writer, "val", found.questions, step)
             for name, one in found.figures.items():
                 if name not in ITS_OWN and not isinstance(one, str):
                     ordered = self.pool.order(one)
@@ -131,32 +123,19 @@ class LiveFigures(pl.Callback):
             self._deliver(MAX_WAITING)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Note that there is an epoch to show; its training metrics are there only once it has ended."""
-        self._ended = True
-
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Show the epoch before."""
-        self._show(trainer, pl_module)
+        """Show weights and gradients; and charts, once the training metrics of an epoch are known."""
+        epoch, step = trainer.current_epoch + 1, trainer.global_step - 1
+        for writer in tensorboard.writers_of(trainer):
+            with self._shown("histograms"):
+                if self.is_due(epoch):
+                    tensorboard.log_histograms(writer, pl_module, step)
+                if epoch == 2:
+                    tensorboard.log_layout(writer, self.epochs[1])
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Show the last epoch."""
-        self._show(trainer, pl_module)
-        with self._timed():
+        """Wait for figures."""
+        with self._shown("figures"):
             self._deliver()
-
-    def _show(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if not self._ended:
-            return
-        epoch, step = trainer.current_epoch, trainer.global_step - 1
-        self._ended = False
-        writers = writers_of(trainer)
-        if not writers or not self.is_due(epoch):
-            return
-        with self._timed(), told("curves and histograms"):
-            for writer in writers:
-                log_histograms(writer, pl_module, step)
-                if epoch == 1:
-                    log_layout(writer, self.epochs[1])
 
     def _deliver(self, at_most: int = 0) -> None:
         """Log figures in their order, waiting for them until no more than some are left."""
@@ -164,25 +143,65 @@ class LiveFigures(pl.Callback):
             writer, tag, step, ordered = self._waiting.pop(0)
             drawn = self.pool.result(ordered)
             if not isinstance(drawn, str):
-                with told(tag):
-                    log_figure(writer, tag, drawn, step)
+                tensorboard.log_figure(writer, tag, drawn, step)
 
     @contextmanager
-    def _timed(self) -> Iterator[None]:
+    def _shown(self, what: str) -> Iterator[None]:
         start = time.perf_counter()
-        try:
+        with told(what):
             yield
-        finally:
-            self.seconds += time.perf_counter() - start
+        self.seconds += time.perf_counter() - start
 
     def state_dict(self) -> dict[str, Any]:
         """Return nothing, once all figures so far are in TensorBoard's history.
 
         Lightning asks each callback for its state before the checkpoint's own, which notes how long that history is.
         """
-        writers = {id(writer): writer for writer, *_ in self._waiting}
-        with self._timed():
+        writers = {writer for writer, *_ in self._waiting}
+        with self._shown("figures"):
             self._deliver()
-            for writer in writers.values():
+            for writer in writers:
                 writer.flush()
         return {}
+
+
+class FinalFigures:
+    """Figures that end up in ``figures/``, in TensorBoard and in ``report.html``: begun as soon as they are known, and
+    collected when all else is done.
+
+    Args:
+        pool: draws.
+        folder: that gets them, as PNG and SVG.
+        writers: of TensorBoard, or none.
+        step: of the optimizer, that they are of.
+    """
+
+    def __init__(self, pool: FigurePool, folder: Path, writers: Sequence[SummaryWriter], step: int) -> None:
+        self.pool = pool
+        self.folder = folder
+        self.writers = writers
+        self.step = step
+        self._ordered: dict[str, tuple[Drawing | str, Ordered]] = {}
+
+    def order(self, figures: Mapping[str, Drawing | str]) -> None:
+        """Have figures drawn, by name; or say why there are none."""
+        self._ordered |= {name: (one, self.pool.order(one, with_svg=True)) for name, one in figures.items()}
+
+    def collect(self) -> list[PageFigure]:
+        """Wait for the figures, put them where they belong, and return them for the page."""
+        return [self._collected(name, *one) for name, one in self._ordered.items()]
+
+    def _collected(self, name: str, drawing: Drawing | str, ordered: Ordered) -> PageFigure:
+        drawn = self.pool.result(ordered)
+        if isinstance(drawn, str) or isinstance(drawing, str):
+            return PageFigure(name, "", reason=str(drawn))
+        try:
+            self.folder.mkdir(exist_ok=True)
+            write_whole(self.folder / f"{name}.png", drawn.png, forced=False)
+            write_whole(self.folder / f"{name}.svg", drawn.svg.encode(), forced=False)
+        except OSError as error:
+            return PageFigure(name, "", reason=self.pool.tell(f"{error.filename} can't be written: {error.strerror}"))
+        with told(name):
+            for writer in self.writers:
+                tensorboard.log_figure(writer, f"{tensorboard.END}/{name}", drawn, self.step)
+        return PageFigure(name, drawing.caption, inline(drawn.svg, name, drawing.caption))
