@@ -11,8 +11,8 @@ from sklearn import metrics as sk
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from rosenblatt.tasks.classification import MAX_RANKED
+from rosenblatt.tasks.epoch import Measured, in_proportion
 from rosenblatt.tasks.inference import task_named
-from rosenblatt.tasks.measured import Measured, in_proportion
 from rosenblatt.tasks.multiclass import Multiclass
 from rosenblatt.tasks.regression import scaled_by
 

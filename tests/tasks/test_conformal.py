@@ -12,8 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from rosenblatt.tasks.conformal import radius_of, rank_of, share_inside
-from rosenblatt.tasks.regression import FEW, Regression, scaled_by
+from rosenblatt.tasks.regression import FEW, Regression, radius_of, rank_of, scaled_by, share_inside
 from rosenblatt.tasks.task import Decision
 
 
@@ -83,7 +82,6 @@ def test_the_radius_of_a_task_is_in_units_of_the_target(num_rows):
     residuals = np.sort(abs(outputs.double().numpy() * task.std + task.mean - target.numpy()))
     assert task.radius == residuals[rank_of(num_rows) - 1]
     assert task.num_validation == num_rows
-    assert task.inside(task.scores(outputs), target) == rank_of(num_rows) / num_rows
     assert task.more_figures(outputs, target) == {"inside": rank_of(num_rows) / num_rows}
     assert task.decision_figures() == {"radius": task.radius}
     assert tuned(num_rows)[0] == task

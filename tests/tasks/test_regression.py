@@ -16,10 +16,9 @@ from torch import nn
 
 from metric_reference import measured
 from rosenblatt.errors import UserError
-from rosenblatt.tasks.epoch import EpochMetrics
+from rosenblatt.tasks.epoch import EpochMetrics, Measured, in_proportion
 from rosenblatt.tasks.inference import task_from
 from rosenblatt.tasks.intervals import num_replicates
-from rosenblatt.tasks.measured import Measured, in_proportion
 from rosenblatt.tasks.regression import Regression, scaled_by
 from rosenblatt.tasks.task import Decision
 

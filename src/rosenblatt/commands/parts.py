@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
@@ -190,7 +191,7 @@ def read_task(looked: pl.LightningDataModule, model: nn.Module | None, said: str
 def _with_settings(config: DictConfig, task: Task, threshold: float) -> Task:
     """Return the task with the threshold and the metrics that were set."""
     if isinstance(task, Classification):
-        task = task.at_threshold(threshold)
+        task = replace(task, threshold=float(threshold))
     num = len(task.classes)
     metrics = build_each("metrics", config.metrics, num_classes=num, num_labels=num, task=task.name)
     for name, metric in metrics.items():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from statistics import NormalDist
 from typing import TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from rosenblatt.tasks.counts import ratios
 
@@ -59,20 +60,19 @@ def class_intervals(
     num_rows, multilabel = target.shape[0], target.ndim == 2
     num_outputs = 1 if probs.ndim == 1 else num_classes
     blocks: list[Scores] = []
-    if not multilabel:
+    by_row: list[Callable[[Tensor], Scores]] = []
+    if multilabel:
+        by_row.append(LabelScores(probs, preds, target))
+    else:
         cells = CellScores(preds, target, num_classes, binary=probs.ndim == 1)
         blocks += [cells(weights) for weights in _resampled_cells(random, cells.counts)]
     num = num_replicates(num_rows * (num_outputs if ranking else 1))
     if ranking and num * num_rows * num_outputs > MOST_WORK:
         ranking, num = False, num_replicates(num_rows)
-    labels = LabelScores(probs, preds, target) if multilabel else None
-    ranked = RankingScores(probs, target) if ranking else None
-    if labels or ranked:
-        for weights in resampled_rows(random, num_rows, num, many=multilabel):
-            if labels:
-                blocks.append(labels(weights))
-            if ranked:
-                blocks += [ranked(part) for part in torch.split(weights, max(1, BLOCK // num_rows))]
+    if ranking:
+        by_row.append(RankingScores(probs, target))
+    if by_row:
+        blocks += [scores(weights) for weights in resampled_rows(random, num_rows, num) for scores in by_row]
     right = (preds == target).view(num_rows, -1).all(dim=1)  # (N,) or (N, num_labels) -> (N,)
     return {"acc": wilson(int(right.sum()), num_rows)} | percentiles(blocks)
 
@@ -103,9 +103,9 @@ def _resampled_cells(random: np.random.Generator, counts: Tensor) -> Iterator[Te
         yield torch.from_numpy(drawn)
 
 
-def resampled_rows(random: np.random.Generator, num_rows: int, num: int, many: bool) -> Iterator[Tensor]:
-    """Yield (B, N), how often each row was drawn; ``many`` replicates at a time are right for products of matrices."""
-    size = max(1, (8 * BLOCK if many else BLOCK) // num_rows)
+def resampled_rows(random: np.random.Generator, num_rows: int, num: int) -> Iterator[Tensor]:
+    """Yield (B, N), how often each row was drawn; many replicates at a time are right for products of matrices."""
+    size = max(1, 8 * BLOCK // num_rows)
     for start in range(0, num, size):
         shape = min(size, num - start), num_rows
         # Each replicate counts in a range of its own.
@@ -205,7 +205,7 @@ class RankingScores:
         positive = truth[order].nonzero().flatten()  # (num_positive, 1) -> (num_positive,)
         steps = torch.searchsorted(ends, positive, right=True)
         steps, counts = torch.unique_consecutive(steps, return_counts=True)
-        return order, order[positive], counts.cumsum(0), (ends - lengths)[steps], ends[steps]
+        return order, order[positive], pad(counts.cumsum(0), (1, 0)), (ends - lengths)[steps], ends[steps]
 
     def __call__(self, weights: Tensor) -> Scores:
         """Return the metrics of B replicates, as means over classes with a row of it and one that is not.
@@ -213,10 +213,16 @@ class RankingScores:
         Args:
             weights: (B, N), how often each row was drawn.
         """
+        parts = torch.split(weights, max(1, BLOCK // weights.shape[1]))
+        auroc, ap = torch.cat([self._means(part) for part in parts], dim=1)
+        return {"auroc": auroc, "ap": ap}
+
+    def _means(self, weights: Tensor) -> Tensor:
+        """Return AUROC and average precision, (2, B)."""
         sums = weights.new_zeros(3, weights.shape[0], dtype=torch.float64)
         for order, positive, positive_ends, starts, ends in self.sorted:
             above = _cumulated(weights[:, order])  # (B, N + 1) rows down to here
-            hits = _cumulated(weights[:, positive])[:, _from_zero(positive_ends)]  # (B, num_steps + 1)
+            hits = _cumulated(weights[:, positive])[:, positive_ends]  # (B, num_steps + 1)
             starts, ends = above[:, starts], above[:, ends]
             new, num_positive, num_rows = hits.diff(dim=1), hits[:, -1], above[:, -1]
             # Negative rows that stand before each new hit, half of those beside it counted (Mann and Whitney 1947).
@@ -225,13 +231,8 @@ class RankingScores:
             ap = (new * hits[:, 1:] / ends.clamp(min=1)).sum(dim=1) / num_positive
             decided = (num_positive > 0) & (num_positive < num_rows)
             sums += torch.stack([auroc, ap, decided.double()]).where(decided, 0)
-        auroc, ap, num_decided = sums
-        return {"auroc": auroc / num_decided, "ap": ap / num_decided}
+        return sums[:2] / sums[2]
 
 
 def _cumulated(weights: Tensor) -> Tensor:
-    return torch.nn.functional.pad(weights.cumsum(dim=1, dtype=torch.float64), (1, 0))
-
-
-def _from_zero(ends: Tensor) -> Tensor:
-    return torch.nn.functional.pad(ends, (1, 0))
+    return pad(weights.cumsum(dim=1, dtype=torch.float64), (1, 0))

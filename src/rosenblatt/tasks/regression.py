@@ -1,4 +1,9 @@
-"""Numbers: one output a row, and an interval around it that holds nine of ten new ones."""
+"""Numbers: one output a row, and an interval around it that holds nine of ten new ones, whatever the model.
+
+Intervals are those of split conformal prediction: Lei, G'Sell, Rinaldo, Tibshirani and Wasserman, "Distribution-Free
+Predictive Inference for Regression" (2018), algorithm 2; how sure the share is for few rows: Vovk, "Conditional
+validity of inductive conformal predictors" (2012).
+"""
 
 from __future__ import annotations
 
@@ -15,7 +20,6 @@ from torch import Tensor, nn
 from rosenblatt.errors import UserError
 from rosenblatt.tasks.arrays import Arrays, DataTable
 from rosenblatt.tasks.classification import shape_of
-from rosenblatt.tasks.conformal import LEVEL, radius_of, share_inside
 from rosenblatt.tasks.examination import number_table, regression_arrays
 from rosenblatt.tasks.intervals import Interval, Scores, num_replicates, percentiles, resampled_rows
 from rosenblatt.tasks.task import Decision, Task
@@ -23,6 +27,7 @@ from rosenblatt.tasks.task import Decision, Task
 if TYPE_CHECKING:  # torchmetrics takes as long to import as torch, and predicting does without
     from torchmetrics import Metric
 
+LEVEL = 0.9  # share of new rows that are to be inside
 FEW = 400  # validation rows below which it is told how sure intervals are
 
 
@@ -119,10 +124,10 @@ class Regression(Task):
         found: dict[str, Metric] = {
             "rmse": tm.MeanSquaredError(squared=False, sync_on_compute=False),
             "mae": tm.MeanAbsoluteError(sync_on_compute=False),
+            "r2": R2(self.mean, sync_on_compute=False),
         }
         for metric in found.values():
             metric.set_dtype(torch.float64)  # sums of squares of prices lose their digits in 32 bits
-        found["r2"] = R2(self.mean)
         return found, {}
 
     def with_metrics(self, metrics: Mapping[str, Metric]) -> Regression:
@@ -150,25 +155,23 @@ class Regression(Task):
 
     def intervals(self, scores: Tensor, target: Tensor, ranking: bool) -> dict[str, Interval]:
         """Return bootstrapped intervals of all metrics."""
-        random, num_rows = np.random.default_rng(0), len(target)
+        num_rows = len(target)
         if num_rows < 2:
             return {}
         errors = RegressionScores(scores, target)
-        blocks = resampled_rows(random, num_rows, num_replicates(num_rows), many=True)
+        blocks = resampled_rows(np.random.default_rng(0), num_rows, num_replicates(num_rows))
         return percentiles([errors(weights) for weights in blocks])
 
     def baseline_outputs(self, target: Tensor) -> Tensor:
         """Return the mean of the training rows, which is 0."""
         return torch.zeros(len(target), 1)
 
-    def inside(self, scores: Tensor, target: Tensor) -> float:
-        """Return the share of rows within their prediction intervals."""
-        radius = math.inf if self.radius is None else self.radius
-        return float(((scores - target.flatten()).abs() <= radius).double().mean())
-
     def more_figures(self, outputs: Tensor, target: Tensor) -> dict[str, float]:
         """Return the share of rows within their prediction intervals."""
-        return {} if self.radius is None else {"inside": self.inside(self.scores(outputs), target)}
+        if self.radius is None:
+            return {}
+        distances = (self.scores(outputs) - target.flatten()).abs()
+        return {"inside": float((distances <= self.radius).double().mean())}
 
     def arrays(self, outputs: Tensor, target: Tensor) -> dict[str, Arrays | str]:
         """Return predicted against true numbers, and residuals."""
@@ -216,6 +219,56 @@ class Regression(Task):
         """Return the rows that are farthest off, the farthest first."""
         order: list[int] = (scores - target.flatten()).abs().argsort(descending=True, stable=True)[:at_most].tolist()
         return order
+
+
+def rank_of(num_rows: int, level: float = LEVEL) -> int:
+    """Return which of the residuals by size, counted from 1, new ones stay below with this probability."""
+    return math.ceil((num_rows + 1) * level)
+
+
+def radius_of(residuals: Tensor, level: float = LEVEL) -> float:
+    """Return how far from its prediction a new number is at most, with probability ``level``.
+
+    Args:
+        residuals: (N,) of rows that the model was not trained on.
+        level: share of new rows that are to be inside.
+
+    Returns:
+        A distance in the units of the residuals; infinity where there are too few rows to say (fewer than 9 for 0.9).
+    """
+    rank = rank_of(len(residuals), level)
+    if rank > len(residuals):
+        return math.inf
+    return float(residuals.abs().double().sort().values[rank - 1])
+
+
+def share_inside(num_rows: int, level: float = LEVEL) -> tuple[float, float]:
+    """Return between which shares of all new rows are inside, for 95 of 100 sets of as many validation rows.
+
+    It is the interval of a Beta(k, N + 1 - k) distribution, k being `rank_of`.
+
+    Args:
+        num_rows: validation rows that the radius was read from.
+        level: share that was wanted.
+    """
+    rank = rank_of(num_rows, level)
+    if rank > num_rows:
+        return 1.0, 1.0
+    low, high = (_beta_quantile(share, rank, num_rows + 1 - rank) for share in (0.025, 0.975))
+    return low, high
+
+
+def _beta_quantile(share: float, a: int, b: int) -> float:
+    """Return a quantile of a Beta distribution by halving; whole parameters make it a sum of binomial terms."""
+    num = a + b - 1  # P(Beta(a, b) <= x) = P(Binomial(num, x) >= a)
+    hits = np.arange(a, num + 1)
+    ways = [math.lgamma(num + 1) - math.lgamma(one + 1) - math.lgamma(num - one + 1) for one in hits.tolist()]
+    low, high = 0.0, 1.0
+    for _ in range(50):
+        x = (low + high) / 2
+        terms = np.exp(np.array(ways) + hits * math.log(x) + (num - hits) * math.log1p(-x))
+        low, high = (x, high) if terms.sum() < share else (low, x)
+    return (low + high) / 2
 
 
 class RegressionScores:

@@ -109,10 +109,6 @@ class Task(ABC):
         """Return what was decided, as ``metrics.json`` has it."""
         return {}
 
-    def counted_by(self: Self, target: Tensor) -> Self:
-        """Return the task with a baseline from these rows, where training rows were not counted."""
-        return self
-
     def tuned(self: Self, outputs: Tensor, target: Tensor, decision: Decision) -> Self:
         """Return the task with what validation says of decisions.
 
