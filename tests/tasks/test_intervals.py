@@ -14,7 +14,7 @@ from sklearn import metrics as sk
 
 from metric_reference import ONE_SIDED, TASKS, at, measured, split
 from rosenblatt.tasks import intervals
-from rosenblatt.tasks.intervals import CellScores, LabelScores, RankingScores, class_intervals, wilson
+from rosenblatt.tasks.intervals import CountScores, RankingScores, class_intervals, wilson
 
 pytestmark = ONE_SIDED
 
@@ -43,12 +43,8 @@ def test_wilsons_interval_holds_the_true_accuracy_about_95_times_of_100():
 
 def weighted(task, probs, target, weights):
     """All metrics of these rows at these weights, one number each, by what `class_intervals` uses."""
-    preds, rows = task.decide(probs), torch.tensor(weights)[None]
-    if task.name == "multilabel":
-        scores = LabelScores(probs, preds, target)(rows)
-    else:
-        cells = CellScores(preds, target, len(task.classes), binary=task.name == "binary")
-        scores = cells(torch.bincount(cells.cell, weights=rows[0].double())[None].long())
+    rows = torch.tensor(weights)[None]
+    scores = CountScores(probs, task.decide(probs), target, len(task.classes))(rows)
     scores |= RankingScores(probs, target)(rows)
     return {name: float(values) for name, values in scores.items()}
 

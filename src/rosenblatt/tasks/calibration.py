@@ -34,34 +34,23 @@ def fit_temperature(logits: Tensor, target: Tensor) -> float:
         gaps = logits * (1 - 2 * target.view(logits.shape).double())  # on the wrong side of 0
     if not gaps.any():
         return 1.0
-    # The likelihood is convex in 1 / T, so that its slope passes through 0 once: Newton's steps find it, and halving
-    # where such a step leaves the interval that is known to hold it.
+
+    def slope(inverse: float) -> float:
+        """Return the derivative of the mean negative log likelihood by 1 / T."""
+        if softmax:
+            return float(((gaps * inverse).softmax(dim=1) * gaps).sum(dim=1).mean())
+        return float(((gaps * inverse).sigmoid() * gaps).mean())
+
+    # The likelihood is convex in 1 / T, so that its slope passes through 0 once.
     low, high = 1 / WARMEST, 1 / COOLEST
-    if _slope(gaps, high, softmax)[0] <= 0:
+    if slope(high) <= 0:
         return COOLEST
-    if _slope(gaps, low, softmax)[0] >= 0:
+    if slope(low) >= 0:
         return WARMEST
-    inverse, length = 1.0, high - low
-    while length > 1e-12 * inverse:
-        slope, curvature = _slope(gaps, inverse, softmax)
-        if slope == 0:
-            break
-        low, high = (inverse, high) if slope < 0 else (low, inverse)
-        step = inverse - slope / curvature if curvature > 0 else low
-        if not low < step < high:
-            step = (low + high) / 2
-        inverse, length = step, abs(step - inverse)
-    return 1 / inverse
-
-
-def _slope(gaps: Tensor, inverse: float, softmax: bool) -> tuple[float, float]:
-    """Return the first and second derivative of the mean negative log likelihood by 1 / T."""
-    if softmax:
-        probs = (gaps * inverse).softmax(dim=1)
-        mean = (probs * gaps).sum(dim=1)
-        return float(mean.mean()), float(((probs * gaps.square()).sum(dim=1) - mean.square()).mean())
-    probs = (gaps * inverse).sigmoid()
-    return float((probs * gaps).mean()), float((probs * (1 - probs) * gaps.square()).mean())
+    while high - low > 1e-10 * low:
+        middle = (low + high) / 2
+        low, high = (middle, high) if slope(middle) < 0 else (low, middle)
+    return 2 / (low + high)
 
 
 class Reliability(NamedTuple):

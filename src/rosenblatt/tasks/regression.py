@@ -21,7 +21,7 @@ from rosenblatt.errors import UserError
 from rosenblatt.tasks.arrays import Arrays, DataTable
 from rosenblatt.tasks.classification import shape_of
 from rosenblatt.tasks.examination import number_table, regression_arrays
-from rosenblatt.tasks.intervals import Interval, Scores, num_replicates, percentiles, resampled_rows
+from rosenblatt.tasks.intervals import Interval, Scores, num_replicates, resampled
 from rosenblatt.tasks.task import Decision, Task
 
 if TYPE_CHECKING:  # torchmetrics takes as long to import as torch, and predicting does without
@@ -155,12 +155,21 @@ class Regression(Task):
 
     def intervals(self, scores: Tensor, target: Tensor, ranking: bool) -> dict[str, Interval]:
         """Return bootstrapped intervals of all metrics."""
-        num_rows = len(target)
-        if num_rows < 2:
+        if len(target) < 2:
             return {}
-        errors = RegressionScores(scores, target)
-        blocks = resampled_rows(np.random.default_rng(0), num_rows, num_replicates(num_rows))
-        return percentiles([errors(weights) for weights in blocks])
+        target, error = target.flatten().double(), scores.double() - target.flatten().double()
+        centred = target - target.mean()  # the same R2, with all its digits
+        columns = torch.stack([error.square(), error.abs(), centred, centred.square()], dim=1)  # (N, 4)
+
+        def replicates(weights: Tensor) -> Scores:
+            squares, distances, total, total_squares = (weights.double() @ columns).T  # (B,) each
+            num_rows = weights.sum(dim=1).double()
+            spread = total_squares - total.square() / num_rows
+            differ = spread > 1e-12 * total_squares  # else it is roundoff: of a row that was drawn each time
+            r2 = torch.where(differ, 1 - squares / spread, math.nan)
+            return {"rmse": (squares / num_rows).sqrt(), "mae": distances / num_rows, "r2": r2}
+
+        return resampled([replicates], len(target), num_replicates(len(target)))
 
     def baseline_outputs(self, target: Tensor) -> Tensor:
         """Return the mean of the training rows, which is 0."""
@@ -269,33 +278,6 @@ def _beta_quantile(share: float, a: int, b: int) -> float:
         terms = np.exp(np.array(ways) + hits * math.log(x) + (num - hits) * math.log1p(-x))
         low, high = (x, high) if terms.sum() < share else (low, x)
     return (low + high) / 2
-
-
-class RegressionScores:
-    """Root mean squared error, mean absolute error and R2 of replicates.
-
-    Args:
-        scores: (N,) what is predicted.
-        target: (N,).
-    """
-
-    def __init__(self, scores: Tensor, target: Tensor) -> None:
-        target, error = target.flatten().double(), scores.double() - target.flatten().double()
-        centred = target - target.mean()  # the same R2, with all its digits
-        self.columns = torch.stack([error.square(), error.abs(), centred, centred.square()], dim=1)  # (N, 4)
-
-    def __call__(self, weights: Tensor) -> Scores:
-        """Return the metrics of B replicates.
-
-        Args:
-            weights: (B, N), how often each row was drawn.
-        """
-        squares, distances, centred, centred_squares = (weights.double() @ self.columns).T  # (B,) each
-        num_rows = weights.sum(dim=1).double()
-        spread = centred_squares - centred.square() / num_rows
-        differ = spread > 1e-12 * centred_squares  # else it is roundoff: of a row that was drawn each time
-        r2 = torch.where(differ, 1 - squares / spread, math.nan)
-        return {"rmse": (squares / num_rows).sqrt(), "mae": distances / num_rows, "r2": r2}
 
 
 def scaled_by(target: Tensor, **more: Any) -> Regression:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,22 +56,22 @@ def choose_threshold(
             "threshold: expected validation rows of both classes to choose it by; got only "
             f"{classes[int(target[0])]!r} in {rows}. Give more of them, or set the threshold to a number."
         )
-    thresholds, one_sided, given_up, precise = [], [], [], []
+    thresholds, one_sided, given_up, most_precise = [], [], [], 0.0
     for name, column, true in zip(classes[-scores.shape[1] :], scores.T, truth.T, strict=True):
         if true.min() == true.max():
             one_sided.append(name)
             thresholds.append(0.5)
             continue
-        cuts = _cuts(column, true)
-        best = _best(cuts, goal, true, wanted)
-        if best is None:
+        threshold, precision = _best(column, true, goal, wanted)
+        if threshold is None:
             given_up.append(name)
-            precise.append(_most_precise(cuts, true))
-        thresholds.append(1.0 if best is None else float(cuts.thresholds[best]))
+            most_precise = max(most_precise, precision)
+        thresholds.append(1.0 if threshold is None else threshold)
     if given_up and len(given_up) + len(one_sided) == len(thresholds):
         raise UserError(
-            f"threshold.at_least={wanted:g}: no threshold reaches this precision on {rows}; {max(precise)}. Ask for "
-            "less, or train a better model."
+            f"threshold.at_least={wanted:g}: no threshold reaches this precision on {rows}; the best is "
+            # Rounded down: 0.9897 must not look like 0.99.
+            f"{math.floor(most_precise * 1000) / 1000:.3f}. Ask for less, or train a better model."
         )
     for names, consequence in (
         (one_sided, f"keep a threshold of 0.5: all of {rows} have them or none does"),
@@ -82,42 +82,21 @@ def choose_threshold(
     return thresholds
 
 
-class _Cuts(NamedTuple):
-    """All ways to cut rows in two by their probability, from predicting the most rows to predicting none.
-
-    Attributes:
-        thresholds: a float32 for each cut, strictly above which rows are predicted.
-        hits: positive rows above.
-        num_predicted: rows above.
-    """
-
-    thresholds: NDArray[np.float32]
-    hits: NDArray[np.int64]
-    num_predicted: NDArray[np.int64]
-
-    @property
-    def precision(self) -> NDArray[np.float64]:
-        """The precision of each cut; 0 where nothing is predicted."""
-        precision: NDArray[np.float64] = self.hits / np.maximum(self.num_predicted, 1)
-        return precision
-
-
-def _cuts(probs: NDArray[np.float32], target: NDArray[np.integer]) -> _Cuts:
+def _best(
+    probs: NDArray[np.float32], target: NDArray[np.integer], goal: Goal, at_least: float
+) -> tuple[float | None, float]:
+    """Return the best threshold, or None where none keeps the precision; and the highest precision that there is."""
+    # All ways to cut rows in two by their probability, from predicting the most rows to predicting none.
     lower = np.unique(np.append(probs, np.float32(0)))  # no threshold is below 0
     upper = np.append(lower[1:], np.float32(1))
     middle = ((lower.astype(np.float64) + upper) / 2).astype(np.float32)
     # float32 has none between neighbours, and rounds to either.
     thresholds = np.where(middle < upper, middle, lower)
-    hits, predicted = (
-        len(rows) - np.searchsorted(np.sort(rows), lower, side="right") for rows in (probs[target == 1], probs)
+    predicted, hits = (
+        len(rows) - np.searchsorted(np.sort(rows), lower, side="right") for rows in (probs, probs[target == 1])
     )
-    return _Cuts(thresholds, hits, predicted)
-
-
-def _best(cuts: _Cuts, goal: Goal, target: NDArray[np.integer], at_least: float) -> int | None:
-    """Return the best cut, or None where none keeps the precision."""
-    hits, predicted, num_positive = cuts.hits, cuts.num_predicted, int(target.sum())
-    wrong = predicted - hits
+    num_positive, wrong = int(target.sum()), predicted - hits
+    precision = hits / np.maximum(predicted, 1)
     if goal == "accuracy":  # rows that are right, less the positive ones not predicted, which all cuts share
         score = hits - wrong
     elif goal == "youden":  # times the rows of both kinds: whole numbers, so that equal is equal
@@ -125,19 +104,11 @@ def _best(cuts: _Cuts, goal: Goal, target: NDArray[np.integer], at_least: float)
     elif goal == "f1":
         score = np.where(predicted > 0, 2 * hits / (predicted + num_positive), -1)
     else:
-        score = np.where(cuts.precision >= at_least, hits, -1)
+        score = np.where(precision >= at_least, hits, -1)
         if score.max() < 0:
-            return None
-    return int(np.where(score == score.max(), abs(cuts.thresholds - 0.5), math.inf).argmin())
-
-
-def _most_precise(cuts: _Cuts, target: NDArray[np.integer]) -> str:
-    """Return the highest precision that there is, rounded down: 0.9897 must not look like 0.99."""
-    best = int(np.lexsort((cuts.hits, cuts.precision))[-1])  # of equal ones, the most recall
-    return (
-        f"the best is {math.floor(cuts.precision[best] * 1000) / 1000:.3f} (for {cuts.num_predicted[best]:,} rows, "
-        f"recall {cuts.hits[best] / target.sum():.2f}, threshold {cuts.thresholds[best]:.3g})"
-    )
+            return None, float(precision.max())
+    best = np.where(score == score.max(), abs(thresholds - 0.5), math.inf).argmin()
+    return float(thresholds[best]), float(precision.max())
 
 
 class Fixed:
