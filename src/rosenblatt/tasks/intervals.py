@@ -112,12 +112,15 @@ class CountScores:
     """
 
     def __init__(self, probs: Tensor, preds: Tensor, target: Tensor, num_classes: int) -> None:
-        self.binary, self.multilabel = probs.ndim == 1, target.ndim == 2
+        self.multilabel = target.ndim == 2
+        self.single = probs.ndim > target.ndim
+        if probs.ndim == 1:  # of two classes the second is asked for, as if it were the only label
+            preds, target, num_classes = preds.unsqueeze(1), target.unsqueeze(1), 1  # (N,) -> (N, 1)
         self.predicted, self.true = _members(preds, num_classes), _members(target, num_classes)
         self.hits = (self.predicted * self.true).coalesce()
         if self.multilabel:
             top = target.gather(1, probs.argmax(dim=1, keepdim=True))
-            self.top = torch.cat([top, target.sum(dim=1, keepdim=True)], dim=1).double()  # (N, 2), with the labels
+            self.top = torch.cat([top, target.sum(dim=1, keepdim=True)], dim=1).float()  # (N, 2), with the labels
 
     def __call__(self, weights: Tensor) -> Scores:
         """Return the metrics of B replicates.
@@ -125,32 +128,31 @@ class CountScores:
         Args:
             weights: (B, N), how often each row was drawn.
         """
-        weights = weights.double()
+        weights = weights.float()  # exact up to 16 million
         by_row = weights.T.contiguous()  # (N, B)
-        hits, predicted, true = (torch.sparse.mm(one, by_row).T for one in (self.hits, self.predicted, self.true))
+        hits, predicted, true = (
+            torch.sparse.mm(one, by_row).T.double() for one in (self.hits, self.predicted, self.true)
+        )
         scores = ratios(hits, predicted, true)  # (B, num_classes) each
-        if self.binary:
-            return {name: values[:, 1] for name, values in scores.items()}
+        num_counted = (predicted + true > 0).sum(dim=1) if self.single else hits.shape[1]
+        scores = {name: values.sum(dim=1) / num_counted for name, values in scores.items()}
         if not self.multilabel:
-            num_present = (predicted + true > 0).sum(dim=1)
-            return {name: values.sum(dim=1) / num_present for name, values in scores.items()}
-        scores = {name: values.mean(dim=1) for name, values in scores.items()}
+            return scores
         scores["f1_micro"] = ratios(hits.sum(dim=1), predicted.sum(dim=1), true.sum(dim=1))["f1"]
-        top, labels = (weights @ self.top).T  # (B,) each
+        top, labels = (weights @ self.top).double().T  # (B,) each
         scores["p_at_1"], scores["r_at_1"] = top / weights.sum(dim=1), top / labels.clamp(min=1)
         return scores
 
 
 def _members(classes: Tensor, num_classes: int) -> Tensor:
-    """Return (num_classes, N) sparse float64, 1 where a row has a class."""
-    num_rows = len(classes)
+    """Return (num_classes, N) sparse float32, 1 where a row has a class."""
     if classes.ndim == 2:
         rows, numbers = classes.nonzero(as_tuple=True)
     else:
-        rows, numbers = torch.arange(num_rows), classes.long()
-    ones = torch.ones(len(rows), dtype=torch.float64)
+        rows, numbers = torch.arange(len(classes)), classes.long()
+    shape = (num_classes, len(classes))
     places = torch.stack([numbers, rows])
-    return torch.sparse_coo_tensor(places, ones, (num_classes, num_rows), check_invariants=False).coalesce()
+    return torch.sparse_coo_tensor(places, torch.ones(len(rows)), shape, check_invariants=False).coalesce()
 
 
 class RankingScores:
