@@ -21,7 +21,7 @@ from rosenblatt.tasks.binary import Binary
 from rosenblatt.tasks.epoch import EpochMetrics
 from rosenblatt.tasks.multiclass import Multiclass
 from rosenblatt.tasks.multilabel import Multilabel
-from rosenblatt.tasks.regression import scaled_by
+from rosenblatt.tasks.regression import Regression
 
 pytestmark = [ONE_SIDED, pytest.mark.filterwarnings("ignore:Metric `SpearmanCorrcoef` will save all:UserWarning")]
 
@@ -124,7 +124,7 @@ def split_of_any(kind, seed, num_rows):
     """A split, of numbers too; each third task has metrics of somebody's own."""
     if kind == "regression":
         target = torch.randn(num_rows, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) * 7 + 1e9
-        task, outputs = scaled_by(target), torch.linspace(-1, 1, num_rows).unsqueeze(1)
+        task, outputs = Regression().counted(target), torch.linspace(-1, 1, num_rows).unsqueeze(1)
     else:
         task, outputs, target = split(kind, seed, num_rows)
     return task.with_metrics(own_metrics(kind)) if seed % 3 == 0 else task, outputs, target

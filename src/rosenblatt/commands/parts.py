@@ -21,7 +21,7 @@ from rosenblatt.loop.threads import num_parameters
 from rosenblatt.tasks.classification import Classification
 from rosenblatt.tasks.epoch import EpochMetrics
 from rosenblatt.tasks.inference import task_named, task_of_batch
-from rosenblatt.tasks.regression import Regression, scaled_by
+from rosenblatt.tasks.regression import Regression
 from rosenblatt.tasks.task import Decision, Task
 from rosenblatt.tasks.titles import direction
 
@@ -183,7 +183,7 @@ def read_task(looked: pl.LightningDataModule, model: nn.Module | None, said: str
     task = task_of_batch(outputs, target, said)
     if isinstance(task, Regression):
         batches = first_batches(looked, SCALE_BATCHES)
-        task = scaled_by(torch.cat([batch[1].flatten() for batch in batches]))
+        task = task.counted(torch.cat([batch[1].flatten() for batch in batches]))
     log.info("The first batch says: %s.", task.described)
     return task
 

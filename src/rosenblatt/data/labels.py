@@ -1,4 +1,4 @@
-"""Cells of a file to the labels of each row; what they mean is said by `rosenblatt.tasks.labels`."""
+"""Cells of a file to the labels of each row; what they mean is said by `rosenblatt.tasks.inference`."""
 
 from __future__ import annotations
 

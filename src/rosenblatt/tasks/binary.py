@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -41,7 +40,3 @@ class Binary(Classification):
     def named_outputs(self) -> dict[int, str]:
         """Return the second class; what speaks against it speaks for the first."""
         return {0: self.classes[1]}
-
-    def of_every_class(self, scores: Tensor) -> Tensor:
-        """Return the probabilities of both classes, (N, 2)."""
-        return torch.stack([1 - scores, scores], dim=1)

@@ -223,7 +223,7 @@ class Classification(Task):
 
     def of_every_class(self, scores: Tensor) -> Tensor:
         """Return probabilities (N, num_classes) from scores."""
-        return scores
+        return torch.stack([1 - scores, scores], dim=1) if scores.ndim == 1 else scores
 
     def score_columns(self, scores: Tensor) -> pl.DataFrame:
         """Return the probability of each class, a column each."""

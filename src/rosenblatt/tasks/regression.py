@@ -78,11 +78,6 @@ class Regression(Task):
     num_validation: int = 0
 
     @property
-    def num_outputs(self) -> int:
-        """One number."""
-        return 1
-
-    @property
     def described(self) -> str:
         """The task in a few words."""
         return f"regression, mean {self.mean:.5g}, standard deviation {self.std:.5g}" if self.num_rows else "regression"
@@ -138,9 +133,10 @@ class Regression(Task):
         """Return numbers (N,) float64 in the target's units."""
         return outputs.flatten().double() * self.scale + self.mean
 
-    def decide(self, scores: Tensor) -> Tensor:
-        """Return the numbers themselves."""
-        return scores
+    def counted(self, target: Tensor) -> Regression:
+        """Return the task for numbers like these training ones."""
+        numbers = target.flatten().double()
+        return replace(self, num_rows=len(numbers), mean=float(numbers.mean()), std=float(numbers.std(correction=0)))
 
     def tuned(self, outputs: Tensor, target: Tensor, decision: Decision) -> Regression:
         """Return the task with the radius that holds nine of ten validation rows, as `conformal` has it."""
@@ -278,9 +274,3 @@ def _beta_quantile(share: float, a: int, b: int) -> float:
         terms = np.exp(np.array(ways) + hits * math.log(x) + (num - hits) * math.log1p(-x))
         low, high = (x, high) if terms.sum() < share else (low, x)
     return (low + high) / 2
-
-
-def scaled_by(target: Tensor, **more: Any) -> Regression:
-    """Return the task for numbers like these training ones, (N,)."""
-    numbers = target.flatten().double()
-    return Regression(num_rows=len(numbers), mean=float(numbers.mean()), std=float(numbers.std(correction=0)), **more)

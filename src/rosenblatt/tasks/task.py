@@ -58,9 +58,9 @@ class Task(ABC):
     metrics: Mapping[str, Metric] = field(default_factory=dict, compare=False, repr=False, kw_only=True)
 
     @property
-    @abstractmethod
     def num_outputs(self) -> int:
         """The number of outputs per row."""
+        return 1
 
     @property
     def ranks_cheaply(self) -> bool:
@@ -97,9 +97,9 @@ class Task(ABC):
     def scores(self, outputs: Tensor) -> Tensor:
         """Return what outputs mean: probabilities, or numbers in the label's units."""
 
-    @abstractmethod
     def decide(self, scores: Tensor) -> Tensor:
         """Return what is predicted at these scores."""
+        return scores
 
     def tempered(self, outputs: Tensor) -> Tensor:
         """Return outputs as the loss takes them once decisions are made."""
@@ -108,6 +108,10 @@ class Task(ABC):
     def decision_figures(self) -> dict[str, Any]:
         """Return what was decided, as ``metrics.json`` has it."""
         return {}
+
+    @abstractmethod
+    def counted(self: Self, target: Tensor) -> Self:
+        """Return the task with what this training target, (N,) or (N, num_labels), teaches."""
 
     def tuned(self: Self, outputs: Tensor, target: Tensor, decision: Decision) -> Self:
         """Return the task with what validation says of decisions.
