@@ -10,11 +10,11 @@ import torch
 from sklearn import metrics as sk
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
-from rosenblatt.tasks.classification import MAX_RANKED
 from rosenblatt.tasks.epoch import Measured, in_proportion
 from rosenblatt.tasks.inference import task_named
 from rosenblatt.tasks.multiclass import Multiclass
 from rosenblatt.tasks.regression import Regression
+from rosenblatt.tasks.task import MAX_RANKED
 
 
 def baseline_of(task, target):

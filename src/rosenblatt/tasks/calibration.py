@@ -89,13 +89,7 @@ def reliability(probs: Tensor, target: Tensor, num_bins: int = 15) -> Reliabilit
 def calibration_error(probs: Tensor, target: Tensor, num_bins: int = 15) -> float:
     """Return the expected calibration error: how far probability and frequency lie apart in the mean prediction.
 
-    Args:
-        probs: as for `reliability`, and so are the others.
-        target: of the same rows.
-        num_bins: bins.
-
-    Returns:
-        A number from 0, which is best, to 1.
+    It goes from 0, which is best, to 1; arguments as for `reliability`.
     """
     mean_prob, share, num_rows = reliability(probs, target, num_bins)
     return float((mean_prob - share).abs().nan_to_num() @ num_rows.double() / num_rows.sum())

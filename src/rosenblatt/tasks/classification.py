@@ -20,7 +20,16 @@ from rosenblatt.tasks.arrays import Arrays, DataTable
 from rosenblatt.tasks.calibration import calibration_error, fit_temperature
 from rosenblatt.tasks.counts import class_counts
 from rosenblatt.tasks.examination import OneAgainstRest, class_table, classification_arrays, one_against_rest
-from rosenblatt.tasks.intervals import Interval, class_intervals
+from rosenblatt.tasks.intervals import (
+    MOST_WORK,
+    CountScores,
+    Interval,
+    RankingScores,
+    Replicates,
+    num_replicates,
+    resampled,
+    wilson,
+)
 from rosenblatt.tasks.task import Decision, Task
 from rosenblatt.tasks.threshold import choose_threshold
 
@@ -29,7 +38,6 @@ if TYPE_CHECKING:  # torchmetrics takes as long to import as torch, and predicti
 
 Self = TypeVar("Self", bound="Classification")
 ClassWeights = Literal["balanced"] | list[float] | None
-MAX_RANKED = 50  # classes up to which AUROC and average precision cost little: they sort all rows for each class
 
 
 @dataclass(frozen=True)
@@ -55,21 +63,6 @@ class Classification(Task):
             each = "" if num == 1 else f", or one for each of the {num} labels"
             raise UserError(f"threshold: expected one number{each}; got {len(self.threshold)}.")
 
-    @property
-    def num_outputs(self) -> int:
-        """The number of logits per row."""
-        return len(self.classes)
-
-    @property
-    def ranks_cheaply(self) -> bool:
-        """Whether there are few enough classes to sort all rows for each after every epoch."""
-        return len(self.classes) <= MAX_RANKED
-
-    @property
-    def described(self) -> str:
-        """The task in a few words."""
-        return f"{self.name}, {len(self.classes)} classes"
-
     def loss(self, **settings: Any) -> nn.Module:
         """Return the cross-entropy of the task."""
         return ClassLoss(self, **settings)
@@ -86,12 +79,7 @@ class Classification(Task):
         """
 
     def check(self, outputs: Any, target: Any) -> None:
-        """Raise a `UserError` unless outputs are logits (N, num_outputs), and the target has N rows of class numbers.
-
-        Args:
-            outputs: of a batch.
-            target: of the same batch.
-        """
+        """Raise a `UserError` unless outputs are logits (N, num_outputs), and the target holds N rows of classes."""
         num, num_values, shape = self.num_outputs, len(self.classes), "(N,)"
         what = f"{len(self.classes)} classes"
         if self.several:
@@ -155,10 +143,23 @@ class Classification(Task):
         threshold = list(self.threshold) if isinstance(self.threshold, tuple) else self.threshold
         return {"threshold": threshold, "temperature": self.temperature}
 
-    def intervals(self, scores: Tensor, target: Tensor, ranking: bool) -> dict[str, Interval]:
-        """Return intervals of all metrics: Wilson's of accuracy, bootstrapped ones of the others."""
-        ranking = ranking and self.ranks_cheaply
-        return class_intervals(self.decide(scores), scores, target, len(self.classes), ranking)
+    def intervals(self, scores: Tensor, target: Tensor, ranking: bool, seed: int = 0) -> dict[str, Interval]:
+        """Return Wilson's interval of accuracy, and bootstrapped ones of the other metrics, the loss aside.
+
+        What would take many seconds is left out: ``auroc`` and ``ap``, and of millions of rows the others.
+        """
+        scores, target = scores.cpu(), target.cpu()
+        preds, num_rows, ranked = self.decide(scores), len(target), scores.numel()
+        right = (preds == target).view(num_rows, -1).all(dim=1)  # (N,) or (N, num_labels) -> (N,)
+        found = {"acc": wilson(int(right.sum()), num_rows)}
+        num = num_replicates(num_rows)
+        if num * num_rows > MOST_WORK:
+            return found
+        kinds: list[Replicates] = [CountScores(scores, preds, target, len(self.classes))]
+        if ranking and self.ranks_cheaply and num_replicates(ranked) * ranked <= MOST_WORK:
+            num = num_replicates(ranked)
+            kinds.append(RankingScores(scores, target))
+        return found | resampled(kinds, num_rows, num, seed)
 
     def shares(self, target: Tensor) -> Tensor:
         """Return the share of each class, (num_classes,): of training rows, or of these where nobody counted those."""
@@ -310,8 +311,3 @@ def _weights(task: Classification, given: ClassWeights) -> Tensor | None:
 def shape_of(value: Any) -> str:
     """Return shape and kind of a tensor in words, or the type of anything else."""
     return f"{tuple(value.shape)} of {value.dtype}" if isinstance(value, Tensor) else f"of type {type(value).__name__}"
-
-
-def class_names(num_classes: int) -> tuple[str, ...]:
-    """Return names for classes that nobody has named: their numbers."""
-    return tuple(str(number) for number in range(num_classes))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torchmetrics import Metric, MetricCollection
+from torch.nn import functional as F
+from torchmetrics import MetricCollection, R2Score
+from torchmetrics.classification import MultilabelPrecision, MultilabelRecall
 
 from rosenblatt.errors import UserError, first_line
 from rosenblatt.tasks.task import Task
@@ -50,8 +52,6 @@ class EpochMetrics(nn.Module):
         per_class: also F1, precision and recall of every class by itself.
     """
 
-    extra: Mapping[str, Metric]
-
     def __init__(self, task: Task, split: str = "", ranking: bool = True, per_class: bool = False) -> None:
         super().__init__()
         self.task = task
@@ -59,9 +59,8 @@ class EpochMetrics(nn.Module):
         decided, scored = task.own_metrics(ranking, per_class)
         self.counted = MetricCollection(decided)  # type: ignore[arg-type]
         self.ranked = MetricCollection(scored)  # type: ignore[arg-type]
-        self.extra = nn.ModuleDict(  # type: ignore[assignment]
-            {name: metric.clone() for name, metric in task.metrics.items()}
-        )
+        own = {name: metric.clone() for name, metric in task.metrics.items()}
+        self.extra = MetricCollection(own, compute_groups=False)  # type: ignore[arg-type]
         self.reset()
 
     @property
@@ -72,9 +71,8 @@ class EpochMetrics(nn.Module):
 
     def reset(self) -> None:
         """Forget all rows."""
-        every: list[Metric | MetricCollection] = [self.counted, self.ranked, *self.extra.values()]
-        for one in every:
-            one.reset()
+        for metrics in (self.counted, self.ranked, self.extra):
+            metrics.reset()
         self._waiting: list[tuple[Tensor, Tensor, Tensor]] = []  # outputs, target and loss of a batch each
         self._loss = 0.0
         self._num_rows = 0
@@ -146,11 +144,7 @@ class EpochMetrics(nn.Module):
         return {"loss": False} | {name: bool(high) for name, high in said.items() if high is not None}
 
     def progress(self) -> dict[str, Any]:
-        """Return what was counted since the last reset, beside what torchmetrics' states hold, for `restore_progress`.
-
-        Returns:
-            Dicts, numbers and tensors, which ``torch.load(weights_only=True)`` reads back.
-        """
+        """Return what was counted since the last reset, beside the states of the metrics, for `restore_progress`."""
         waiting = None
         if self._waiting:
             outputs, targets, losses = zip(*self._waiting, strict=True)
@@ -160,12 +154,7 @@ class EpochMetrics(nn.Module):
         return {"waiting": waiting, "loss": self._loss, "num_rows": self._num_rows}
 
     def restore_progress(self, state: dict[str, Any]) -> None:
-        """Go on from where `progress` was called, to the very same bits; the states of metrics are to be loaded after.
-
-        Args:
-            state: what `progress` returned for metrics made with the same arguments. Its tensors go to the device
-                that these metrics are on.
-        """
+        """Go on from where `progress` was called, to the very same bits, once the states of the metrics are loaded."""
         self.reset()
         self._loss, self._num_rows = state["loss"], state["num_rows"]
         if state["waiting"] is not None:
@@ -219,6 +208,58 @@ def in_proportion(task: Task, found: Measured, loss: nn.Module, ranking: bool) -
     metrics = EpochMetrics(task, ranking=ranking and task.ranks_cheaply)
     metrics.update(outputs, found.target, loss(outputs, found.target))
     return figures | {f"baseline_{name}": value for name, value in metrics.compute().values.items()}
+
+
+class TopPrecision(MultilabelPrecision):
+    """Precision of the one most probable label of each row: fastText's P@1, where the average is micro."""
+
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        """Count N rows.
+
+        Args:
+            preds: (N, num_labels) probabilities.
+            target: (N, num_labels) of 0 and 1.
+        """
+        super().update(F.one_hot(preds.argmax(dim=1), preds.shape[1]), target)
+
+
+class TopRecall(MultilabelRecall):
+    """Recall of the one most probable label of each row: fastText's R@1, where the average is micro."""
+
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        """Count N rows; arguments as for `TopPrecision.update`."""
+        super().update(F.one_hot(preds.argmax(dim=1), preds.shape[1]), target)
+
+
+class R2(R2Score):
+    """The share of the variance that is explained; NaN of fewer than two rows, or where all targets are the same.
+
+    torchmetrics' takes the difference of two sums of squares, which leaves no digit of numbers around 1e9; this one
+    counts from a number nearby.
+
+    Args:
+        near: about the mean of the targets.
+        settings: of every torchmetrics metric.
+    """
+
+    def __init__(self, near: float = 0.0, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.near = near
+
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        """Count N rows.
+
+        Args:
+            preds: (N,).
+            target: (N,).
+        """
+        super().update(preds.double() - self.near, target.double() - self.near)
+
+    def compute(self) -> Tensor:
+        """Return 1 less the squared errors over the squared distances from the mean."""
+        spread = self.sum_squared_error - self.sum_error.square() / self.total
+        differ = spread > 1e-12 * self.sum_squared_error  # else it is roundoff
+        return torch.where(differ, 1 - self.residual / spread, math.nan)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from rosenblatt.errors import UserError, check_choice, listed
 from rosenblatt.tasks.binary import Binary
-from rosenblatt.tasks.classification import Classification, class_names, shape_of
+from rosenblatt.tasks.classification import Classification, shape_of
 from rosenblatt.tasks.counts import class_counts
 from rosenblatt.tasks.multiclass import Multiclass
 from rosenblatt.tasks.multilabel import Multilabel
@@ -52,7 +52,7 @@ def task_of_batch(outputs: Any, target: Any, said: str | None = None) -> Task:
     check_choice("task", name, TASKS)
     width = int(outputs.shape[1]) if isinstance(outputs, Tensor) and outputs.ndim == 2 else 1
     kind = TASKS[name]
-    task = kind(class_names(width)) if kind in (Multiclass, Multilabel) else kind()
+    task = kind(tuple(map(str, range(width)))) if kind in (Multiclass, Multilabel) else kind()
     task.check(outputs, target)
     return task
 

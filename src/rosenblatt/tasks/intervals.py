@@ -39,37 +39,6 @@ def wilson(hits: int, num_rows: int, level: float = 0.95) -> tuple[float, float]
     return low, (middle + width) / (num_rows + square) if hits < num_rows else 1.0
 
 
-def class_intervals(
-    preds: Tensor, probs: Tensor, target: Tensor, num_classes: int, ranking: bool, seed: int = 0
-) -> dict[str, Interval]:
-    """Return an interval of 95 % for each metric of a task with classes, the loss aside.
-
-    ``acc`` has Wilson's. Of the others, it goes from the 2.5th to the 97.5th percentile over splits that are drawn from
-    this one, row by row with replacement (Efron 1979). A metric that is undefined for all of them is left out, and so
-    are those that would take many seconds: ``auroc`` and ``ap``, and of millions of rows the others.
-
-    Args:
-        preds: (N,) class numbers, or (N, num_labels) of 0 and 1: what is predicted.
-        probs: (N,) of the second of two classes, (N, num_classes) otherwise.
-        target: like ``preds``.
-        num_classes: of the task, or labels.
-        ranking: also ``auroc`` and ``ap``.
-        seed: of the draws.
-    """
-    preds, probs, target = preds.cpu(), probs.cpu(), target.cpu()
-    num_rows, num_outputs = len(target), 1 if probs.ndim == 1 else num_classes
-    right = (preds == target).view(num_rows, -1).all(dim=1)  # (N,) or (N, num_labels) -> (N,)
-    found = {"acc": wilson(int(right.sum()), num_rows)}
-    num = num_replicates(num_rows)
-    if num * num_rows > MOST_WORK:
-        return found
-    kinds: list[Replicates] = [CountScores(probs, preds, target, num_classes)]
-    if ranking and num_replicates(num_rows * num_outputs) * num_rows * num_outputs <= MOST_WORK:
-        num = num_replicates(num_rows * num_outputs)
-        kinds.append(RankingScores(probs, target))
-    return found | resampled(kinds, num_rows, num, seed)
-
-
 def num_replicates(work: int) -> int:
     """Return how many replicates to draw where each goes through ``work`` numbers."""
     return min(MOST_REPLICATES, max(FEWEST_REPLICATES, WORK // work))
@@ -77,6 +46,9 @@ def num_replicates(work: int) -> int:
 
 def resampled(kinds: Sequence[Replicates], num_rows: int, num: int, seed: int = 0) -> dict[str, Interval]:
     """Return from the 2.5th to the 97.5th percentile of each metric over all replicates that define it.
+
+    A replicate is a split drawn from this one, row by row with replacement (Efron 1979); a metric that none of them
+    defines is left out.
 
     Args:
         kinds: each gives some metrics of B replicates, from (B, N): how often each row was drawn.

@@ -39,7 +39,7 @@ class Multilabel(Classification):
         """Return the share of rows that are all right, micro F1, what the top label is, and means over labels."""
         from torchmetrics import classification as tm
 
-        from rosenblatt.tasks.metrics import TopPrecision, TopRecall
+        from rosenblatt.tasks.epoch import TopPrecision, TopRecall
 
         settings: dict[str, Any] = {"num_labels": len(self.classes), "validate_args": False, "sync_on_compute": False}
         decided, ranked = super().own_metrics(ranking, per_class)

@@ -114,7 +114,7 @@ class Regression(Task):
         """Return root mean squared error, mean absolute error, and the share of the variance that is explained."""
         import torchmetrics as tm
 
-        from rosenblatt.tasks.metrics import R2
+        from rosenblatt.tasks.epoch import R2
 
         found: dict[str, Metric] = {
             "rmse": tm.MeanSquaredError(squared=False, sync_on_compute=False),
@@ -139,7 +139,7 @@ class Regression(Task):
         return replace(self, num_rows=len(numbers), mean=float(numbers.mean()), std=float(numbers.std(correction=0)))
 
     def tuned(self, outputs: Tensor, target: Tensor, decision: Decision) -> Regression:
-        """Return the task with the radius that holds nine of ten validation rows, as `conformal` has it."""
+        """Return the task with the radius that holds nine of ten validation rows."""
         if decision.by_validation:
             raise UserError("threshold, calibration: numbers have no classes to decide between. Leave them out.")
         radius = radius_of(self.scores(outputs) - target.flatten())
@@ -215,11 +215,6 @@ class Regression(Task):
             frame = frame.with_columns((number - self.radius).alias("low"), (number + self.radius).alias("high"))
         return frame.with_columns(pl.when(pl.col("prediction").is_not_nan()).then(pl.all()))
 
-    def labels_of(self, target: Tensor) -> list[Any]:
-        """Return the numbers."""
-        numbers: list[float] = target.flatten().tolist()
-        return numbers
-
     def mistakes(self, scores: Tensor, target: Tensor, at_most: int) -> list[int]:
         """Return the rows that are farthest off, the farthest first."""
         order: list[int] = (scores - target.flatten()).abs().argsort(descending=True, stable=True)[:at_most].tolist()
@@ -251,10 +246,6 @@ def share_inside(num_rows: int, level: float = LEVEL) -> tuple[float, float]:
     """Return between which shares of all new rows are inside, for 95 of 100 sets of as many validation rows.
 
     It is the interval of a Beta(k, N + 1 - k) distribution, k being `rank_of`.
-
-    Args:
-        num_rows: validation rows that the radius was read from.
-        level: share that was wanted.
     """
     rank = rank_of(num_rows, level)
     if rank > num_rows:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # torchmetrics takes as long to import as torch, and predicti
     from torchmetrics import Metric
 
 Self = TypeVar("Self", bound="Task")
+MAX_RANKED = 50  # classes up to which AUROC and average precision cost little
 
 
 class Decision(NamedTuple):
@@ -60,17 +61,17 @@ class Task(ABC):
     @property
     def num_outputs(self) -> int:
         """The number of outputs per row."""
-        return 1
+        return len(self.classes) or 1
 
     @property
     def ranks_cheaply(self) -> bool:
-        """Whether metrics that sort all rows cost little enough to be computed after each epoch."""
-        return True
+        """Whether metrics that sort all rows for each class cost little enough to be computed after each epoch."""
+        return len(self.classes) <= MAX_RANKED
 
     @property
-    @abstractmethod
     def described(self) -> str:
         """The task in a few words."""
+        return f"{self.name}, {len(self.classes)} classes"
 
     @abstractmethod
     def loss(self, **settings: Any) -> nn.Module:
@@ -172,9 +173,10 @@ class Task(ABC):
         """Return what ``probabilities=true`` adds: a column for each class; ``None``: there is nothing to add."""
         return None
 
-    @abstractmethod
     def labels_of(self, target: Tensor) -> list[Any]:
         """Return the labels of N rows as people read them."""
+        labels: list[Any] = target.flatten().tolist()
+        return labels
 
     @abstractmethod
     def mistakes(self, scores: Tensor, target: Tensor, at_most: int) -> list[int]:
