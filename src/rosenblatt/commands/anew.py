@@ -65,7 +65,8 @@ def built_anew(folder: Path, saved: SavedModel) -> Parts:
 
 
 def _composed(run: Path) -> DictConfig:
-    words = [opened(word) for word in with_earlier([f"resume={in_quotes(run)}"]) if not _is_of_call(word)]
+    of_call = ("resume=", "hydra.run.dir=")
+    words = [opened(word) for word in with_earlier([f"resume={in_quotes(run)}"]) if not word.startswith(of_call)]
     while True:
         try:
             every = loader().load_configuration("train", words, RunMode.RUN)
@@ -85,10 +86,6 @@ def _composed(run: Path) -> DictConfig:
             "for that. If the run is yours, name it in one."
         )
     return config
-
-
-def _is_of_call(word: str) -> bool:
-    return word.startswith(("resume=", "hydra.run.dir="))
 
 
 def _check_data(run: Path, parts: Parts) -> None:

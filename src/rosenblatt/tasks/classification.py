@@ -132,6 +132,7 @@ class Classification(Task):
 
     def tuned(self: Self, outputs: Tensor, target: Tensor, decision: Decision) -> Self:
         """Return the task with the temperature, and the threshold, that validation says."""
+        self.check_decision(decision)
         task = replace(self, temperature=fit_temperature(outputs, target)) if decision.temperature else self
         if decision.goal is None:
             return task

@@ -8,7 +8,9 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn import functional as F
 
+from rosenblatt.errors import UserError
 from rosenblatt.tasks.classification import Classification
+from rosenblatt.tasks.task import Decision
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,14 @@ class Multiclass(Classification):
     def decide(self, scores: Tensor) -> Tensor:
         """Return the most probable classes (N,)."""
         return scores.argmax(dim=1)
+
+    def check_decision(self, decision: Decision) -> None:
+        """Raise a `UserError` for a threshold."""
+        if decision.goal is not None:
+            raise UserError(
+                "threshold: with more than two classes the most probable one is predicted, so there is no threshold to "
+                "choose. Leave threshold=fixed, or set task=multilabel where several classes can be right."
+            )
 
     def confidence(self, scores: Tensor, preds: Tensor) -> Tensor:
         """Return the probability of what is predicted, (N,)."""

@@ -138,10 +138,14 @@ class Regression(Task):
         numbers = target.flatten().double()
         return replace(self, num_rows=len(numbers), mean=float(numbers.mean()), std=float(numbers.std(correction=0)))
 
-    def tuned(self, outputs: Tensor, target: Tensor, decision: Decision) -> Regression:
-        """Return the task with the radius that holds nine of ten validation rows."""
+    def check_decision(self, decision: Decision) -> None:
+        """Raise a `UserError` for a threshold or a temperature."""
         if decision.by_validation:
             raise UserError("threshold, calibration: numbers have no classes to decide between. Leave them out.")
+
+    def tuned(self, outputs: Tensor, target: Tensor, decision: Decision) -> Regression:
+        """Return the task with the radius that holds nine of ten validation rows."""
+        self.check_decision(decision)
         radius = radius_of(self.scores(outputs) - target.flatten())
         return replace(self, radius=radius, num_validation=len(target))
 

@@ -114,6 +114,9 @@ class Task(ABC):
     def counted(self: Self, target: Tensor) -> Self:
         """Return the task with what this training target, (N,) or (N, num_labels), teaches."""
 
+    def check_decision(self, decision: Decision) -> None:  # noqa: B027 - most tasks take any
+        """Raise a `UserError` for what this task has nothing to choose of, before anything is trained."""
+
     def tuned(self: Self, outputs: Tensor, target: Tensor, decision: Decision) -> Self:
         """Return the task with what validation says of decisions.
 

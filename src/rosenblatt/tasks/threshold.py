@@ -41,13 +41,8 @@ def choose_threshold(
         keep it get 1, which no probability exceeds; labels of no row, or of all, get 0.5.
 
     Raises:
-        UserError: no threshold keeps the precision; a binary split without rows of both classes; several classes.
+        UserError: no threshold keeps the precision; a binary split without rows of both classes.
     """
-    if probs.ndim > target.ndim:
-        raise UserError(
-            "threshold: with more than two classes the most probable one is predicted, so there is no threshold to "
-            "choose. Leave threshold=fixed, or set task=multilabel where several classes can be right."
-        )
     rows, wanted = f"the {len(target):,} validation rows", at_least or 0.0
     scores = probs.float().cpu().numpy().reshape(len(target), -1)  # (N,) -> (N, 1)
     truth = target.cpu().numpy().reshape(scores.shape)
