@@ -13,7 +13,6 @@ from rosenblatt.data.features import Features, Splits
 from rosenblatt.data.module import DataModule
 from rosenblatt.errors import UserError
 from rosenblatt.tasks.binary import Binary
-from rosenblatt.tasks.classification import class_names
 from rosenblatt.tasks.multiclass import Multiclass
 from rosenblatt.tasks.task import Task
 
@@ -71,7 +70,7 @@ class ToyData(DataModule):
         """Draw the three splits, each from a generator of its own."""
         splits = {split: self.draw(size, number) for number, (split, size) in enumerate(self.num_points.items())}
         num_classes = int(self.labels.max()) + 1
-        task = Binary() if num_classes == 2 else Multiclass(class_names(num_classes))
+        task = Binary() if num_classes == 2 else Multiclass(tuple(map(str, range(num_classes))))
         return task.counted(splits["train"][1]), splits
 
     def draw(self, num_points: int, number: int) -> tuple[Features, Tensor]:

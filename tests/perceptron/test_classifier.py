@@ -14,7 +14,7 @@ from perceptron.classifier import Classifier
 from perceptron.models import Perceptron
 from rosenblatt.data.batches import Batches
 from rosenblatt.tasks.multiclass import Multiclass
-from rosenblatt.tasks.regression import scaled_by
+from rosenblatt.tasks.regression import Regression
 
 pytestmark = QUIET
 
@@ -76,7 +76,7 @@ def test_gradients_begin_from_nothing_at_each_step():
 def test_outputs_of_numbers_are_learnt_in_standard_deviations_and_logged_in_the_targets_units():
     features = torch.randn(400, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     target = 3e6 + 1e4 * features[:, 0]
-    task = scaled_by(target)
+    task = Regression().counted(target)
     classifier = Classifier(Perceptron(2, 1), task, task.loss(), partial(torch.optim.SGD, lr=0.1))
     rows = Batches(features.float(), target, batch_size=40)
     trainer = make_trainer(max_epochs=10)

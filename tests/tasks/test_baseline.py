@@ -10,11 +10,11 @@ import torch
 from sklearn import metrics as sk
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
-from rosenblatt.tasks.classification import MAX_RANKED
+from rosenblatt.tasks.epoch import Measured, in_proportion
 from rosenblatt.tasks.inference import task_named
-from rosenblatt.tasks.measured import Measured, in_proportion
 from rosenblatt.tasks.multiclass import Multiclass
-from rosenblatt.tasks.regression import scaled_by
+from rosenblatt.tasks.regression import Regression
+from rosenblatt.tasks.task import MAX_RANKED
 
 
 def baseline_of(task, target):
@@ -69,7 +69,7 @@ def test_with_hundreds_of_classes_rows_are_not_ranked():
 def test_the_baseline_of_numbers_is_scikit_learns_mean(mean):
     train, test = (np.random.default_rng(seed).normal(mean, 7.0, 200) for seed in (0, 1))
     preds = DummyRegressor().fit(np.zeros((200, 1)), train).predict(np.zeros((200, 1)))
-    baseline = baseline_of(scaled_by(torch.from_numpy(train)), torch.from_numpy(test))
+    baseline = baseline_of(Regression().counted(torch.from_numpy(train)), torch.from_numpy(test))
     assert baseline["rmse"] == pytest.approx(sk.root_mean_squared_error(test, preds), rel=1e-6)
     assert baseline["mae"] == pytest.approx(sk.mean_absolute_error(test, preds), rel=1e-6)
     assert baseline["r2"] == pytest.approx(sk.r2_score(test, preds), abs=1e-6)

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from torchmetrics.functional.classification import binary_calibration_error, multiclass_calibration_error
 
 from metric_reference import TASKS, split
-from rosenblatt.tasks.calibration import calibration_error, reliability
+from rosenblatt.tasks.calibration import calibration_error, fit_temperature, reliability
 from rosenblatt.tasks.inference import task_named
 
 TASK = st.sampled_from(TASKS)
@@ -34,9 +34,9 @@ def likelihood(logits, target, kind):
     kind=TASK, seed=st.integers(0, 2**31), num_rows=st.integers(1, 40), sure=st.sampled_from([0.01, 0.3, 3.0, 100.0])
 )
 def test_no_temperature_is_more_likely(kind, seed, num_rows, sure):
-    task, logits, target = split(kind, seed, num_rows)
+    _, logits, target = split(kind, seed, num_rows)
     logits = logits * sure
-    temperature, loss = task.calibrated(logits, target).temperature, likelihood(logits, target, kind)
+    temperature, loss = fit_temperature(logits, target), likelihood(logits, target, kind)
     best = optimize.minimize_scalar(lambda b: loss(1 / b), bounds=(1 / 20, 1 / 0.05), options={"xatol": 1e-10})
     assert 0.05 <= temperature <= 20
     assert loss(temperature) <= best.fun + 1e-9 * max(1, abs(best.fun))
@@ -54,7 +54,7 @@ def test_the_temperature_that_labels_were_drawn_at_is_found(kind, true_temperatu
     else:
         target = (torch.rand(probs.shape, generator=generator) < probs).to(torch.uint8)
         target = target.flatten().long() if kind == "binary" else target
-    temperature, loss = task.calibrated(logits, target).temperature, likelihood(logits, target, kind)
+    temperature, loss = fit_temperature(logits, target), likelihood(logits, target, kind)
     assert temperature == pytest.approx(true_temperature, rel=0.05)
     best = optimize.minimize_scalar(lambda b: loss(1 / b), bounds=(1 / 20, 1 / 0.05), options={"xatol": 1e-12})
     assert temperature == pytest.approx(1 / best.x, rel=1e-6)
@@ -62,34 +62,31 @@ def test_the_temperature_that_labels_were_drawn_at_is_found(kind, true_temperatu
 
 @pytest.mark.parametrize("size", [1e-3, 1.0, 50.0, 1000.0])
 def test_rows_that_are_all_right_end_at_the_coolest_and_all_wrong_at_the_warmest(size):
-    def fit_temperature(logits, target, kind):
-        return task_named(kind, ("a", "b")).calibrated(logits, target).temperature
-
     target = torch.tensor([0, 1, 1])
     right = size * torch.tensor([[-1.0], [1.0], [2.0]])
-    assert fit_temperature(right, target, "binary") == 0.05
-    assert fit_temperature(-right, target, "binary") == 20
+    assert fit_temperature(right, target) == 0.05
+    assert fit_temperature(-right, target) == 20
     classes, labels = torch.cat([-right, right], dim=1), torch.stack([1 - target, target], dim=1).to(torch.uint8)
-    assert fit_temperature(classes, labels, "multilabel") == 0.05
-    assert fit_temperature(-classes, labels, "multilabel") == 20
-    assert fit_temperature(classes, target, "multiclass") == 0.05
-    assert fit_temperature(-classes, target, "multiclass") == 20
+    assert fit_temperature(classes, labels) == 0.05
+    assert fit_temperature(-classes, labels) == 20
+    assert fit_temperature(classes, target) == 0.05
+    assert fit_temperature(-classes, target) == 20
 
 
 @pytest.mark.parametrize("kind", TASKS)
 def test_logits_that_say_nothing_stay_as_they_are(kind):
-    task, logits, target = split(kind, 4, num_rows=10)
-    assert task.calibrated(torch.zeros_like(logits), target).temperature == 1.0
+    _, logits, target = split(kind, 4, num_rows=10)
+    assert fit_temperature(torch.zeros_like(logits), target) == 1.0
 
 
 @pytest.mark.parametrize("kind", TASKS)
 def test_a_few_rows_far_off_among_many_that_are_right_are_borne(kind):
     # The likelihood is all but flat on one side of its minimum and all but a wall on the other.
-    task, logits, target = split(kind, 6, num_rows=1000)
+    _, logits, target = split(kind, 6, num_rows=1000)
     truth = target.view(logits.shape) if kind != "multiclass" else F.one_hot(target, 4)
     logits = 100 * (2.0 * truth - 1) + logits
     logits[0] *= -1e-3
-    temperature, loss = task.calibrated(logits, target).temperature, likelihood(logits, target, kind)
+    temperature, loss = fit_temperature(logits, target), likelihood(logits, target, kind)
     grid = np.geomspace(0.05, 20, 2000)
     assert loss(temperature) <= min(loss(t) for t in grid) + 1e-12
 
@@ -111,9 +108,8 @@ def test_bins_are_scipys(kind, seed, num_rows, num_bins):
     task, logits, target = split(kind, seed, num_rows)
     probs = task.scores(edge_cases(logits, seed))
     numbers, came_true = promises(probs, target, kind)
-    certainty = task.certainty(probs, target)
     settings = {"bins": num_bins, "range": (0, 1)}
-    result = reliability(*certainty, num_bins)
+    result = reliability(probs, target, num_bins)
     counts = stats.binned_statistic(numbers, None, "count", **settings).statistic
     assert result.num_rows.tolist() == counts.tolist()
     for found, values in ((result.mean_prob, numbers), (result.share, came_true)):
@@ -121,7 +117,7 @@ def test_bins_are_scipys(kind, seed, num_rows, num_bins):
         means = np.divide(sums, counts, out=np.full(num_bins, math.nan), where=counts > 0)
         assert found.numpy() == pytest.approx(means, abs=1e-6, nan_ok=True)
     gaps = abs(result.mean_prob.nan_to_num() - result.share.nan_to_num()).numpy()
-    error = calibration_error(*certainty, num_bins)
+    error = calibration_error(probs, target, num_bins)
     assert error == pytest.approx(float((gaps * counts).sum() / counts.sum()), abs=1e-6)
 
 
@@ -134,7 +130,7 @@ def test_the_error_is_that_of_torchmetrics(kind, seed):
         expected = multiclass_calibration_error(probs, target, num_classes=4, n_bins=15)
     else:
         expected = binary_calibration_error(probs.flatten(), target.flatten(), n_bins=15)
-    assert calibration_error(*task.certainty(probs, target)) == pytest.approx(float(expected), abs=1e-6)
+    assert calibration_error(probs, target) == pytest.approx(float(expected), abs=1e-6)
 
 
 def test_the_error_of_a_coin_that_is_called_for_sure_is_one_half():

@@ -12,8 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from rosenblatt.tasks.conformal import radius_of, rank_of, share_inside
-from rosenblatt.tasks.regression import FEW, Regression, scaled_by
+from rosenblatt.tasks.regression import FEW, Regression, radius_of, rank_of, share_inside
 from rosenblatt.tasks.task import Decision
 
 
@@ -72,7 +71,7 @@ def test_new_numbers_are_inside_as_often_as_is_said(num_rows):
 def tuned(num_rows, seed=0):
     random = np.random.default_rng(seed)
     target = torch.from_numpy(random.normal(5e5, 1e4, num_rows))
-    task = scaled_by(torch.from_numpy(random.normal(5e5, 1e4, 2000)))
+    task = Regression().counted(torch.from_numpy(random.normal(5e5, 1e4, 2000)))
     outputs = (((target - task.mean) / task.std) + torch.from_numpy(random.normal(0, 0.1, num_rows))).float()
     return task.tuned(outputs.unsqueeze(1), target, Decision()), outputs, target
 
@@ -83,7 +82,6 @@ def test_the_radius_of_a_task_is_in_units_of_the_target(num_rows):
     residuals = np.sort(abs(outputs.double().numpy() * task.std + task.mean - target.numpy()))
     assert task.radius == residuals[rank_of(num_rows) - 1]
     assert task.num_validation == num_rows
-    assert task.inside(task.scores(outputs), target) == rank_of(num_rows) / num_rows
     assert task.more_figures(outputs, target) == {"inside": rank_of(num_rows) / num_rows}
     assert task.decision_figures() == {"radius": task.radius}
     assert tuned(num_rows)[0] == task

@@ -13,15 +13,14 @@ from scipy import stats
 from sklearn import metrics as sk
 
 from metric_reference import ONE_SIDED, TASKS, at, measured, split
-from rosenblatt.tasks import intervals
-from rosenblatt.tasks.intervals import CellScores, LabelScores, RankingScores, class_intervals, wilson
+from rosenblatt.tasks import classification, intervals
+from rosenblatt.tasks.intervals import CountScores, RankingScores, wilson
 
 pytestmark = ONE_SIDED
 
 
 def bootstrap(task, logits, target, ranking=True, seed=0):
-    probs = task.scores(logits)
-    return class_intervals(task.decide(probs), probs, target, len(task.classes), ranking, seed)
+    return task.intervals(task.scores(logits), target, ranking, seed)
 
 
 @settings(max_examples=200, deadline=None)
@@ -42,13 +41,9 @@ def test_wilsons_interval_holds_the_true_accuracy_about_95_times_of_100():
 
 
 def weighted(task, probs, target, weights):
-    """All metrics of these rows at these weights, one number each, by what `class_intervals` uses."""
-    preds, rows = task.decide(probs), torch.tensor(weights)[None]
-    if task.name == "multilabel":
-        scores = LabelScores(probs, preds, target)(rows)
-    else:
-        cells = CellScores(preds, target, len(task.classes), binary=task.name == "binary")
-        scores = cells(torch.bincount(cells.cell, weights=rows[0].double())[None].long())
+    """All metrics of these rows at these weights, one number each, by what `Classification.intervals` uses."""
+    rows = torch.tensor(weights)[None]
+    scores = CountScores(probs, task.decide(probs), target, len(task.classes))(rows)
     scores |= RankingScores(probs, target)(rows)
     return {name: float(values) for name, values in scores.items()}
 
@@ -196,9 +191,9 @@ def test_replicates_become_fewer_as_rows_become_more():
 
 def test_ranking_that_would_take_long_is_left_out(monkeypatch):
     task, logits, target = learned("multiclass")
-    monkeypatch.setattr(intervals, "MOST_WORK", 1000 * 400 * 4)
+    monkeypatch.setattr(classification, "MOST_WORK", 1000 * 400 * 4)
     assert "auroc" in bootstrap(task, logits, target)
-    monkeypatch.setattr(intervals, "MOST_WORK", 1000 * 400 * 4 - 1)
+    monkeypatch.setattr(classification, "MOST_WORK", 1000 * 400 * 4 - 1)
     assert {"auroc", "ap"}.isdisjoint(bootstrap(task, logits, target))
 
 

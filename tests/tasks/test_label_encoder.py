@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rosenblatt.data.columns import to_lists
 from rosenblatt.errors import UserError
 from rosenblatt.tasks.binary import Binary
-from rosenblatt.tasks.labels import LabelEncoder
+from rosenblatt.tasks.inference import LabelEncoder
 from rosenblatt.tasks.multiclass import Multiclass
 from rosenblatt.tasks.regression import Regression
 
@@ -62,14 +62,14 @@ def test_a_multilabel_target_has_a_column_a_class():
     assert target.tolist() == [[1, 0, 1], [0, 0, 0], [0, 1, 0]]
 
 
-def test_an_unseen_label_of_several_is_left_out_and_counted():
+def test_an_unseen_label_of_several_is_left_out_and_counted(caplog):
     encoder = fitted(["b", "c"], ["a"], ["c"], ["a"])
     assert encoder.transform(pl.Series([["x", "b"], ["y"], ["a"]]), "test").tolist() == [
         [0, 1, 0],
         [0, 0, 0],
         [1, 0, 0],
     ]
-    assert encoder.num_unknown == {"test": 2}
+    assert caplog.messages == ["test: 2 labels that no training row has are left out."]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from sklearn import metrics as sk
 from metric_reference import ONE_SIDED, TASKS, at, measured, split
 from rosenblatt.errors import UserError
 from rosenblatt.tasks.epoch import EpochMetrics
-from rosenblatt.tasks.regression import Regression, scaled_by
+from rosenblatt.tasks.regression import Regression
 
 pytestmark = [ONE_SIDED, pytest.mark.filterwarnings("ignore:Metric `SpearmanCorrcoef` will save all:UserWarning")]
 
@@ -47,7 +47,7 @@ def test_a_metric_of_numbers_gets_them_in_the_units_of_the_target():
     random = np.random.default_rng(0)
     target = torch.from_numpy(random.normal(1e6, 7.0, 150))
     outputs = torch.from_numpy(random.normal(0, 1, 150)).float().unsqueeze(1)
-    task = scaled_by(target)
+    task = Regression().counted(target)
     metrics = {"mape": tm.MeanAbsolutePercentageError(), "rank": tm.SpearmanCorrCoef(), "r": tm.PearsonCorrCoef()}
     values = measured(task.with_metrics(metrics), outputs, target, [16]).values
     preds = task.scores(outputs).numpy()

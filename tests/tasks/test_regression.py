@@ -16,11 +16,10 @@ from torch import nn
 
 from metric_reference import measured
 from rosenblatt.errors import UserError
-from rosenblatt.tasks.epoch import EpochMetrics
+from rosenblatt.tasks.epoch import EpochMetrics, Measured, in_proportion
 from rosenblatt.tasks.inference import task_from
 from rosenblatt.tasks.intervals import num_replicates
-from rosenblatt.tasks.measured import Measured, in_proportion
-from rosenblatt.tasks.regression import Regression, scaled_by
+from rosenblatt.tasks.regression import Regression
 from rosenblatt.tasks.task import Decision
 
 MEANS = [0.0, -3e5, 1e9]
@@ -30,7 +29,7 @@ def numbers(mean, num_rows, seed=0, spread=7.0):
     """A task, outputs in standard deviations that are right to a third, and the target."""
     random = np.random.default_rng(seed)
     target = torch.from_numpy(random.normal(mean, spread, num_rows))
-    task = scaled_by(torch.from_numpy(random.normal(mean, spread, 1000)))
+    task = Regression().counted(torch.from_numpy(random.normal(mean, spread, 1000)))
     errors = torch.from_numpy(random.normal(0, 1 / 3, num_rows))
     return task, (((target - task.mean) / task.scale) + errors).float().unsqueeze(1), target
 
@@ -125,7 +124,7 @@ def test_the_loss_by_default_is_the_mean_squared_error():
 
 
 def test_a_target_that_is_always_the_same_is_scaled_by_one():
-    task = scaled_by(torch.full((9,), 4.0))
+    task = Regression().counted(torch.full((9,), 4.0))
     assert (task.mean, task.std, task.scale) == (4.0, 0.0, 1.0)
     assert task.scores(torch.tensor([[0.5]])).tolist() == [4.5]
     assert float(task.loss()(torch.zeros(2, 1), torch.tensor([4.0, 6.0]))) == 2.0
@@ -133,10 +132,10 @@ def test_a_target_that_is_always_the_same_is_scaled_by_one():
 
 def test_scale_is_that_of_numpy_also_of_small_numbers_far_from_zero():
     target = np.random.default_rng(3).normal(1e9, 7.0, 5000)
-    task = scaled_by(torch.from_numpy(target))
+    task = Regression().counted(torch.from_numpy(target))
     assert (task.num_rows, task.mean) == (5000, pytest.approx(target.mean(), rel=1e-15))
     assert task.std == pytest.approx(target.std(), rel=1e-9)
-    assert scaled_by(torch.tensor([[1], [3]])) == Regression(num_rows=2, mean=2.0, std=1.0)
+    assert Regression().counted(torch.tensor([[1], [3]])) == Regression(num_rows=2, mean=2.0, std=1.0)
     assert task.described == f"regression, mean 1e+09, standard deviation {target.std():.5g}"
 
 
@@ -211,7 +210,7 @@ def test_the_rows_that_are_farthest_off_come_first():
 
 
 def test_facts_make_the_same_task_again_to_the_bit():
-    task = scaled_by(torch.tensor([0.1, 0.7, 1e9], dtype=torch.float64), radius=1 / 3, num_validation=12)
+    task = Regression(radius=1 / 3, num_validation=12).counted(torch.tensor([0.1, 0.7, 1e9], dtype=torch.float64))
     assert task_from("regression", json.loads(json.dumps(task.facts()))) == task
     with pytest.raises(ValueError, match=r"expected .*'radius'"):
         task_from("regression", {"mean": 1.0})

@@ -33,8 +33,8 @@ from rosenblatt.saved.rows import OwnRows, own_rows
 from rosenblatt.show.metrics import parted
 from rosenblatt.show.tables import class_table, confusion_table, mistake_table, summary
 from rosenblatt.tasks.counts import by_class, class_counts, confusion_matrix
-from rosenblatt.tasks.labels import LabelEncoder
-from rosenblatt.tasks.measured import Measured, in_proportion
+from rosenblatt.tasks.epoch import Measured, in_proportion
+from rosenblatt.tasks.inference import LabelEncoder
 from rosenblatt.tasks.task import Decision, Task
 
 log = logging.getLogger(__name__)

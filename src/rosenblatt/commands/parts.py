@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
@@ -20,7 +21,7 @@ from rosenblatt.loop.threads import num_parameters
 from rosenblatt.tasks.classification import Classification
 from rosenblatt.tasks.epoch import EpochMetrics
 from rosenblatt.tasks.inference import task_named, task_of_batch
-from rosenblatt.tasks.regression import Regression, scaled_by
+from rosenblatt.tasks.regression import Regression
 from rosenblatt.tasks.task import Decision, Task
 from rosenblatt.tasks.titles import direction
 
@@ -184,7 +185,7 @@ def read_task(looked: pl.LightningDataModule, model: nn.Module | None, said: str
     task = task_of_batch(outputs, target, said)
     if isinstance(task, Regression):
         batches = first_batches(looked, SCALE_BATCHES)
-        task = scaled_by(torch.cat([batch[1].flatten() for batch in batches]))
+        task = task.counted(torch.cat([batch[1].flatten() for batch in batches]))
     log.info("The first batch says: %s.", task.described)
     return task
 
@@ -192,7 +193,7 @@ def read_task(looked: pl.LightningDataModule, model: nn.Module | None, said: str
 def _with_settings(config: DictConfig, task: Task, threshold: float) -> Task:
     """Return the task with the threshold and the metrics that were set."""
     if isinstance(task, Classification):
-        task = task.at_threshold(threshold)
+        task = replace(task, threshold=float(threshold))
     num = len(task.classes)
     metrics = build_each("metrics", config.metrics, num_classes=num, num_labels=num, task=task.name)
     for name, metric in metrics.items():

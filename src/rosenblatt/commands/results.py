@@ -18,11 +18,12 @@ from rosenblatt.data.columns import Columns
 from rosenblatt.data.contract import has_split, loader_of, pair_of
 from rosenblatt.data.features import SPLITS
 from rosenblatt.errors import UserError
-from rosenblatt.tasks.epoch import EpochMetrics
-from rosenblatt.tasks.measured import MAX_KEPT, Measured, in_proportion
+from rosenblatt.tasks.epoch import EpochMetrics, Measured, in_proportion
 from rosenblatt.tasks.task import Task
 
 log = logging.getLogger(__name__)
+
+MAX_KEPT = 50_000_000  # outputs of a split that are kept, 200 MB; beyond that there are metrics alone
 
 
 class Evaluator:
@@ -204,7 +205,6 @@ def evaluate(parts: Parts, accelerator: str, precision: Any, final: bool, keep_a
             figures |= {f"{split}/{name}": value for name, value in measured.values.items()}
             num_rows[split] = len(measured.target)
             if last and final:
-                task = task.counted_by(measured.target)
                 proportion = in_proportion(task, measured, parts.loss, ranking=task.ranks_cheaply)
                 figures |= {f"{split}/{name}": value for name, value in proportion.items()}
     except UserError:

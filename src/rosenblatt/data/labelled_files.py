@@ -22,8 +22,7 @@ from rosenblatt.data.module import DataModule, as_parquet
 from rosenblatt.data.recipe import Auto
 from rosenblatt.data.splits import by_column, by_fractions, check_fractions
 from rosenblatt.errors import UserError
-from rosenblatt.tasks.inference import task_from
-from rosenblatt.tasks.labels import LabelEncoder
+from rosenblatt.tasks.inference import LabelEncoder, task_from
 from rosenblatt.tasks.task import Task
 
 log = logging.getLogger(__name__)

@@ -14,49 +14,43 @@ from torch import Tensor
 COOLEST, WARMEST = 0.05, 20.0  # where every row is right, each cooler temperature is more likely: somewhere it ends
 
 
-def fit_temperature(gaps: Tensor, softmax: bool) -> float:
+def fit_temperature(logits: Tensor, target: Tensor) -> float:
     """Return the temperature T for which the probabilities of ``logits / T`` are the most likely.
 
     T is above 1 for a model that is too sure. The most probable class stays so, and 0.5 stays 0.5.
 
     Args:
-        gaps: how far logits are on the wrong side, float64, of rows that the model was not trained on: (N, num_classes)
-            above that of the true class, or of any shape, on the wrong side of 0.
-        softmax: whether classes exclude each other.
+        logits: (N, num_outputs) of rows that the model was not trained on.
+        target: (N,) class numbers, or (N, num_labels) of 0 and 1.
 
     Returns:
         Where the mean negative log likelihood is least, from 0.05 to 20; 1 where T makes no difference.
     """
+    logits = logits.double()
+    softmax = target.ndim == 1 and logits.shape[1] > 1
+    if softmax:
+        gaps = logits - logits.gather(1, target.long().unsqueeze(1))  # above the logit of the true class
+    else:
+        gaps = logits * (1 - 2 * target.view(logits.shape).double())  # on the wrong side of 0
     if not gaps.any():
         return 1.0
-    # The likelihood is convex in 1 / T, so that its slope passes through 0 once: Newton's steps find it, and halving
-    # where such a step leaves the interval that is known to hold it.
+
+    def slope(inverse: float) -> float:
+        """Return the derivative of the mean negative log likelihood by 1 / T."""
+        if softmax:
+            return float(((gaps * inverse).softmax(dim=1) * gaps).sum(dim=1).mean())
+        return float(((gaps * inverse).sigmoid() * gaps).mean())
+
+    # The likelihood is convex in 1 / T, so that its slope passes through 0 once.
     low, high = 1 / WARMEST, 1 / COOLEST
-    if _slope(gaps, high, softmax)[0] <= 0:
+    if slope(high) <= 0:
         return COOLEST
-    if _slope(gaps, low, softmax)[0] >= 0:
+    if slope(low) >= 0:
         return WARMEST
-    inverse, length = 1.0, high - low
-    while length > 1e-12 * inverse:
-        slope, curvature = _slope(gaps, inverse, softmax)
-        if slope == 0:
-            break
-        low, high = (inverse, high) if slope < 0 else (low, inverse)
-        step = inverse - slope / curvature if curvature > 0 else low
-        if not low < step < high:
-            step = (low + high) / 2
-        inverse, length = step, abs(step - inverse)
-    return 1 / inverse
-
-
-def _slope(gaps: Tensor, inverse: float, softmax: bool) -> tuple[float, float]:
-    """Return the first and second derivative of the mean negative log likelihood by 1 / T."""
-    if softmax:
-        probs = (gaps * inverse).softmax(dim=1)
-        mean = (probs * gaps).sum(dim=1)
-        return float(mean.mean()), float(((probs * gaps.square()).sum(dim=1) - mean.square()).mean())
-    probs = (gaps * inverse).sigmoid()
-    return float((probs * gaps).mean()), float((probs * (1 - probs) * gaps.square()).mean())
+    while high - low > 1e-10 * low:
+        middle = (low + high) / 2
+        low, high = (middle, high) if slope(middle) < 0 else (low, middle)
+    return 2 / (low + high)
 
 
 class Reliability(NamedTuple):
@@ -73,15 +67,18 @@ class Reliability(NamedTuple):
     num_rows: Tensor
 
 
-def reliability(probs: Tensor, true: Tensor, num_bins: int = 15) -> Reliability:
+def reliability(probs: Tensor, target: Tensor, num_bins: int = 15) -> Reliability:
     """Return how often predictions of each probability are true.
 
     Args:
-        probs: (n,) of predictions, as a task's ``certainty`` gives them.
-        true: (n,) whether each is true.
+        probs: (N,) of the second class, (N, num_labels), or (N, num_classes) of which the largest is predicted.
+        target: (N,) class numbers, or (N, num_labels) of 0 and 1.
         num_bins: bins; a probability on the edge of two is in the upper one.
     """
-    probs, true = probs.double(), true.double()
+    if probs.ndim > target.ndim:
+        probs, preds = probs.max(dim=1)
+        target = preds == target
+    probs, true = probs.flatten().double(), target.flatten().double()
     edges = torch.linspace(0, 1, num_bins + 1, dtype=torch.float64, device=probs.device)
     bins = torch.bucketize(probs, edges[1:-1], right=True)
     count = torch.bincount(bins, minlength=num_bins)
@@ -89,16 +86,10 @@ def reliability(probs: Tensor, true: Tensor, num_bins: int = 15) -> Reliability:
     return Reliability(sums[0] / count, sums[1] / count, count)
 
 
-def calibration_error(probs: Tensor, true: Tensor, num_bins: int = 15) -> float:
+def calibration_error(probs: Tensor, target: Tensor, num_bins: int = 15) -> float:
     """Return the expected calibration error: how far probability and frequency lie apart in the mean prediction.
 
-    Args:
-        probs: as for `reliability`.
-        true: as for `reliability`.
-        num_bins: as for `reliability`.
-
-    Returns:
-        A number from 0, which is best, to 1.
+    It goes from 0, which is best, to 1; arguments as for `reliability`.
     """
-    mean_prob, share, num_rows = reliability(probs, true, num_bins)
+    mean_prob, share, num_rows = reliability(probs, target, num_bins)
     return float((mean_prob - share).abs().nan_to_num() @ num_rows.double() / num_rows.sum())

@@ -1,4 +1,7 @@
-"""What the three tasks with classes have in common: class weights, thresholds, calibration, the majority class."""
+"""What the three tasks with classes have in common: class weights, thresholds, calibration, the majority class.
+
+Where nothing else is said, each output is a question of yes and no, as in binary and multilabel.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 import polars as pl
 import torch
@@ -17,13 +20,24 @@ from rosenblatt.tasks.arrays import Arrays, DataTable
 from rosenblatt.tasks.calibration import calibration_error, fit_temperature
 from rosenblatt.tasks.counts import class_counts
 from rosenblatt.tasks.examination import OneAgainstRest, class_table, classification_arrays, one_against_rest
-from rosenblatt.tasks.intervals import Interval, class_intervals
+from rosenblatt.tasks.intervals import (
+    MOST_WORK,
+    CountScores,
+    Interval,
+    RankingScores,
+    Replicates,
+    num_replicates,
+    resampled,
+    wilson,
+)
 from rosenblatt.tasks.task import Decision, Task
+from rosenblatt.tasks.threshold import choose_threshold
+
+if TYPE_CHECKING:  # torchmetrics takes as long to import as torch, and predicting does without
+    from torchmetrics import Metric
 
 Self = TypeVar("Self", bound="Classification")
 ClassWeights = Literal["balanced"] | list[float] | None
-MAX_RANKED = 50  # classes up to which AUROC and average precision cost little: they sort all rows for each class
-SHARED: dict[str, Any] = {"validate_args": False, "sync_on_compute": False}  # see `rosenblatt.tasks.epoch`
 
 
 @dataclass(frozen=True)
@@ -37,6 +51,8 @@ class Classification(Task):
         temperature: that logits are divided by.
     """
 
+    several: ClassVar[bool] = False  # whether a row may have several of them, or none
+
     class_counts: tuple[int, ...] = ()
     threshold: float | tuple[float, ...] = 0.5
     temperature: float = 1.0
@@ -47,94 +63,138 @@ class Classification(Task):
             each = "" if num == 1 else f", or one for each of the {num} labels"
             raise UserError(f"threshold: expected one number{each}; got {len(self.threshold)}.")
 
-    @property
-    def num_outputs(self) -> int:
-        """The number of logits per row."""
-        return len(self.classes)
-
-    @property
-    def ranks_cheaply(self) -> bool:
-        """Whether there are few enough classes to sort all rows for each after every epoch."""
-        return len(self.classes) <= MAX_RANKED
-
-    @property
-    def described(self) -> str:
-        """The task in a few words."""
-        return f"{self.name}, {len(self.classes)} classes"
+    def loss(self, **settings: Any) -> nn.Module:
+        """Return the cross-entropy of the task."""
+        return ClassLoss(self, **settings)
 
     @abstractmethod
-    def gaps(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Return how far logits are on the wrong side, float64: what `calibration.fit_temperature` works on."""
+    def cross_entropy(self, logits: Tensor, target: Tensor, class_weights: Tensor | None, smoothing: float) -> Tensor:
+        """Return the mean loss of N rows, a scalar.
 
-    def at_threshold(self: Self, threshold: float) -> Self:
-        """Return the task with a threshold that is given."""
-        return replace(self, threshold=float(threshold))
+        Args:
+            logits: (N, num_outputs).
+            target: (N,) class numbers, or (N, num_labels) of 0 and 1.
+            class_weights: (num_classes,), or ``None``: all weigh the same.
+            smoothing: share of the target that is spread evenly over the classes.
+        """
+
+    def check(self, outputs: Any, target: Any) -> None:
+        """Raise a `UserError` unless outputs are logits (N, num_outputs), and the target holds N rows of classes."""
+        num, num_values, shape = self.num_outputs, len(self.classes), "(N,)"
+        what = f"{len(self.classes)} classes"
+        if self.several:
+            num_values, shape, what = 2, f"(N, {num})", f"{num} labels, each there or not"
+        if isinstance(outputs, Tensor) and isinstance(target, Tensor) and outputs.ndim == 2:
+            wanted = (len(outputs), num)
+            if outputs.shape == wanted and target.shape == wanted[: 2 if self.several else 1]:
+                wrong = ~((target >= 0) & (target < num_values) & (target == target.long()))
+                if not wrong.any():
+                    return
+                raise UserError(
+                    f"data: expected a target of whole numbers from 0 to {num_values - 1}, since there are {what}; row "
+                    f"{int(wrong.nonzero()[0, 0]) + 1} of a batch has {target[wrong][0]}. Number classes from 0, or "
+                    "say what is to be predicted: task=..."
+                )
+        raise UserError(
+            f"model: expected outputs (N, {num}) and a target {shape} for {what}; got outputs {shape_of(outputs)} and "
+            f"a target {shape_of(target)}. Give the model {num} outputs, or say what is to be predicted: task=..."
+        )
+
+    def own_metrics(self, ranking: bool, per_class: bool) -> tuple[dict[str, Metric], dict[str, Metric]]:
+        """Return accuracy, and of the others those of the second of two classes, or their means over classes."""
+        import torchmetrics as tm
+
+        num, binary = len(self.classes), self.name == "binary"
+        shared: dict[str, Any] = {"task": self.name, "num_classes": num, "num_labels": num}
+        shared |= {"validate_args": False, "sync_on_compute": False}  # see `rosenblatt.tasks.epoch`
+        kinds: dict[str, Any] = {"f1": tm.F1Score, "precision": tm.Precision, "recall": tm.Recall}
+        decided: dict[str, Metric] = {"acc": tm.Accuracy(average="micro", **shared)}
+        decided |= {name: make(average="macro", **shared) for name, make in kinds.items()}
+        if per_class and not binary:
+            decided |= {f"class_{name}": make(average="none", **shared) for name, make in kinds.items()}
+        ranked: dict[str, Any] = {"auroc": tm.AUROC, "ap": tm.AveragePrecision} if ranking else {}
+        prefix = "" if binary else "class_"
+        return decided, {f"{prefix}{name}": make(average="none", **shared) for name, make in ranked.items()}
 
     def tempered(self, logits: Tensor) -> Tensor:
         """Return logits divided by the temperature."""
         return logits if self.temperature == 1 else logits / self.temperature
 
-    def calibrated(self: Self, logits: Tensor, target: Tensor) -> Self:
-        """Return the task with the temperature that makes these rows the most likely."""
-        gaps = self.gaps(logits.double(), target)
-        return replace(self, temperature=fit_temperature(gaps, softmax=self.name == "multiclass"))
+    def decide(self, scores: Tensor) -> Tensor:
+        """Return classes (N,) int64, or (N, num_labels) uint8 of 0 and 1."""
+        above = scores > torch.as_tensor(self.threshold, dtype=torch.float32, device=scores.device)
+        return above.to(torch.uint8 if self.several else torch.int64)
+
+    def confidence(self, scores: Tensor, preds: Tensor) -> Tensor:
+        """Return the probability of what is predicted, of the shape of ``preds``."""
+        # In float64: in float32 one less 1e-8 is one, and rows that are sure in different degrees would tie.
+        return torch.where(preds == 1, scores.double(), 1 - scores.double())
 
     def tuned(self: Self, outputs: Tensor, target: Tensor, decision: Decision) -> Self:
         """Return the task with the temperature, and the threshold, that validation says."""
-        task = self.calibrated(outputs, target) if decision.temperature else self
-        return task if decision.goal is None else task.with_threshold(task.scores(outputs), target, decision)
-
-    def with_threshold(self: Self, probs: Tensor, target: Tensor, decision: Decision) -> Self:
-        """Return the task with the threshold that does best on these rows."""
-        raise UserError(
-            "threshold: with more than two classes the most probable one is predicted, so there is no threshold to "
-            "choose. Leave threshold=fixed, or set task=multilabel where several classes can be right."
-        )
+        self.check_decision(decision)
+        task = replace(self, temperature=fit_temperature(outputs, target)) if decision.temperature else self
+        if decision.goal is None:
+            return task
+        chosen = choose_threshold(decision.goal, task.scores(outputs), target, self.classes, decision.at_least)
+        return replace(task, threshold=tuple(chosen) if self.several else chosen[0])
 
     def decision_figures(self) -> dict[str, Any]:
         """Return threshold and temperature."""
         threshold = list(self.threshold) if isinstance(self.threshold, tuple) else self.threshold
         return {"threshold": threshold, "temperature": self.temperature}
 
-    def counted_by(self: Self, target: Tensor) -> Self:
-        """Return the task with the shares of classes among these rows, where nobody has counted the training rows."""
-        return self if self.class_counts else self.counted(target)
+    def intervals(self, scores: Tensor, target: Tensor, ranking: bool, seed: int = 0) -> dict[str, Interval]:
+        """Return Wilson's interval of accuracy, and bootstrapped ones of the other metrics, the loss aside.
 
-    @property
-    def shares(self) -> Tensor:
-        """Share of each class among the training rows, (num_classes,)."""
-        counts = torch.tensor(self.class_counts or [1] * len(self.classes))
-        return (counts / (self.num_rows or len(self.classes))).clamp(1e-7, 1 - 1e-7)
+        What would take many seconds is left out: ``auroc`` and ``ap``, and of millions of rows the others.
+        """
+        scores, target = scores.cpu(), target.cpu()
+        preds, num_rows, ranked = self.decide(scores), len(target), scores.numel()
+        right = (preds == target).view(num_rows, -1).all(dim=1)  # (N,) or (N, num_labels) -> (N,)
+        found = {"acc": wilson(int(right.sum()), num_rows)}
+        num = num_replicates(num_rows)
+        if num * num_rows > MOST_WORK:
+            return found
+        kinds: list[Replicates] = [CountScores(scores, preds, target, len(self.classes))]
+        if ranking and self.ranks_cheaply and num_replicates(ranked) * ranked <= MOST_WORK:
+            num = num_replicates(ranked)
+            kinds.append(RankingScores(scores, target))
+        return found | resampled(kinds, num_rows, num, seed)
 
-    @abstractmethod
-    def certainty(self, probs: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the probability of each prediction and whether it is true, flat: for reliability."""
+    def shares(self, target: Tensor) -> Tensor:
+        """Return the share of each class, (num_classes,): of training rows, or of these where nobody counted those."""
+        known = self if self.class_counts else self.counted(target)
+        return (torch.tensor(known.class_counts) / known.num_rows).clamp(1e-7, 1 - 1e-7)
 
-    def intervals(self, scores: Tensor, target: Tensor, ranking: bool) -> dict[str, Interval]:
-        """Return intervals of all metrics: Wilson's of accuracy, bootstrapped ones of the others."""
-        ranking = ranking and self.ranks_cheaply
-        return class_intervals(self.decide(scores), scores, target, len(self.classes), ranking)
-
-    def score_columns(self, scores: Tensor) -> pl.DataFrame:
-        """Return the probability of each class, a column each."""
-        names = [f"probability of {name}" for name in self.classes]
-        return pl.DataFrame(self.of_every_class(scores).numpy(), schema=names, orient="row")
-
-    def of_every_class(self, scores: Tensor) -> Tensor:
-        """Return probabilities (N, num_classes) from scores."""
-        return scores
-
-    def labels_of(self, target: Tensor) -> list[Any]:
-        """Return the name of the class of each row."""
-        return [self.classes[number] for number in target.long().tolist()]
+    def baseline_outputs(self, target: Tensor) -> Tensor:
+        """Return the logits of the share of the second class, or of each label."""
+        return self.shares(target).logit()[-self.num_outputs :].expand(len(target), -1)
 
     def more_figures(self, outputs: Tensor, target: Tensor) -> dict[str, float]:
         """Return the calibration error, and where there is a temperature, the one without it."""
-        found = {"ece": calibration_error(*self.certainty(self.scores(outputs), target))}
+        found = {"ece": calibration_error(self.scores(outputs), target)}
         if self.temperature != 1:
-            before = replace(self, temperature=1.0).scores(outputs)
-            found["ece_uncalibrated"] = calibration_error(*self.certainty(before, target))
+            found["ece_uncalibrated"] = calibration_error(replace(self, temperature=1.0).scores(outputs), target)
         return found
+
+    def notes(self, figures: Mapping[str, Any], split: str, decision: Decision) -> list[tuple[str, str]]:
+        """Return what there is to say of threshold and calibration."""
+        notes = []
+        value = self.threshold
+        if decision.goal is not None:
+            shown = f"{value:.4f}" if isinstance(value, float) else f"{min(value):.4f} to {max(value):.4f}, by label"
+            words = {"accuracy": "the most rows right", "f1": "the largest F1", "youden": "the largest Youden index"}
+            what = words.get(decision.goal, f"the most recall at a precision of {decision.at_least}")
+            notes.append(("threshold", f"{shown}: {what} on validation"))
+        elif value != 0.5:
+            notes.append(("threshold", f"{value:g}" if isinstance(value, float) else str(list(value))))
+        if f"{split}/ece_uncalibrated" in figures:
+            before, now = figures[f"{split}/ece_uncalibrated"], figures[f"{split}/ece"]
+            notes.append(
+                ("calibration", f"error {before:.4f} before, {now:.4f} with temperature {self.temperature:.3f}")
+            )
+        return notes
 
     def arrays(self, outputs: Tensor, target: Tensor) -> dict[str, Arrays | str]:
         """Return confusions, curves and reliability."""
@@ -155,52 +215,38 @@ class Classification(Task):
         counts = self.class_counts or [0] * len(self.classes)
         return {k: self.classes[k] for k in sorted(range(len(self.classes)), key=lambda k: -counts[k])}
 
-    def notes(self, figures: Mapping[str, Any], split: str, decision: Decision) -> list[tuple[str, str]]:
-        """Return what there is to say of threshold and calibration."""
-        notes = []
-        value = self.threshold
-        if decision.goal is not None:
-            shown = f"{value:.4f}" if isinstance(value, float) else f"{min(value):.4f} to {max(value):.4f}, by label"
-            words = {"accuracy": "the most rows right", "f1": "the largest F1", "youden": "the largest Youden index"}
-            what = words.get(decision.goal, f"the most recall at a precision of {decision.at_least}")
-            notes.append(("threshold", f"{shown}: {what} on validation"))
-        elif value != 0.5:
-            notes.append(("threshold", f"{value:g}" if isinstance(value, float) else str(list(value))))
-        if f"{split}/ece_uncalibrated" in figures:
-            before, now = figures[f"{split}/ece_uncalibrated"], figures[f"{split}/ece"]
-            notes.append(
-                ("calibration", f"error {before:.4f} before, {now:.4f} with temperature {self.temperature:.3f}")
-            )
-        return notes
+    def predictions(self, scores: Tensor) -> pl.DataFrame:
+        """Return ``prediction``, a name, and its ``probability``."""
+        decided = self.decide(scores)
+        names = pl.Series(self.classes, dtype=pl.String).gather(decided.numpy())
+        probability = self.confidence(scores, decided).to(scores.dtype)
+        frame = pl.DataFrame({"prediction": names, "probability": probability.numpy()})
+        return frame.with_columns(pl.when(pl.col("probability").is_not_nan()).then(pl.all()))
 
-    def weights(self, class_weights: ClassWeights) -> Tensor | None:
-        """Return what each class weighs in the loss, (num_classes,) float32; ``None``: all the same.
+    def of_every_class(self, scores: Tensor) -> Tensor:
+        """Return probabilities (N, num_classes) from scores."""
+        return torch.stack([1 - scores, scores], dim=1) if scores.ndim == 1 else scores
 
-        Args:
-            class_weights: ``None`` (each row counts the same), ``"balanced"`` (each class counts the same), or one
-                number a class.
+    def score_columns(self, scores: Tensor) -> pl.DataFrame:
+        """Return the probability of each class, a column each."""
+        names = [f"probability of {name}" for name in self.classes]
+        return pl.DataFrame(self.of_every_class(scores).numpy(), schema=names, orient="row")
 
-        Raises:
-            UserError: an unknown word, a wrong number of weights, or counts that nobody knows.
-        """
-        if class_weights is None:
-            return None
-        if isinstance(class_weights, str):
-            check_choice("loss.class_weights", class_weights, ["balanced"])
-            if not self.class_counts:
-                raise UserError(
-                    "loss.class_weights=balanced: nobody has counted the classes of these data. Give a number for "
-                    f"each: loss.class_weights=[{','.join(['1'] * len(self.classes))}]"
-                )
-            return self.balanced()
-        if len(class_weights) != len(self.classes):
-            raise UserError(
-                f"loss.class_weights: expected {len(self.classes)} numbers, one for each of {', '.join(self.classes)};"
-                f" got {len(class_weights)}."
-            )
-        if not all(0 <= weight < math.inf for weight in class_weights):
-            raise UserError(f"loss.class_weights: expected numbers of at least 0; got {class_weights}.")
-        return torch.tensor(class_weights, dtype=torch.float32)
+    def labels_of(self, target: Tensor) -> list[Any]:
+        """Return the name of the class of each row."""
+        return [self.classes[number] for number in target.long().tolist()]
+
+    def mistakes(self, scores: Tensor, target: Tensor, at_most: int) -> list[int]:
+        """Return the rows with a wrong class or label, the most confident in it first."""
+        preds = self.decide(scores)
+        wrong = preds != target
+        confidence = self.confidence(scores, preds).where(wrong, 0)
+        if self.several:
+            wrong, confidence = wrong.any(dim=1), confidence.amax(dim=1)  # (N, num_labels) -> (N,)
+        rows = wrong.nonzero().flatten()  # (num_wrong, 1) -> (num_wrong,)
+        order = confidence[rows].argsort(descending=True, stable=True)
+        numbers: list[int] = rows[order[:at_most]].tolist()
+        return numbers
 
     def counted(self: Self, target: Tensor) -> Self:
         """Return the task with how many rows of this training target have each class."""
@@ -214,15 +260,16 @@ class Classification(Task):
 
 
 class ClassLoss(nn.Module):
-    """A loss on logits with optional class weights and label smoothing; the mean over rows.
+    """Cross-entropy on logits with optional class weights and label smoothing; the mean over rows.
 
     Args:
         task: what the logits are of.
-        class_weights: see `Classification.weights`.
+        class_weights: ``None`` (each row counts the same), ``"balanced"`` (each class counts the same), or one number
+            a class.
         label_smoothing: share of the target spread evenly over the classes, in [0, 1) (Szegedy et al. 2016).
 
     Raises:
-        UserError: smoothing outside of [0, 1), class weights that are none.
+        UserError: smoothing outside of [0, 1); an unknown word, a wrong number of weights, or counts that nobody knows.
     """
 
     class_weights: Tensor | None
@@ -231,60 +278,37 @@ class ClassLoss(nn.Module):
         super().__init__()
         if not 0 <= label_smoothing < 1:
             raise UserError(f"loss.label_smoothing: expected a number from 0 to below 1; got {label_smoothing}.")
+        self.task = task
         self.label_smoothing = label_smoothing
-        self.register_buffer("class_weights", task.weights(class_weights), persistent=False)
+        self.register_buffer("class_weights", _weights(task, class_weights), persistent=False)
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Return the mean loss of N rows, a scalar; arguments as for `Classification.cross_entropy`."""
+        return self.task.cross_entropy(logits, target, self.class_weights, self.label_smoothing)
 
 
-def check_logits(outputs: Any, target: Any, num_outputs: int, num_values: int, dims: int, what: str) -> None:
-    """Raise a `UserError` unless outputs are logits (N, num_outputs), and target has N rows of class numbers.
-
-    Args:
-        outputs: of a batch.
-        target: of the same batch.
-        num_outputs: that there are to be.
-        num_values: that a target may have, from 0 on.
-        dims: of the target, 1 or 2.
-        what: the target in words, for the message.
-    """
-    if isinstance(outputs, Tensor) and isinstance(target, Tensor) and outputs.ndim == 2:
-        wanted = (len(outputs), num_outputs)
-        if outputs.shape == wanted and target.shape == wanted[:dims]:
-            wrong = ~((target >= 0) & (target < num_values) & (target == target.long()))
-            if not wrong.any():
-                return
+def _weights(task: Classification, given: ClassWeights) -> Tensor | None:
+    """Return what each class weighs in the loss, (num_classes,) float32; ``None``: all the same."""
+    if given is None:
+        return None
+    if isinstance(given, str):
+        check_choice("loss.class_weights", given, ["balanced"])
+        if not task.class_counts:
             raise UserError(
-                f"data: expected a target of whole numbers from 0 to {num_values - 1}, since there are {what}; row "
-                f"{int(wrong.nonzero()[0, 0]) + 1} of a batch has {target[wrong][0]}. Number classes from 0, or say "
-                "what is to be predicted: task=..."
+                "loss.class_weights=balanced: nobody has counted the classes of these data. Give a number for "
+                f"each: loss.class_weights=[{','.join(['1'] * len(task.classes))}]"
             )
-    shape = "(N,)" if dims == 1 else f"(N, {num_outputs})"
-    raise UserError(
-        f"model: expected outputs (N, {num_outputs}) and a target {shape} for {what}; got outputs {shape_of(outputs)} "
-        f"and a target {shape_of(target)}. Give the model {num_outputs} outputs, or say what is to be predicted: "
-        "task=..."
-    )
+        return task.balanced()
+    if len(given) != len(task.classes):
+        raise UserError(
+            f"loss.class_weights: expected {len(task.classes)} numbers, one for each of {', '.join(task.classes)}; "
+            f"got {len(given)}."
+        )
+    if not all(0 <= weight < math.inf for weight in given):
+        raise UserError(f"loss.class_weights: expected numbers of at least 0; got {given}.")
+    return torch.tensor(given, dtype=torch.float32)
 
 
 def shape_of(value: Any) -> str:
     """Return shape and kind of a tensor in words, or the type of anything else."""
     return f"{tuple(value.shape)} of {value.dtype}" if isinstance(value, Tensor) else f"of type {type(value).__name__}"
-
-
-def class_names(num_classes: int) -> tuple[str, ...]:
-    """Return names for classes that nobody has named: their numbers."""
-    return tuple(str(number) for number in range(num_classes))
-
-
-def named(classes: tuple[str, ...], decided: Tensor, probability: Tensor) -> pl.DataFrame:
-    """Return class numbers (N,) as names with their probability, null where that is NaN."""
-    names = pl.Series("prediction", classes, dtype=pl.String)
-    frame = pl.DataFrame({"prediction": names.gather(decided.numpy()), "probability": probability.numpy()})
-    return frame.with_columns(pl.when(pl.col("probability").is_not_nan()).then(pl.all()))
-
-
-def most(confidence: Tensor, wrong: Tensor, at_most: int) -> list[int]:
-    """Return the numbers of the rows that are wrong, the largest confidence first."""
-    rows = wrong.nonzero().flatten()  # (num_wrong, 1) -> (num_wrong,)
-    order = confidence[rows].argsort(descending=True, stable=True)
-    numbers: list[int] = rows[order[:at_most]].tolist()
-    return numbers

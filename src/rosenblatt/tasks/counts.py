@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 
@@ -25,13 +27,10 @@ def confusion_matrix(preds: Tensor, target: Tensor, num_classes: int) -> Tensor:
         (num_classes, num_classes) int64, rows true, columns predicted; for multilabel (num_labels, 2, 2), one such
         matrix of "no" and "yes" a label.
     """
-    if target.ndim == 1:
-        pairs = target.long() * num_classes + preds.long()
-        return torch.bincount(pairs, minlength=num_classes**2).view(num_classes, num_classes)
-    true, predicted = target.sum(dim=0), preds.sum(dim=0)
-    both = (target.bool() & preds.bool()).sum(dim=0)
-    cells = [target.shape[0] - true - predicted + both, predicted - both, true - both, both]
-    return torch.stack(cells, dim=1).view(num_classes, 2, 2)  # (num_labels, 4) -> (num_labels, true, predicted)
+    from torchmetrics.functional import confusion_matrix as counted
+
+    task: Literal["multiclass", "multilabel"] = "multilabel" if target.ndim == 2 else "multiclass"
+    return counted(preds, target, task, num_classes=num_classes, num_labels=num_classes, validate_args=False)
 
 
 def ratios(hits: Tensor, predicted: Tensor, true: Tensor) -> dict[str, Tensor]:

@@ -1,18 +1,19 @@
-"""Metrics of one pass over a split: means over all of its rows, whatever the batches were."""
+"""How good a model is on a split: metrics of all its rows, whatever the batches were, and their proportions."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torchmetrics import Metric, MetricCollection
+from torch.nn import functional as F
+from torchmetrics import MetricCollection, R2Score
+from torchmetrics.classification import MultilabelPrecision, MultilabelRecall
 
 from rosenblatt.errors import UserError, first_line
-from rosenblatt.tasks.counts import class_counts
 from rosenblatt.tasks.task import Task
 
 FLUSH_AT = 1 << 18  # numbers of outputs that wait before the metrics see them: 1 MiB of float32
@@ -51,8 +52,6 @@ class EpochMetrics(nn.Module):
         per_class: also F1, precision and recall of every class by itself.
     """
 
-    extra: Mapping[str, Metric]
-
     def __init__(self, task: Task, split: str = "", ranking: bool = True, per_class: bool = False) -> None:
         super().__init__()
         self.task = task
@@ -60,25 +59,22 @@ class EpochMetrics(nn.Module):
         decided, scored = task.own_metrics(ranking, per_class)
         self.counted = MetricCollection(decided)  # type: ignore[arg-type]
         self.ranked = MetricCollection(scored)  # type: ignore[arg-type]
-        self.extra = nn.ModuleDict(  # type: ignore[assignment]
-            {name: metric.clone() for name, metric in task.metrics.items()}
-        )
+        own = {name: metric.clone() for name, metric in task.metrics.items()}
+        self.extra = MetricCollection(own, compute_groups=False)  # type: ignore[arg-type]
         self.reset()
 
     @property
     def names(self) -> list[str]:
         """The names of ``compute().values``."""
-        names = dict.fromkeys(["loss", *sorted([*self.counted, *self.ranked]), *self.extra])
-        ranked = [name for name in ("auroc", "ap") if f"class_{name}" in names]
-        return [name for name in names if not name.startswith("class_")] + ranked
+        own = {name.removeprefix("class_") for name in (*self.counted, *self.ranked)}
+        return [*dict.fromkeys(["loss", *sorted(own), *self.extra])]
 
     def reset(self) -> None:
         """Forget all rows."""
-        for _, metric in self._all_metrics():
-            metric.reset()
+        for metrics in (self.counted, self.ranked, self.extra):
+            metrics.reset()
         self._waiting: list[tuple[Tensor, Tensor, Tensor]] = []  # outputs, target and loss of a batch each
         self._loss = 0.0
-        self._class_counts: Tensor | None = None
         self._num_rows = 0
 
     def update(self, outputs: Tensor, target: Tensor, loss: Tensor) -> None:
@@ -109,34 +105,33 @@ class EpochMetrics(nn.Module):
         for name, metric in self.extra.items():
             with _told(name):
                 metric.update(scores, target)
-        if self.task.classes:
-            counts = class_counts(target, len(self.task.classes))
-            self._class_counts = counts if self._class_counts is None else self._class_counts + counts
 
     def compute(self) -> Result:
         """Return loss and metrics of the rows so far, and forget them; their names are without the split."""
         self._flush()
-        values, per_class = {"loss": self._loss / self._num_rows if self._num_rows else math.nan}, {}
-        for name, value in sorted((self.counted.compute() | self.ranked.compute()).items()):
+        values = {"loss": self._loss / self._num_rows if self._num_rows else math.nan}
+        per_class: dict[str, Tensor] = {}
+        for name, value in (self.counted.compute() | self.ranked.compute()).items():
             if name.startswith("class_"):
                 per_class[name.removeprefix("class_")] = value.view(-1)  # torchmetrics gives one label no dimension
             else:
                 values[name] = float(value)
-        counts = self._class_counts
-        if counts is not None:
+        if self.task.classes:
+            recall: Any = self.counted["recall"]
             # For the other classes torchmetrics gives 0 or 1, as if they were ranked badly or well.
-            decided = (counts > 0) & (counts < self._num_rows)
+            decided = (recall.tp + recall.fn > 0) & (recall.fp + recall.tn > 0)
             for name in ("auroc", "ap"):
                 if name in per_class:
-                    values[name] = float(per_class[name][decided].mean())
                     per_class[name] = per_class[name].where(decided, math.nan)
-                elif name in values and not decided[1]:
+                    values[name] = float(per_class[name].nanmean())
+                elif name in values and not decided:
                     values[name] = math.nan
         for name, metric in self.extra.items():
             with _told(name):
                 values[name] = float(metric.compute())
         self.reset()
-        return Result(values, {name: value.tolist() for name, value in per_class.items()})
+        found = {name: value.tolist() for name, value in per_class.items()}
+        return Result({name: values[name] for name in self.names}, found)
 
     def values(self) -> dict[str, float]:
         """Return what `compute` does of the whole split, by the name that it is logged under."""
@@ -144,58 +139,127 @@ class EpochMetrics(nn.Module):
 
     def higher_is_better(self) -> dict[str, bool]:
         """Return of each metric that says so whether it is to be high."""
-        found = {"loss": False, "auroc": True, "ap": True}
-        found |= {
-            name: bool(metric.higher_is_better)
-            for name, metric in self._all_metrics()
-            if metric.higher_is_better is not None
-        }
-        return {name: found[name] for name in self.names if name in found}
+        every = [*self.counted.items(), *self.ranked.items(), *self.extra.items()]
+        said = {name.removeprefix("class_"): metric.higher_is_better for name, metric in every}
+        return {"loss": False} | {name: bool(high) for name, high in said.items() if high is not None}
 
     def progress(self) -> dict[str, Any]:
-        """Return all that was counted since the last reset, for `restore_progress`.
-
-        Returns:
-            Dicts, lists, numbers and tensors, which ``torch.load(weights_only=True)`` reads back.
-        """
+        """Return what was counted since the last reset, beside the states of the metrics, for `restore_progress`."""
         waiting = None
         if self._waiting:
             outputs, targets, losses = zip(*self._waiting, strict=True)
             # As whole tensors: a file takes long over many small ones, and of a slice would hold what it was cut from.
             waiting = {"outputs": torch.cat(outputs), "target": torch.cat(targets), "losses": torch.stack(losses)}
             waiting["sizes"] = torch.tensor([target.shape[0] for target in targets])
-        return {
-            "waiting": waiting,
-            "loss": self._loss,
-            "class_counts": self._class_counts,
-            "num_rows": self._num_rows,
-            "metrics": {name: _copied(metric.metric_state) for name, metric in self._all_metrics()},
-        }
+        return {"waiting": waiting, "loss": self._loss, "num_rows": self._num_rows}
 
     def restore_progress(self, state: dict[str, Any]) -> None:
-        """Go on from where `progress` was called, to the very same bits.
-
-        Args:
-            state: what `progress` returned for metrics made with the same arguments. Its tensors go to the device
-                that these metrics are on.
-        """
+        """Go on from where `progress` was called, to the very same bits, once the states of the metrics are loaded."""
         self.reset()
-        device = next(metric for _, metric in self._all_metrics()).device
-        for name, metric in self._all_metrics():
-            for key, value in _copied(state["metrics"][name], device).items():
-                setattr(metric, key, value)
-            metric._update_count = int(state["num_rows"] > 0)  # else torchmetrics warns that it saw no row
+        self._loss, self._num_rows = state["loss"], state["num_rows"]
         if state["waiting"] is not None:
+            device = next(iter(self.counted.values())).device
             waiting = {key: value.to(device) for key, value in state["waiting"].items()}
             sizes = waiting["sizes"].tolist()
             batches = waiting["outputs"].split(sizes), waiting["target"].split(sizes), waiting["losses"].unbind()
             self._waiting = list(zip(*batches, strict=True))
-        self._loss, self._num_rows = state["loss"], state["num_rows"]
-        self._class_counts = None if state["class_counts"] is None else state["class_counts"].to(device)
 
-    def _all_metrics(self) -> list[tuple[str, Metric]]:
-        own = [*self.counted.items(copy_state=False), *self.ranked.items(copy_state=False)]
-        return [*own, *self.extra.items()]
+
+class Measured(NamedTuple):
+    """What a model makes of a split.
+
+    Attributes:
+        values: loss and every metric, by name.
+        per_class: for each metric of single classes, one number a class; may be empty.
+        outputs: (N, num_outputs), on the CPU; of no row where they were too many to keep.
+        target: of the same rows, all of them.
+    """
+
+    values: dict[str, float]
+    per_class: dict[str, list[float]]
+    outputs: Tensor
+    target: Tensor
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the outputs of all rows were kept."""
+        return len(self.outputs) == len(self.target)
+
+
+def in_proportion(task: Task, found: Measured, loss: nn.Module, ranking: bool) -> dict[str, float]:
+    """Return 95 % intervals of the metrics of a split, its further figures, and a baseline.
+
+    Args:
+        task: what the outputs mean.
+        found: of the split.
+        loss: takes outputs and target.
+        ranking: also intervals of what ranks rows.
+
+    Returns:
+        ``acc_low`` and ``acc_high``, the same of other metrics, such as ``ece``, and with ``baseline_`` before their
+        names the metrics of a model that has seen no features.
+    """
+    figures: dict[str, float] = {}
+    if found.is_whole:
+        for name, (low, high) in task.intervals(task.scores(found.outputs), found.target, ranking).items():
+            figures |= {f"{name}_low": low, f"{name}_high": high}
+        figures |= task.more_figures(found.outputs, found.target)
+    outputs = task.baseline_outputs(found.target)
+    metrics = EpochMetrics(task, ranking=ranking and task.ranks_cheaply)
+    metrics.update(outputs, found.target, loss(outputs, found.target))
+    return figures | {f"baseline_{name}": value for name, value in metrics.compute().values.items()}
+
+
+class TopPrecision(MultilabelPrecision):
+    """Precision of the one most probable label of each row: fastText's P@1, where the average is micro."""
+
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        """Count N rows.
+
+        Args:
+            preds: (N, num_labels) probabilities.
+            target: (N, num_labels) of 0 and 1.
+        """
+        super().update(F.one_hot(preds.argmax(dim=1), preds.shape[1]), target)
+
+
+class TopRecall(MultilabelRecall):
+    """Recall of the one most probable label of each row: fastText's R@1, where the average is micro."""
+
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        """Count N rows; arguments as for `TopPrecision.update`."""
+        super().update(F.one_hot(preds.argmax(dim=1), preds.shape[1]), target)
+
+
+class R2(R2Score):
+    """The share of the variance that is explained; NaN of fewer than two rows, or where all targets are the same.
+
+    torchmetrics' takes the difference of two sums of squares, which leaves no digit of numbers around 1e9; this one
+    counts from a number nearby.
+
+    Args:
+        near: about the mean of the targets.
+        settings: of every torchmetrics metric.
+    """
+
+    def __init__(self, near: float = 0.0, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.near = near
+
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        """Count N rows.
+
+        Args:
+            preds: (N,).
+            target: (N,).
+        """
+        super().update(preds.double() - self.near, target.double() - self.near)
+
+    def compute(self) -> Tensor:
+        """Return 1 less the squared errors over the squared distances from the mean."""
+        spread = self.sum_squared_error - self.sum_error.square() / self.total
+        differ = spread > 1e-12 * self.sum_squared_error  # else it is roundoff
+        return torch.where(differ, 1 - self.residual / spread, math.nan)
 
 
 @contextmanager
@@ -208,11 +272,3 @@ def _told(name: str) -> Iterator[None]:
             f"metrics.{name}: it can't be computed of these scores and targets: {first_line(error)}. Metrics get "
             "probabilities (N,) or (N, num_classes), or numbers (N,), and compute one number."
         ) from error
-
-
-def _copied(state: dict[str, Any], device: torch.device | None = None) -> dict[str, Any]:
-    """Copy what a metric counts in place; the portions of a list stay as they are."""
-    return {
-        key: [portion.to(device) for portion in value] if isinstance(value, list) else value.clone().to(device)
-        for key, value in state.items()
-    }

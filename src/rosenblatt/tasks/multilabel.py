@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import polars as pl
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from rosenblatt.tasks.classification import SHARED, Classification, ClassLoss, check_logits, most
-from rosenblatt.tasks.task import Decision
-from rosenblatt.tasks.threshold import choose_threshold
+from rosenblatt.tasks.classification import Classification
 
 if TYPE_CHECKING:  # torchmetrics takes as long to import as torch, and predicting does without
     from torchmetrics import Metric
-
-
-class MultilabelLoss(ClassLoss):
-    """Binary cross-entropy for each label, the mean over rows and labels; see `ClassLoss` for its arguments."""
-
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Return the mean loss of N rows, a scalar.
-
-        Args:
-            logits: (N, num_labels).
-            target: (N, num_labels) of 0 and 1.
-        """
-        probs, smooth = target.to(logits.dtype), self.label_smoothing
-        probs = probs if smooth == 0 else probs * (1 - smooth) + smooth / 2
-        return F.binary_cross_entropy_with_logits(logits, probs, pos_weight=self.class_weights)
 
 
 @dataclass(frozen=True)
@@ -39,65 +22,36 @@ class Multilabel(Classification):
     """Labels of which a row may have several; logits (N, num_labels), a target of the same shape of 0 and 1."""
 
     name: ClassVar[str] = "multilabel"
+    several: ClassVar[bool] = True
 
-    def loss(self, **settings: Any) -> nn.Module:
-        """Return binary cross-entropy for each label."""
-        return MultilabelLoss(self, **settings)
+    def cross_entropy(self, logits: Tensor, target: Tensor, class_weights: Tensor | None, smoothing: float) -> Tensor:
+        """Return the mean binary cross-entropy over rows and labels; weights are those of labels that are there."""
+        probs = target.to(logits.dtype)
+        probs = probs if smoothing == 0 else probs * (1 - smoothing) + smoothing / 2
+        return F.binary_cross_entropy_with_logits(logits, probs, pos_weight=class_weights)
 
     def balanced(self) -> Tensor:
         """Return the weight of a present label: absent / present."""
         counts = torch.tensor(self.class_counts, dtype=torch.float32).clamp(min=1)
         return (self.num_rows - counts).clamp(min=1) / counts  # a label of every row still counts for something
 
-    def check(self, outputs: Any, target: Any) -> None:
-        """Raise a `UserError` unless outputs and target have a column for each label."""
-        check_logits(outputs, target, len(self.classes), 2, 2, f"{len(self.classes)} labels, each there or not")
-
     def own_metrics(self, ranking: bool, per_class: bool) -> tuple[dict[str, Metric], dict[str, Metric]]:
         """Return the share of rows that are all right, micro F1, what the top label is, and means over labels."""
         from torchmetrics import classification as tm
 
-        from rosenblatt.tasks.metrics import TopLabel
+        from rosenblatt.tasks.epoch import TopPrecision, TopRecall
 
-        num = len(self.classes)
-        decided: dict[str, Metric] = {
-            "acc": tm.MultilabelExactMatch(num, **SHARED),
-            "f1_micro": tm.MultilabelF1Score(num, average="micro", **SHARED),
-        }
-        kinds: dict[str, Any] = {"f1": tm.MultilabelF1Score, "precision": tm.MultilabelPrecision}
-        kinds["recall"] = tm.MultilabelRecall
-        for name, make in kinds.items():
-            decided[name] = make(num, average="macro", **SHARED)
-            if per_class:
-                decided[f"class_{name}"] = make(num, average="none", **SHARED)
-        scored: dict[str, Metric] = {"p_at_1": TopLabel(), "r_at_1": TopLabel(recall=True)}
-        ranked = {"auroc": tm.MultilabelAUROC, "ap": tm.MultilabelAveragePrecision} if ranking else {}
-        return decided, scored | {f"class_{name}": make(num, average="none", **SHARED) for name, make in ranked.items()}
+        settings: dict[str, Any] = {"num_labels": len(self.classes), "validate_args": False, "sync_on_compute": False}
+        decided, ranked = super().own_metrics(ranking, per_class)
+        decided["acc"] = tm.MultilabelExactMatch(**settings)
+        decided["f1_micro"] = tm.MultilabelF1Score(average="micro", **settings)
+        ranked["p_at_1"] = TopPrecision(average="micro", **settings)
+        ranked["r_at_1"] = TopRecall(average="micro", **settings)
+        return decided, ranked
 
     def scores(self, outputs: Tensor) -> Tensor:
         """Return probabilities (N, num_labels)."""
         return self.tempered(outputs).sigmoid()
-
-    def decide(self, scores: Tensor) -> Tensor:
-        """Return (N, num_labels) uint8 of 0 and 1."""
-        return (scores > torch.as_tensor(self.threshold, dtype=torch.float32, device=scores.device)).to(torch.uint8)
-
-    def gaps(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Return how far each logit is on the wrong side of 0."""
-        return logits * (1 - 2 * target.double())
-
-    def with_threshold(self, probs: Tensor, target: Tensor, decision: Decision) -> Multilabel:
-        """Return the task with the threshold of each label that does best on these rows."""
-        chosen = choose_threshold(decision.goal, probs, target, self.classes, decision.at_least)
-        return replace(self, threshold=tuple(chosen))
-
-    def certainty(self, probs: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the probability of every label of every row, and whether the row has it."""
-        return probs.flatten(), target.flatten()  # (N, num_labels) -> (N * num_labels,)
-
-    def baseline_outputs(self, target: Tensor) -> Tensor:
-        """Return the logit of the share of each label."""
-        return self.shares.logit().expand(len(target), -1)  # (num_labels,) -> (N, num_labels)
 
     def predictions(self, scores: Tensor) -> pl.DataFrame:
         """Return ``prediction`` and ``probability``, lists of the labels of a row."""
@@ -114,10 +68,3 @@ class Multilabel(Classification):
     def labels_of(self, target: Tensor) -> list[Any]:
         """Return a list of names a row."""
         return [[self.classes[k] for k in row.nonzero().flatten().tolist()] for row in target]
-
-    def mistakes(self, scores: Tensor, target: Tensor, at_most: int) -> list[int]:
-        """Return the rows with a wrong label, the most confident in it first."""
-        preds = self.decide(scores)
-        confidence = torch.where(preds == 1, scores.double(), 1 - scores.double())
-        wrong = preds != target
-        return most(confidence.where(wrong, 0).amax(dim=1), wrong.any(dim=1), at_most)

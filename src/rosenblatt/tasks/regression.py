@@ -1,4 +1,9 @@
-"""Numbers: one output a row, and an interval around it that holds nine of ten new ones."""
+"""Numbers: one output a row, and an interval around it that holds nine of ten new ones, whatever the model.
+
+Intervals are those of split conformal prediction: Lei, G'Sell, Rinaldo, Tibshirani and Wasserman, "Distribution-Free
+Predictive Inference for Regression" (2018), algorithm 2; how sure the share is for few rows: Vovk, "Conditional
+validity of inductive conformal predictors" (2012).
+"""
 
 from __future__ import annotations
 
@@ -15,14 +20,14 @@ from torch import Tensor, nn
 from rosenblatt.errors import UserError
 from rosenblatt.tasks.arrays import Arrays, DataTable
 from rosenblatt.tasks.classification import shape_of
-from rosenblatt.tasks.conformal import LEVEL, radius_of, share_inside
 from rosenblatt.tasks.examination import number_table, regression_arrays
-from rosenblatt.tasks.intervals import Interval, Scores, num_replicates, percentiles, resampled_rows
+from rosenblatt.tasks.intervals import Interval, Scores, num_replicates, resampled
 from rosenblatt.tasks.task import Decision, Task
 
 if TYPE_CHECKING:  # torchmetrics takes as long to import as torch, and predicting does without
     from torchmetrics import Metric
 
+LEVEL = 0.9  # share of new rows that are to be inside
 FEW = 400  # validation rows below which it is told how sure intervals are
 
 
@@ -73,11 +78,6 @@ class Regression(Task):
     num_validation: int = 0
 
     @property
-    def num_outputs(self) -> int:
-        """One number."""
-        return 1
-
-    @property
     def described(self) -> str:
         """The task in a few words."""
         return f"regression, mean {self.mean:.5g}, standard deviation {self.std:.5g}" if self.num_rows else "regression"
@@ -114,15 +114,15 @@ class Regression(Task):
         """Return root mean squared error, mean absolute error, and the share of the variance that is explained."""
         import torchmetrics as tm
 
-        from rosenblatt.tasks.metrics import R2
+        from rosenblatt.tasks.epoch import R2
 
         found: dict[str, Metric] = {
             "rmse": tm.MeanSquaredError(squared=False, sync_on_compute=False),
             "mae": tm.MeanAbsoluteError(sync_on_compute=False),
+            "r2": R2(self.mean, sync_on_compute=False),
         }
         for metric in found.values():
             metric.set_dtype(torch.float64)  # sums of squares of prices lose their digits in 32 bits
-        found["r2"] = R2(self.mean)
         return found, {}
 
     def with_metrics(self, metrics: Mapping[str, Metric]) -> Regression:
@@ -133,9 +133,10 @@ class Regression(Task):
         """Return numbers (N,) float64 in the target's units."""
         return outputs.flatten().double() * self.scale + self.mean
 
-    def decide(self, scores: Tensor) -> Tensor:
-        """Return the numbers themselves."""
-        return scores
+    def counted(self, target: Tensor) -> Regression:
+        """Return the task for numbers like these training ones."""
+        numbers = target.flatten().double()
+        return replace(self, num_rows=len(numbers), mean=float(numbers.mean()), std=float(numbers.std(correction=0)))
 
     def check_decision(self, decision: Decision) -> None:
         """Raise a `UserError` for a threshold or a temperature."""
@@ -143,7 +144,7 @@ class Regression(Task):
             raise UserError("threshold, calibration: numbers have no classes to decide between. Leave them out.")
 
     def tuned(self, outputs: Tensor, target: Tensor, decision: Decision) -> Regression:
-        """Return the task with the radius that holds nine of ten validation rows, as `conformal` has it."""
+        """Return the task with the radius that holds nine of ten validation rows."""
         self.check_decision(decision)
         radius = radius_of(self.scores(outputs) - target.flatten())
         return replace(self, radius=radius, num_validation=len(target))
@@ -154,25 +155,32 @@ class Regression(Task):
 
     def intervals(self, scores: Tensor, target: Tensor, ranking: bool) -> dict[str, Interval]:
         """Return bootstrapped intervals of all metrics."""
-        random, num_rows = np.random.default_rng(0), len(target)
-        if num_rows < 2:
+        if len(target) < 2:
             return {}
-        errors = RegressionScores(scores, target)
-        blocks = resampled_rows(random, num_rows, num_replicates(num_rows), many=True)
-        return percentiles([errors(weights) for weights in blocks])
+        target, error = target.flatten().double(), scores.double() - target.flatten().double()
+        centred = target - target.mean()  # the same R2, with all its digits
+        columns = torch.stack([error.square(), error.abs(), centred, centred.square()], dim=1)  # (N, 4)
+
+        def replicates(weights: Tensor) -> Scores:
+            squares, distances, total, total_squares = (weights.double() @ columns).T  # (B,) each
+            num_rows = weights.sum(dim=1).double()
+            spread = total_squares - total.square() / num_rows
+            differ = spread > 1e-12 * total_squares  # else it is roundoff: of a row that was drawn each time
+            r2 = torch.where(differ, 1 - squares / spread, math.nan)
+            return {"rmse": (squares / num_rows).sqrt(), "mae": distances / num_rows, "r2": r2}
+
+        return resampled([replicates], len(target), num_replicates(len(target)))
 
     def baseline_outputs(self, target: Tensor) -> Tensor:
         """Return the mean of the training rows, which is 0."""
         return torch.zeros(len(target), 1)
 
-    def inside(self, scores: Tensor, target: Tensor) -> float:
-        """Return the share of rows within their prediction intervals."""
-        radius = math.inf if self.radius is None else self.radius
-        return float(((scores - target.flatten()).abs() <= radius).double().mean())
-
     def more_figures(self, outputs: Tensor, target: Tensor) -> dict[str, float]:
         """Return the share of rows within their prediction intervals."""
-        return {} if self.radius is None else {"inside": self.inside(self.scores(outputs), target)}
+        if self.radius is None:
+            return {}
+        distances = (self.scores(outputs) - target.flatten()).abs()
+        return {"inside": float((distances <= self.radius).double().mean())}
 
     def arrays(self, outputs: Tensor, target: Tensor) -> dict[str, Arrays | str]:
         """Return predicted against true numbers, and residuals."""
@@ -210,45 +218,53 @@ class Regression(Task):
             frame = frame.with_columns((number - self.radius).alias("low"), (number + self.radius).alias("high"))
         return frame.with_columns(pl.when(pl.col("prediction").is_not_nan()).then(pl.all()))
 
-    def labels_of(self, target: Tensor) -> list[Any]:
-        """Return the numbers."""
-        numbers: list[float] = target.flatten().tolist()
-        return numbers
-
     def mistakes(self, scores: Tensor, target: Tensor, at_most: int) -> list[int]:
         """Return the rows that are farthest off, the farthest first."""
         order: list[int] = (scores - target.flatten()).abs().argsort(descending=True, stable=True)[:at_most].tolist()
         return order
 
 
-class RegressionScores:
-    """Root mean squared error, mean absolute error and R2 of replicates.
+def rank_of(num_rows: int, level: float = LEVEL) -> int:
+    """Return which of the residuals by size, counted from 1, new ones stay below with this probability."""
+    return math.ceil((num_rows + 1) * level)
+
+
+def radius_of(residuals: Tensor, level: float = LEVEL) -> float:
+    """Return how far from its prediction a new number is at most, with probability ``level``.
 
     Args:
-        scores: (N,) what is predicted.
-        target: (N,).
+        residuals: (N,) of rows that the model was not trained on.
+        level: share of new rows that are to be inside.
+
+    Returns:
+        A distance in the units of the residuals; infinity where there are too few rows to say (fewer than 9 for 0.9).
     """
-
-    def __init__(self, scores: Tensor, target: Tensor) -> None:
-        target, error = target.flatten().double(), scores.double() - target.flatten().double()
-        centred = target - target.mean()  # the same R2, with all its digits
-        self.columns = torch.stack([error.square(), error.abs(), centred, centred.square()], dim=1)  # (N, 4)
-
-    def __call__(self, weights: Tensor) -> Scores:
-        """Return the metrics of B replicates.
-
-        Args:
-            weights: (B, N), how often each row was drawn.
-        """
-        squares, distances, centred, centred_squares = (weights.double() @ self.columns).T  # (B,) each
-        num_rows = weights.sum(dim=1).double()
-        spread = centred_squares - centred.square() / num_rows
-        differ = spread > 1e-12 * centred_squares  # else it is roundoff: of a row that was drawn each time
-        r2 = torch.where(differ, 1 - squares / spread, math.nan)
-        return {"rmse": (squares / num_rows).sqrt(), "mae": distances / num_rows, "r2": r2}
+    rank = rank_of(len(residuals), level)
+    if rank > len(residuals):
+        return math.inf
+    return float(residuals.abs().double().sort().values[rank - 1])
 
 
-def scaled_by(target: Tensor, **more: Any) -> Regression:
-    """Return the task for numbers like these training ones, (N,)."""
-    numbers = target.flatten().double()
-    return Regression(num_rows=len(numbers), mean=float(numbers.mean()), std=float(numbers.std(correction=0)), **more)
+def share_inside(num_rows: int, level: float = LEVEL) -> tuple[float, float]:
+    """Return between which shares of all new rows are inside, for 95 of 100 sets of as many validation rows.
+
+    It is the interval of a Beta(k, N + 1 - k) distribution, k being `rank_of`.
+    """
+    rank = rank_of(num_rows, level)
+    if rank > num_rows:
+        return 1.0, 1.0
+    low, high = (_beta_quantile(share, rank, num_rows + 1 - rank) for share in (0.025, 0.975))
+    return low, high
+
+
+def _beta_quantile(share: float, a: int, b: int) -> float:
+    """Return a quantile of a Beta distribution by halving; whole parameters make it a sum of binomial terms."""
+    num = a + b - 1  # P(Beta(a, b) <= x) = P(Binomial(num, x) >= a)
+    hits = np.arange(a, num + 1)
+    ways = [math.lgamma(num + 1) - math.lgamma(one + 1) - math.lgamma(num - one + 1) for one in hits.tolist()]
+    low, high = 0.0, 1.0
+    for _ in range(50):
+        x = (low + high) / 2
+        terms = np.exp(np.array(ways) + hits * math.log(x) + (num - hits) * math.log1p(-x))
+        low, high = (x, high) if terms.sum() < share else (low, x)
+    return (low + high) / 2

@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # torchmetrics takes as long to import as torch, and predicti
     from torchmetrics import Metric
 
 Self = TypeVar("Self", bound="Task")
+MAX_RANKED = 50  # classes up to which AUROC and average precision cost little
 
 
 class Decision(NamedTuple):
@@ -58,19 +59,19 @@ class Task(ABC):
     metrics: Mapping[str, Metric] = field(default_factory=dict, compare=False, repr=False, kw_only=True)
 
     @property
-    @abstractmethod
     def num_outputs(self) -> int:
         """The number of outputs per row."""
+        return len(self.classes) or 1
 
     @property
     def ranks_cheaply(self) -> bool:
-        """Whether metrics that sort all rows cost little enough to be computed after each epoch."""
-        return True
+        """Whether metrics that sort all rows for each class cost little enough to be computed after each epoch."""
+        return len(self.classes) <= MAX_RANKED
 
     @property
-    @abstractmethod
     def described(self) -> str:
         """The task in a few words."""
+        return f"{self.name}, {len(self.classes)} classes"
 
     @abstractmethod
     def loss(self, **settings: Any) -> nn.Module:
@@ -97,9 +98,9 @@ class Task(ABC):
     def scores(self, outputs: Tensor) -> Tensor:
         """Return what outputs mean: probabilities, or numbers in the label's units."""
 
-    @abstractmethod
     def decide(self, scores: Tensor) -> Tensor:
         """Return what is predicted at these scores."""
+        return scores
 
     def tempered(self, outputs: Tensor) -> Tensor:
         """Return outputs as the loss takes them once decisions are made."""
@@ -109,9 +110,9 @@ class Task(ABC):
         """Return what was decided, as ``metrics.json`` has it."""
         return {}
 
-    def counted_by(self: Self, target: Tensor) -> Self:
-        """Return the task with a baseline from these rows, where training rows were not counted."""
-        return self
+    @abstractmethod
+    def counted(self: Self, target: Tensor) -> Self:
+        """Return the task with what this training target, (N,) or (N, num_labels), teaches."""
 
     def check_decision(self, decision: Decision) -> None:  # noqa: B027 - most tasks take any
         """Raise a `UserError` for what this task has nothing to choose of, before anything is trained."""
@@ -175,9 +176,10 @@ class Task(ABC):
         """Return what ``probabilities=true`` adds: a column for each class; ``None``: there is nothing to add."""
         return None
 
-    @abstractmethod
     def labels_of(self, target: Tensor) -> list[Any]:
         """Return the labels of N rows as people read them."""
+        labels: list[Any] = target.flatten().tolist()
+        return labels
 
     @abstractmethod
     def mistakes(self, scores: Tensor, target: Tensor, at_most: int) -> list[int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,38 +43,30 @@ def choose_threshold(
     Raises:
         UserError: no threshold keeps the precision; a binary split without rows of both classes.
     """
-    if goal == "precision" and not (at_least is not None and 0 < at_least <= 1):
-        raise UserError(f"threshold.at_least: expected a precision above 0 and up to 1, such as 0.9; got {at_least}.")
-    wanted = 0.0 if at_least is None else at_least
-    rows = f"the {target.shape[0]:,} validation rows"
-    scores, truth = probs.float().cpu().numpy(), target.cpu().numpy()
-    if target.ndim == 1:
-        if truth.min() == truth.max():
-            raise UserError(
-                f"threshold: expected validation rows of both classes to choose it by; got only {classes[truth[0]]!r} "
-                f"in {rows}. Give more of them, or set the threshold to a number."
-            )
-        cuts = _cuts(scores, truth)
-        best = cuts.best(goal, wanted)
-        if best is None:
-            raise UserError(_out_of_reach(cuts, wanted, rows))
-        return [cuts.threshold(best)]
-    thresholds, one_sided, given_up = [], [], []
-    for label, name in enumerate(classes):
-        column = truth[:, label]
-        if column.min() == column.max():
+    rows, wanted = f"the {len(target):,} validation rows", at_least or 0.0
+    scores = probs.float().cpu().numpy().reshape(len(target), -1)  # (N,) -> (N, 1)
+    truth = target.cpu().numpy().reshape(scores.shape)
+    if target.ndim == 1 and truth.min() == truth.max():
+        raise UserError(
+            "threshold: expected validation rows of both classes to choose it by; got only "
+            f"{classes[int(target[0])]!r} in {rows}. Give more of them, or set the threshold to a number."
+        )
+    thresholds, one_sided, given_up, most_precise = [], [], [], 0.0
+    for name, column, true in zip(classes[-scores.shape[1] :], scores.T, truth.T, strict=True):
+        if true.min() == true.max():
             one_sided.append(name)
             thresholds.append(0.5)
             continue
-        cuts = _cuts(scores[:, label], column)
-        best = cuts.best(goal, wanted)
-        if best is None:
+        threshold, precision = _best(column, true, goal, wanted)
+        if threshold is None:
             given_up.append(name)
-        thresholds.append(1.0 if best is None else cuts.threshold(best))
-    if given_up and len(given_up) + len(one_sided) == len(classes):
+            most_precise = max(most_precise, precision)
+        thresholds.append(1.0 if threshold is None else threshold)
+    if given_up and len(given_up) + len(one_sided) == len(thresholds):
         raise UserError(
-            f"threshold.at_least={wanted:g}: no label reaches this precision on {rows}. Ask for less, or train a "
-            "better model."
+            f"threshold.at_least={wanted:g}: no threshold reaches this precision on {rows}; the best is "
+            # Rounded down: 0.9897 must not look like 0.99.
+            f"{math.floor(most_precise * 1000) / 1000:.3f}. Ask for less, or train a better model."
         )
     for names, consequence in (
         (one_sided, f"keep a threshold of 0.5: all of {rows} have them or none does"),
@@ -85,81 +77,33 @@ def choose_threshold(
     return thresholds
 
 
-class _Cuts(NamedTuple):
-    """All ways to cut rows in two by their probability, from predicting the most rows to predicting none.
-
-    Attributes:
-        lower: largest probability below each cut, or 0.
-        upper: smallest above, or 1.
-        hits: positive rows above.
-        num_predicted: rows above.
-        num_positive: positive rows.
-        num_rows: all rows.
-    """
-
-    lower: NDArray[np.float32]
-    upper: NDArray[np.float32]
-    hits: NDArray[np.int64]
-    num_predicted: NDArray[np.int64]
-    num_positive: int
-    num_rows: int
-
-    def thresholds(self) -> NDArray[np.float32]:
-        """Return a threshold for each cut: lower <= threshold < upper."""
-        middle = ((self.lower.astype(np.float64) + self.upper) / 2).astype(np.float32)
-        # float32 has none between neighbours, and rounds to either.
-        return np.where(middle < self.upper, middle, self.lower)
-
-    def threshold(self, cut: int) -> float:
-        return float(self.thresholds()[cut])
-
-    def precision(self) -> NDArray[np.float64]:
-        """Return the precision of each cut, -1 where nothing is predicted."""
-        precision: NDArray[np.float64] = np.where(
-            self.num_predicted > 0, self.hits / np.maximum(self.num_predicted, 1), -1
-        )
-        return precision
-
-    def best(self, goal: Goal, at_least: float) -> int | None:
-        """Return the best cut, or None where none keeps the precision."""
-        wrong_hits = self.num_predicted - self.hits
-        if goal == "accuracy":  # rows that are right, less the positive ones not predicted, which all cuts share
-            score = self.hits - wrong_hits
-        elif goal == "youden":  # times the rows of both kinds: whole numbers, so that equal is equal
-            score = self.hits * (self.num_rows - self.num_positive) - wrong_hits * self.num_positive
-        elif goal == "f1":
-            score = np.where(self.num_predicted > 0, 2 * self.hits / (self.num_predicted + self.num_positive), -1)
-        else:
-            score = np.where(self.precision() >= at_least, self.hits, -1)
-            if score.max() < 0:
-                return None
-        return int(np.where(score == score.max(), abs(self.thresholds() - 0.5), math.inf).argmin())
-
-
-def _cuts(probs: NDArray[np.float32], target: NDArray[np.integer]) -> _Cuts:
-    order = probs.argsort()
-    probs, hits = probs[order], target[order].cumsum(dtype=np.int64)
-    last = np.flatnonzero(np.append(probs[1:] > probs[:-1], True))  # the last row of each distinct probability
-    num_rows, num_positive = len(probs), int(hits[-1])
-    lower, below, hits_below = probs[last], last + 1, hits[last]
-    if probs[0] > 0:  # else there is no threshold that predicts all rows
-        lower, below, hits_below = (np.insert(array, 0, 0) for array in (lower, below, hits_below))
-    upper = np.append(probs[below[:-1]], np.float32(1))
-    return _Cuts(lower, upper, num_positive - hits_below, num_rows - below, num_positive, num_rows)
-
-
-def _out_of_reach(cuts: _Cuts, at_least: float, rows: str) -> str:
-    precision = cuts.precision()
-    best = int(np.lexsort((cuts.hits, precision))[-1])  # of the highest precision, the most recall
-    if precision[best] < 0:
-        return f"threshold.at_least={at_least:g}: each of {rows} has probability 0. Train a better model."
-    # Rounded down: 0.9897 must not look like 0.99.
-    shown = math.floor(precision[best] * 1000) / 1000
-    return (
-        f"threshold.at_least={at_least:g}: no threshold reaches this precision on {rows}; the best is {shown:.3f} "
-        f"(for {cuts.num_predicted[best]:,} rows, recall {cuts.hits[best] / cuts.num_positive:.2f}, "
-        f"threshold {cuts.threshold(best):.3g}). Ask for less, or train a better model."
+def _best(
+    probs: NDArray[np.float32], target: NDArray[np.integer], goal: Goal, at_least: float
+) -> tuple[float | None, float]:
+    """Return the best threshold, or None where none keeps the precision; and the highest precision that there is."""
+    # All ways to cut rows in two by their probability, from predicting the most rows to predicting none.
+    lower = np.unique(np.append(probs, np.float32(0)))  # no threshold is below 0
+    upper = np.append(lower[1:], np.float32(1))
+    middle = ((lower.astype(np.float64) + upper) / 2).astype(np.float32)
+    # float32 has none between neighbours, and rounds to either.
+    thresholds = np.where(middle < upper, middle, lower)
+    predicted, hits = (
+        len(rows) - np.searchsorted(np.sort(rows), lower, side="right") for rows in (probs, probs[target == 1])
     )
+    num_positive, wrong = int(target.sum()), predicted - hits
+    precision = hits / np.maximum(predicted, 1)
+    if goal == "accuracy":  # rows that are right, less the positive ones not predicted, which all cuts share
+        score = hits - wrong
+    elif goal == "youden":  # times the rows of both kinds: whole numbers, so that equal is equal
+        score = hits * (len(target) - num_positive) - wrong * num_positive
+    elif goal == "f1":
+        score = np.where(predicted > 0, 2 * hits / (predicted + num_positive), -1)
+    else:
+        score = np.where(precision >= at_least, hits, -1)
+        if score.max() < 0:
+            return None, float(precision.max())
+    best = np.where(score == score.max(), abs(thresholds - 0.5), math.inf).argmin()
+    return float(thresholds[best]), float(precision.max())
 
 
 class Fixed:
