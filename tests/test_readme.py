@@ -46,6 +46,9 @@ def files(tmp_path: Path) -> Path:
     (tmp_path / "new.csv").write_text("text,number\ngood and kind,1\nstale,2\n")
     rows = [f"{rng.gauss(40 + 20 * (i % 2), 5):.0f},{'private' if i % 3 else ''},{i % 2}" for i in range(200)]
     (tmp_path / "adult.csv").write_text("age,work,income\n" + "\n".join(rows) + "\n")
+    houses = [(rng.uniform(40, 200), rng.choice(["old town", "harbour"])) for _ in range(100)]
+    prices = [f"{area:.1f},{district},{1000 * area + rng.gauss(0, 5000):.0f}" for area, district in houses]
+    (tmp_path / "houses.csv").write_text("\n".join(["area,district,price", *prices]) + "\n")
     return tmp_path
 
 

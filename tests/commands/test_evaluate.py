@@ -206,13 +206,13 @@ def test_of_numbers_the_rows_that_are_farthest_off_are_shown(train: Program, pro
     run = train(*KINDS["numbers"]).run
     done = program(EVALUATE, "run=run", "mistakes=5")
     frame, model, found = pl.read_parquet(run / "test.parquet"), rosenblatt.load(run), evaluation(run)
-    preds, interval, true = model.predict(frame), model.predict_interval(frame), frame["price"].to_numpy()
+    preds, interval, true = model.predict(frame), model.predict_interval(frame), frame["price"].cast(float).to_numpy()
     errors = np.abs(preds - true)
     assert [one["row"] - 1 for one in found["mistakes"]] == np.argsort(-errors)[:5].tolist()
     for one in found["mistakes"]:
         row = one["row"] - 1
         assert (one["true"], one["prediction"], one["low"]) == pytest.approx((true[row], preds[row], interval[row, 0]))
-        assert f"area={frame['area'][row]:.6g}" in one["content"]
+        assert f"area={frame['area'][row]}" in one["content"]
     assert found["test/rmse"] == pytest.approx(np.sqrt((errors**2).mean()), rel=1e-6)
     assert found["test/mae"] == pytest.approx(errors.mean(), rel=1e-6)
     assert found["test/r2"] == pytest.approx(reference.r2_score(true, preds), abs=1e-6)

@@ -16,7 +16,7 @@ import pytest
 
 from conftest import ROOT, SMALL, Outcome
 from rosenblatt.sweeps.study import storage_of
-from swept import FIRST, GRID, board, metrics, swept_grid, without_times
+from swept import FIRST, board, metrics, without_times
 
 linux = pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks at /proc")
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
@@ -67,19 +67,6 @@ def figures(folder: Path) -> dict[str, dict[str, float]]:
     return found
 
 
-def test_two_workers_find_what_one_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    swept_grid()
-    two = tmp_path / "two"
-    two.mkdir()
-    status, out, err = run(two, *GRID, *TWO_WORKERS)
-    assert status == 0, (out, err)
-    assert "4/4" in out
-    assert "Leaderboard of 4" in out
-    assert figures(two) == figures(tmp_path)
-    assert len(figures(two)) == 4
-
-
 @pytest.mark.parametrize(
     ("spreads", "reasons"),
     [
@@ -91,8 +78,8 @@ def test_two_workers_find_what_one_finds(tmp_path: Path, monkeypatch: pytest.Mon
         ),
     ],
 )
-def test_kills_signals_exceptions_and_nan_in_one_sweep_fail_their_jobs_and_no_other(
-    tmp_path: Path, spreads: str, reasons: dict[float, str]
+def test_kills_exceptions_and_nan_fail_their_jobs_and_two_workers_find_for_all_others_what_one_finds(
+    train: Callable[..., Outcome], tmp_path: Path, spreads: str, reasons: dict[float, str]
 ) -> None:
     (tmp_path / "killer.py").write_text(KILLER)
     words = ("-m", *SMALL, "data._target_=killer.Killer", f"data.spread={spreads}", "sweep.name=first")
@@ -104,7 +91,12 @@ def test_kills_signals_exceptions_and_nan_in_one_sweep_fail_their_jobs_and_no_ot
     assert all(reason in found[spread] for spread, reason in reasons.items())
     told = [line for line in out.splitlines() if line.startswith("failed: data.spread=")]  # at the end
     assert len(told) == len(reasons)
-    assert len(figures(tmp_path)) == len(spreads.split(",")) - len(reasons)
+    others = [spread for spread in spreads.split(",") if float(spread) not in reasons]
+    two = {name.partition("_")[2]: one for name, one in figures(tmp_path).items()}
+    assert train("-m", *SMALL, f"data.spread={','.join(others)}", "sweep.name=alone").status == 0
+    alone = {path.parent.name.partition("_")[2]: path.parent for path in FIRST.parent.glob("alone/*/metrics.json")}
+    assert two == {name: without_times(metrics(folder)) for name, folder in alone.items()}
+    assert len(two) == len(others)
 
 
 @pytest.mark.soak
@@ -238,8 +230,8 @@ def test_workers_end_with_a_sweep_that_is_killed(tmp_path: Path) -> None:
 
 
 def test_jobs_run_through_submitit(tmp_path: Path) -> None:
-    words = ("-m", *SMALL, "lr=0.1,0.01", "sweep.name=first", "hydra/launcher=submitit_local")
+    words = ("-m", *SMALL, "lr=choice(0.1)", "sweep.name=first", "hydra/launcher=submitit_local")
     status, out, err = run(tmp_path, *words)
     assert status == 0, (out, err)
-    assert len(figures(tmp_path)) == 2
-    assert "Leaderboard of 2" in out
+    assert len(figures(tmp_path)) == 1
+    assert "Leaderboard of 1" in out

@@ -62,7 +62,8 @@ def built_anew(folder: Path, saved: SavedModel) -> Parts:
 
 
 def _composed(run: Path) -> DictConfig:
-    words = [word for word in with_earlier([f"resume={in_quotes(run)}"]) if not _is_of_call(word)]
+    of_call = ("resume=", "hydra.run.dir=")
+    words = [word for word in with_earlier([f"resume={in_quotes(run)}"]) if not word.startswith(of_call)]
     every = loader().load_configuration("train", [opened(word, "train") for word in words], RunMode.RUN)
     config = OmegaConf.masked_copy(every, [str(key) for key in every if key not in ("hydra", "logger")])
     OmegaConf.set_struct(config, False)
@@ -74,10 +75,6 @@ def _composed(run: Path) -> DictConfig:
             "for that. If the run is yours, name it in one."
         )
     return config
-
-
-def _is_of_call(word: str) -> bool:
-    return word.startswith(("resume=", "hydra.run.dir="))
 
 
 def _check_data(run: Path, parts: Parts) -> None:

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from rosenblatt.data.encoder import Encoder
 from rosenblatt.data.points import PointEncoder
+from rosenblatt.saved.refusal import Unknown
 from rosenblatt.table.encoder import TableEncoder
 from rosenblatt.text.encoder import TextEncoder
 
@@ -55,20 +56,20 @@ def look_up(role: str, name: Any, finds: Sequence[Find]) -> Any:
     Args:
         role: what it is to be, such as ``model``.
         name: that a folder has.
-        finds: ask for it, in this order; then what is installed.
+        finds: ask for it, in this order.
 
     Raises:
-        ValueError: nobody knows it.
+        Unknown: nobody knows it.
     """
     if not isinstance(name, str):
         raise ValueError(f"expected the name of a class; it says {str(name)[:50]!r}")
     if role == "encoder" and name in ENCODERS:
         return ENCODERS[name]
-    for find in (*finds, installed):
+    for find in finds:
         if (found := find(role, name)) is not None:
             return found
     short = name.rpartition(".")[2] if name.rpartition(".")[2].isidentifier() else "..."
-    raise ValueError(
+    raise Unknown(
         f"{name[:100]!r} is no {role} that is known here, and a folder never says what to import. If it is yours: "
-        f"rosenblatt.load(run, classes=[{short[:50]}]); commands know what the configs/ of their project name"
+        f"rosenblatt.load(run, classes=[{short[:50]}]). Commands know those that the configs/ of their project name."
     )

@@ -18,6 +18,10 @@ class ModelRefused(UserError):
     """A model folder that is damaged, or was made to do harm."""
 
 
+class Unknown(ValueError):
+    """A class that nobody knows here; the folder may be as it should."""
+
+
 @contextmanager
 def refusing(path: Path) -> Iterator[None]:
     """Turn whatever goes wrong while a file is read into a `ModelRefused`; no list of kinds would be a whole one.
@@ -34,14 +38,20 @@ def refusing(path: Path) -> Iterator[None]:
         reason = f"{error} is missing"
     except RecursionError:
         reason = "it is nested too deeply"
+    except Unknown as error:
+        raise ModelRefused(f"{path}: the model is refused: {_printable(str(error))}") from None
     except Exception as error:
         reason = (first_line(error) or type(error).__name__)[:300].rstrip(".")
     except BaseException as error:  # a panic in a library that is written in Rust
         if type(error).__name__ != "PanicException":
             raise
         reason = "it can't be read"
-    reason = "".join(one if one.isprintable() else "?" for one in reason)  # it may quote the file, and terminals obey
-    raise ModelRefused(f"{path}: the model is refused: {reason}. Ask for the folder again.")
+    raise ModelRefused(f"{path}: the model is refused: {_printable(reason)}. Ask for the folder again.")
+
+
+def _printable(text: str) -> str:
+    """Return a text that may quote a file without what terminals obey."""
+    return "".join(one if one.isprintable() else "?" for one in text)
 
 
 def check_file(path: Path, at_most: int) -> None:
