@@ -143,7 +143,8 @@ def test_code_of_many_kinds_runs(run: Callable[..., Outcome]) -> None:
     done = run("data=stream", "module=by_hand", "early_stopping.monitor=val_loss", "lr=0.01", "trainer.max_epochs=2")
     assert done.status == 0, done.err
     assert {"test_loss", "val_loss", "val_acc", "train_loss"} <= done.metrics.keys()
-    assert run("data=pictures", "data.num_workers=1", "data.persistent=true", *PICTURES[1:]).status == 0
+    kept = run("data=pictures", "data.num_workers=1", "data.persistent=true", *PICTURES[1:], folder="kept")
+    assert kept.status == 0, kept.err
 
 
 def test_numbers_are_told_by_their_type(run: Callable[..., Outcome]) -> None:
