@@ -25,9 +25,9 @@ def images(run: Path) -> dict[str, list[int]]:
     ("word", "said"),
     [
         ("figures=all", "figures=all"),
-        ("figures.every_n_epochs=0", "expected auto or a whole number of at least 1; got 0"),
-        ("figures.every_n_epochs=often", "expected auto or a whole number of at least 1; got 'often'"),
-        ("figures.every_n_epochs=1.5", "expected auto or a whole number of at least 1; got 1.5"),
+        ("figures.every_n_epochs=0", "expected null, auto or a whole number of at least 1; got 0"),
+        ("figures.every_n_epochs=often", "expected null, auto or a whole number of at least 1; got 'often'"),
+        ("figures.every_n_epochs=1.5", "expected null, auto or a whole number of at least 1; got 1.5"),
         ("figures.every_n_epoch=1", "every_n_epochs"),
         ("figures=null", "figures=null: no such choice. There are default, none."),
     ],

@@ -41,7 +41,7 @@ def check_objectives(job: Job, names: Sequence[str]) -> None:
 
     Args:
         job: of a sweep.
-        names: of what its module logs, such as ``val/loss``.
+        names: of what it logs.
     """
     for name in _sweep_of(job)["objectives"]:
         if name.startswith("val/"):
