@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from rosenblatt.arguments import fits
+from rosenblatt.cli import project
 from rosenblatt.cli.build import build, build_each, names
 from rosenblatt.cli.messages import explained
 from rosenblatt.errors import UserError
@@ -52,6 +53,7 @@ NUMBER = 3
 def _module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(project, "_root", [])  # of a program that ran before in this process
     Path("theirs.py").write_text(SOURCE)
     Path("lacking.py").write_text("import nowhere_to_be_found\n")
     Path("failing.py").write_text("value = 1\nraise ValueError('not today')\n")
