@@ -9,14 +9,16 @@ from typing import Any, NamedTuple, TypeAlias
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
+from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
+from rosenblatt.cli.build import check_setting
+from rosenblatt.cli.schema import check_sections, opened, read
 from rosenblatt.cli.values import flat
-from rosenblatt.cli.words import opened
-from rosenblatt.errors import UserError, check_choice, listed
+from rosenblatt.errors import UserError, check_choice
 
+OF_SEARCH = ("sweep.trials", "sweep.sampler", "sweep.pruner", "sweep.storage")  # which a grid has not
 Range: TypeAlias = tuple[float, float, float | None, bool, bool]  # low, high (which is in it), step, log, whole
 
 
@@ -46,40 +48,40 @@ def read_words(words: Sequence[str], space: Mapping[str, str], method: str, load
     Raises:
         UserError: a space that is none, or one that the method can't take; a setting that varies twice.
     """
-    more = [opened(f"{key}={value}") for key, value in space.items()]
-    parser = OverridesParser.create(config_loader=loader)
+    more = [opened(f"{key}={value}", "train") for key, value in space.items()]
     try:
-        overrides = parser.parse_overrides([*words, *more])
+        overrides = OverridesParser.create(config_loader=loader).parse_overrides([*words, *more])
     except HydraException as error:
         raise UserError(f"sweep.space: {str(error).splitlines()[0]}") from None
-    for one in overrides[len(words) :]:
-        if not one.is_sweep_override():
-            raise UserError(
-                f"sweep.space.{one.input_line}: expected what varies, such as interval(0.1, 1), range(1, 5), "
-                "choice(a, b) or tag(log, interval(1e-4, 1))."
-            )
-    found, keys = Words([], {}, {}), []
-    for one in overrides:
+    found = Words([], {}, {})
+    for number, one in enumerate(overrides):
         word = str(one.input_line)
-        if one.is_sweep_override():
-            word = word.removeprefix("sweep.space.")  # as it can be typed, too
+        plain = word.lstrip("+")
+        if number >= len(words) and not one.is_sweep_override():
+            raise UserError(
+                f"sweep.space.{plain}: expected what varies, such as interval(0.1, 1), range(1, 5), choice(a, b) or "
+                "tag(log, interval(1e-4, 1))."
+            )
+        if is_space(word) and one.is_sweep_override():  # as it can be typed, too
+            plain = plain.removeprefix("sweep.space.")
+            word = opened(plain, "train")
         key = _key(word)
-        keys.append(plain_key(key))
+        if key in found.typed:
+            raise UserError(f"{key}: it is set twice, on the command line or in sweep.space. Take one of them out.")
+        if method == "grid" and key in OF_SEARCH:
+            raise UserError(f"{key}: no such setting here; sweep=optuna has it.")
+        found.typed[key] = word.partition("=")[0]
         if not one.is_sweep_override():
             found.fixed.append(word)
         elif is_of_sweep(word):
-            raise UserError(f"{word}: settings of the sweep itself do not vary. Put a list into brackets: [a,b]")
+            raise UserError(f"{plain}: settings of the sweep itself do not vary. Put a list into brackets: [a,b]")
         else:
-            found.varies[plain_key(key)] = _values(one, word, method)
-            found.typed[plain_key(key)] = key
-    twice = [key for key in keys if keys.count(key) > 1]
-    if twice:
-        raise UserError(f"{twice[0]}: it is set twice, on the command line or in sweep.space. Take one of them out.")
+            found.varies[key] = _values(one, plain, method)
     return found
 
 
 def _values(one: Override, word: str, method: str) -> list[str] | Range:
-    value, key = one.value(), _key(word)
+    value, (key, _, typed) = one.value(), word.partition("=")
     tags = {str(tag) for tag in getattr(value, "tags", ())}
     if isinstance(value, IntervalSweep):
         if method == "grid":
@@ -87,23 +89,18 @@ def _values(one: Override, word: str, method: str) -> list[str] | Range:
                 f"{word}: an interval has no end of values, and a grid tries them all. Name some: {key}=0.1,0.01. Or "
                 "search: sweep=optuna"
             )
-        assert value.start is not None
-        assert value.end is not None
-        whole = word.partition("=")[2].startswith("int(")
-        return as_range(value.start, value.end, None, tags, whole, word)
+        low, high = float(value.start or 0), float(value.end or 0)
+        return as_range(low, high, None, tags, typed.startswith("int("), word)
+    values = list(dict.fromkeys(one.sweep_string_iterator()))
+    if isinstance(value, RangeSweep) and value.stop is not None:  # which rounding can let in: 0.1 + 0.1 + 0.1 < 0.4
+        values = [text for text in values if not math.isclose(float(text), float(value.stop), rel_tol=1e-9)]
+    if not values:
+        raise UserError(f"{word}: there is nothing of that kind. (glob looks among the choices of a group.)")
     if isinstance(value, RangeSweep) and method == "optuna":
-        numbers = [float(text) for text in _in_range(one)]
-        if len(numbers) < 2:
-            raise UserError(f"{word}: expected a range of two numbers at least; got {listed(numbers)}.")
-        whole = all(isinstance(number, int) for number in (value.start, value.step))
+        numbers, whole = list(map(float, values)), all(isinstance(one, int) for one in (value.start, value.step))
         return as_range(min(numbers), max(numbers), abs(float(value.step)), tags, whole, word)
     if tags:
         raise UserError(f"{word}: a tag, such as log, goes with interval(low, high) and sweep=optuna.")
-    if isinstance(value, ChoiceSweep) and value.shuffle:
-        raise UserError(f"{word}: shuffled values would come in another order each time. Leave shuffle out.")
-    values = list(dict.fromkeys(_in_range(one)))
-    if not values:
-        raise UserError(f"{word}: there is nothing of that kind. (glob looks among the choices of a group.)")
     return values
 
 
@@ -127,59 +124,57 @@ def as_range(low: float, high: float, step: float | None, tags: set[str], whole:
     return low, high, None if log else step, log, whole
 
 
-def plain_key(key: str) -> str:
-    """Return a key without the signs that tell Hydra to add it."""
-    return key.lstrip("+")
+def _key(word: str) -> str:
+    """Return the setting of a word, without the signs that tell Hydra to add it."""
+    return word.lstrip("+").partition("=")[0]
 
 
 def is_of_sweep(word: str) -> bool:
     """Return whether a word is a setting of the sweep, and not of its jobs."""
-    return re.split(r"[.=@]", plain_key(word))[0] == "sweep"
+    return re.split(r"[.@]", _key(word))[0] == "sweep"
 
 
 def is_space(word: str) -> bool:
     """Return whether a word says what varies."""
-    return plain_key(word).startswith("sweep.space")
-
-
-def _in_range(one: Override) -> list[str]:
-    """Return the values of a sweep; of a range without its end, which rounding can let in: 0.1 + 0.1 + 0.1 < 0.4."""
-    values, sweep = list(one.sweep_string_iterator()), one.value()
-    if isinstance(sweep, RangeSweep) and sweep.stop is not None:
-        values = [text for text in values if not math.isclose(float(text), float(sweep.stop), rel_tol=1e-9)]
-    return values
-
-
-def _key(word: str) -> str:
-    return word.partition("=")[0]
+    return _key(word).startswith("sweep.space")
 
 
 def composed(words: Words, config: DictConfig, loader: ConfigLoader) -> dict[str, str]:
-    """Compose a job with each choice of each group, so that a misspelt one is told before the first job is spent.
+    """Compose a job with each choice of each group, so that a mistake is told before the first job is spent.
 
     Returns:
         Settings by key: those of the first job, and what is different with another choice.
 
     Raises:
         HydraException: what Hydra makes of them.
+        UserError: a setting of the first job is not what it may be.
     """
     fixed = [word for word in words.fixed if not is_space(word)]
     first = {key: values[0] if isinstance(values, list) else _low(values) for key, values in words.varies.items()}
 
-    def settings(varied: Mapping[str, str]) -> dict[str, str]:
-        job = loader.load_sweep_config(config, [*fixed, *(f"{words.typed[key]}={varied[key]}" for key in varied)])
-        plain: Any = OmegaConf.to_container(job, resolve=False)
-        return {key: str(value) for key, value in flat(plain).items() if not key.startswith("hydra.")}
+    def job(varied: Mapping[str, str]) -> DictConfig:
+        return loader.load_sweep_config(config, [*fixed, *(f"{words.typed[key]}={varied[key]}" for key in varied)])
 
-    found = settings(first)
-    base = dict(found)
+    base = job(first)
+    found, chosen = _shown(base), [word for word in base.hydra.overrides.task if loader.get_group_options(_key(word))]
+    named = _shown(loader.load_sweep_config(config, chosen))
+    check_sections(read("train", base), base)
+    for key in words.typed.keys() - named.keys():
+        place, _, name = key.rpartition(".")
+        if target := found.get(f"{place}._target_"):
+            check_setting(place, target, name)
     for key, values in words.varies.items():
         if isinstance(values, list) and loader.get_group_options(key):  # any value of a plain key can be composed
             for value in values[1:]:
-                others = settings(first | {key: value})
-                own = [one for one in others if one.startswith(f"{key}.") or others[one] != base.get(one)]
+                others = _shown(job(first | {key: value}))
+                own = [one for one in others if one.startswith(f"{key}.") or others[one] != found.get(one)]
                 found |= {f"{one} with {key}={value}": others[one] for one in own}
     return found
+
+
+def _shown(job: DictConfig) -> dict[str, str]:
+    settings: Any = OmegaConf.to_container(job, resolve=False)
+    return {key: str(value) for key, value in flat(settings).items() if not key.startswith("hydra.")}
 
 
 def _low(values: Range) -> str:
