@@ -11,7 +11,7 @@ import runpy
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +101,36 @@ def train(program: Callable[..., Outcome]) -> Callable[..., Outcome]:
         return program("train.py", *arguments, run=run)
 
     return with_folder
+
+
+@pytest.fixture(scope="session")
+def _kept() -> dict[tuple[str, ...], Outcome]:
+    return {}
+
+
+@pytest.fixture
+def trained(
+    train: Callable[..., Outcome],
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    _kept: dict[tuple[str, ...], Outcome],
+) -> Callable[..., Outcome]:
+    """A run as `train` leaves it in ``run``: trained once in this process, and copied for each test that asks for it.
+
+    Files that are named have to be the same in all tests.
+    """
+
+    def copied(*overrides: str, run: str = "run") -> Outcome:
+        if overrides not in _kept:
+            done = train(*overrides)
+            assert done.status == 0, done.err
+            kept = tmp_path_factory.mktemp("kept") / "run"
+            shutil.move(done.run, kept)
+            _kept[overrides] = replace(done, run=kept)
+        shutil.copytree(_kept[overrides].run, tmp_path / run)
+        return replace(_kept[overrides], run=tmp_path / run)
+
+    return copied
 
 
 @pytest.fixture

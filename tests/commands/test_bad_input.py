@@ -107,14 +107,14 @@ FILES: list[tuple[str, bytes, str, str]] = [
     ("data.csv", ROWS.replace("good", "b\xf6se").encode("latin-1"), "", "data.encoding=latin-1"),
     ("data.csv", ROWS.encode(), "data.encoding=utf-99", "no such encoding"),
     ("data.csv", (ROWS + "a,b,c\n").encode(), "", "row 41"),
-    ("data.csv", ROWS.replace("text,label", "label,label").encode(), "", "two columns are named 'label'"),
+    ("data.csv", ROWS.replace("text,label", "label,label").encode(), "", "2 columns of data.csv are named 'label'"),
     ("data.txt", b"__label__a x\n__label__b y\nz\n" * 9, "", "row 3 has no label"),
     ("data.csv", (ROWS + "alone\n").encode(), "", "row 41"),
     ("data.csv", (ROWS + "no label,\n").encode(), "", "row 41"),
     ("data.parquet", b"no such thing", "", "not a Parquet file"),
     ("data.parquet", b"PAR1 and so on", "", "a broken Parquet file"),
     ("data.csv.gz", gzip.compress(ROWS.encode())[:-9], "", "not a whole gzip file"),
-    ("data.jsonl", b'{"text": "a", "label": "b"}\n{"text": \n', "", "line 2 is no JSON"),
+    ("data.jsonl", b'{"text": "a", "label": "b"}\n{"text": \n', "", "row 2 (line 2) can't be read: it is no JSON"),
     ("data.xlsx", b"PK", "", "expected a file named .csv"),
     ("data.csv", b"text,label\n" + b"".join(b"w%d,c%d\n" % (i, i) for i in range(20)), "", "classes in"),
     ("data.csv", ROWS.encode(), "data.min_count=1000", "vocabulary is empty"),
@@ -148,8 +148,8 @@ def test_a_broken_file_is_explained(
     assert_refused(train("data=text", *given, *more.split()), says)
 
 
-def test_a_run_is_never_overwritten(train: Train) -> None:
-    first = train(*SMALL)
+def test_a_run_is_never_overwritten(train: Train, trained: Train) -> None:
+    first = trained(*SMALL)
     before = {path: path.read_bytes() for path in first.run.rglob("*") if path.is_file()}
     again = train(*SMALL, "seed=1")
     assert again.status == 1

@@ -25,9 +25,9 @@ def images(run: Path) -> dict[str, list[int]]:
     ("word", "said"),
     [
         ("figures=all", "figures=all"),
-        ("figures.every_n_epochs=0", "expected auto or a whole number of at least 1; got 0"),
-        ("figures.every_n_epochs=often", "expected auto or a whole number of at least 1; got 'often'"),
-        ("figures.every_n_epochs=1.5", "expected auto or a whole number of at least 1; got 1.5"),
+        ("figures.every_n_epochs=0", "expected null, auto or a whole number of at least 1; got 0"),
+        ("figures.every_n_epochs=often", "expected null, auto or a whole number of at least 1; got 'often'"),
+        ("figures.every_n_epochs=1.5", "expected null, auto or a whole number of at least 1; got 1.5"),
         ("figures.every_n_epoch=1", "every_n_epochs"),
         ("figures=null", "figures=null: no such choice. There are default, none."),
     ],
@@ -40,9 +40,8 @@ def test_wrong_settings_are_one_message(train, word, said):
     assert not (outcome.run / "metrics.json").exists()
 
 
-def test_a_run_leaves_figures_and_a_page_by_default(train):
-    outcome = train(*SMALL, "figures=default")
-    assert outcome.status == 0, outcome.err
+def test_a_run_leaves_figures_and_a_page_by_default(trained):
+    outcome = trained(*SMALL, "figures=default")
     assert "report      run/report.html" in outcome.out
     names = {"boundary", "confusion", "influence", "learning_curves", "precision_recall", "reliability", "roc"}
     for suffix in ("png", "svg"):
@@ -110,8 +109,8 @@ def test_a_trial_run_draws_nothing(train):
     assert not (outcome.run / "report.html").exists()
 
 
-def test_a_run_that_goes_on_without_figures_has_no_old_page(train):
-    train(*SMALL, "figures=default")
+def test_a_run_that_goes_on_without_figures_has_no_old_page(train, trained):
+    trained(*SMALL, "figures=default")
     more = train("resume=run", "figures=none", "trainer.max_epochs=4", "resume_anyway=true")
     assert more.status == 0, more.err
     assert not (more.run / "report.html").exists()
