@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -217,3 +218,15 @@ def test_where_both_checkpoints_are_damaged_it_is_told_and_the_folder_stays(trai
     before = files_of(run)
     done = train("resume=run", "resume_anyway=true")
     assert_refused(done, run, before, "No checkpoint of this run can be used", "last.ckpt", "previous.ckpt", "Remove ")
+
+
+@pytest.mark.parametrize(("begun", "said"), [(None, "0.1"), ("0.3.1", "0.3.1")])
+def test_a_run_that_another_version_has_begun_says_which(train: Train, run: Path, begun: str | None, said: str) -> None:
+    environment = json.loads((run / "environment.json").read_text())
+    del environment["rosenblatt"]  # the first version did not say it
+    if begun is not None:
+        environment["rosenblatt"] = begun
+    (run / "environment.json").write_text(json.dumps(environment))
+    done = train("resume=run")
+    assert done.status == 1
+    assert f"resume=run: it was begun by version {said}, and this is 0.2.0" in done.err

@@ -9,8 +9,10 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from rosenblatt import __version__
 from rosenblatt.cli.words import bare, in_quotes
 from rosenblatt.errors import UserError, nearest
+from rosenblatt.run.folder import RunFolder
 
 typed: list[str] = []  # arguments of this call, which may name any code, as those of a folder may not
 
@@ -26,7 +28,7 @@ def with_earlier(words: list[str]) -> list[str]:
         words: of the command line.
 
     Raises:
-        UserError: no run there, a link in it, or arguments in it that name code.
+        UserError: no run there, one of another version, a link in it, or arguments in it that name code.
     """
     typed[:] = words
     found = [word for word in words if word.startswith("resume=")]
@@ -42,6 +44,12 @@ def with_earlier(words: list[str]) -> list[str]:
         runs = [str(path.parent) for path in Path("logs/runs").glob("*/overrides.yaml")]
         hint = nearest(value, runs) or (f" The newest is {max(runs, key=os.path.getmtime)!r}." if runs else "")
         raise UserError(f"resume={value}: expected the folder of a run; it holds no overrides.yaml.{hint}")
+    begun = (RunFolder(folder).read_json("environment.json") or {"rosenblatt": __version__}).get("rosenblatt", "0.1")
+    if begun.split(".")[:2] != __version__.split(".")[:2]:
+        raise UserError(
+            f"resume={value}: it was begun by version {begun}, and this is {__version__}, which goes on with its own "
+            "runs alone. Go on with the older one, or start a new run. (A finished one evaluates and predicts here.)"
+        )
     links = [path for path in folder.rglob("*") if path.is_symlink()]
     if links:  # what is written, cut or removed there would be somewhere else
         raise UserError(f"{links[0]}: it is a link, and a run has none. Put the file itself there, or take it out.")

@@ -56,6 +56,11 @@ def open_run(config: DictConfig, own: bool) -> RunFolder:
     run = RunFolder(hydra.runtime.output_dir)
     changed = changes(run.path / "config.yaml", config)
     _refuse("the settings are", changed, config)
+    if any(line.startswith(("optimizer._target_ ", "scheduler._target_ ")) for line in changed):
+        raise UserError(
+            f"resume={config.resume}: its optimizer or schedule is another than the settings make; what it has come to "
+            "can't be taken over. Start a new run."
+        )
     if changed:
         run.planned |= {"config.yaml": texts[0], "overrides.yaml": texts[1]}
     run.lock()

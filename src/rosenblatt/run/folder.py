@@ -16,6 +16,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from rosenblatt import __version__
 from rosenblatt.errors import FolderTaken, UserError
 from rosenblatt.run.whole import write_whole
 
@@ -186,6 +187,7 @@ def environment() -> dict[str, Any]:
     return {
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "command": [Path(sys.argv[0]).name, *(word.removeprefix("++") for word in sys.argv[1:])],
+        "rosenblatt": __version__,
         "python": platform.python_version(),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
         "platform": platform.platform(),
