@@ -41,11 +41,11 @@ def check_objectives(job: Job, names: Sequence[str]) -> None:
 
     Args:
         job: of a sweep.
-        names: of what is measured on validation.
+        names: of what is logged.
     """
     for name in _sweep_of(job)["objectives"]:
         if name.startswith("val/"):
-            check_choice("sweep.objective", name, dict.fromkeys(f"val/{one}" for one in names))
+            check_choice("sweep.objective", name, [one for one in names if one.startswith("val/")])
 
 
 def _sweep_of(job: Job) -> dict[str, Any]:

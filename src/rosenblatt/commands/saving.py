@@ -33,7 +33,7 @@ def last_rows(parts: Parts, split: str) -> bytes | None:
 
 
 def saved_model(
-    config: DictConfig, parts: Parts, reached: Reached, precision: str, rows: bytes | None = None
+    config: DictConfig, parts: Parts, reached: Reached, precision: str, split: str, rows: bytes | None
 ) -> SavedModel:
     """Return what a run has trained, with all that it needs to predict.
 
@@ -42,7 +42,8 @@ def saved_model(
         parts: with the best weights.
         reached: what they reach, and the task with what validation says of decisions.
         precision: of the Trainer, such as ``32-true``.
-        rows: of the last split, as a Parquet file.
+        split: whose rows are kept beside it.
+        rows: of that split, as a Parquet file.
     """
     data, state = parts.data, parts.module.state_dict()
     model: nn.Module = parts.module
@@ -61,7 +62,7 @@ def saved_model(
         metrics={name: _node(one) for name, one in config.metrics.items() if one} if own_task else {},
         batch_size=getattr(data, "eval_batch_size", SavedModel.batch_size),
         precision=precision,
-        rows=None if rows is None else facts_of(reached.last, rows),
+        rows=None if rows is None else facts_of(split, rows),
         rest={name: one for name, one in state.items() if not name.startswith(origin.prefix)} if origin.prefix else {},
     )  # fmt: skip
 
@@ -83,13 +84,13 @@ def save_model(
     metrics: Mapping[str, Any],
     digests: Mapping[str, Any],
 ) -> None:
-    """Write ``model/``, all that others need, and the rows that it was measured on.
+    """Write ``model/``, all that others need, and rows to measure it on.
 
     Args:
         run: the folder.
         config: of the run.
         saved: the model.
-        rows: of the last split, as a Parquet file.
+        rows: of the split that it is to be measured on, as a Parquet file.
         metrics: flat, as in ``metrics.json``.
         digests: of the splits, as in ``data.json``; may be empty.
     """
