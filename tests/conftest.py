@@ -104,7 +104,7 @@ def train(program: Callable[..., Outcome]) -> Callable[..., Outcome]:
 
 
 @pytest.fixture(scope="session")
-def _kept() -> dict[tuple[str, ...], Outcome]:
+def _kept() -> dict[tuple[str | bytes, ...], Outcome]:
     return {}
 
 
@@ -113,22 +113,21 @@ def trained(
     train: Callable[..., Outcome],
     tmp_path: Path,
     tmp_path_factory: pytest.TempPathFactory,
-    _kept: dict[tuple[str, ...], Outcome],
+    _kept: dict[tuple[str | bytes, ...], Outcome],
 ) -> Callable[..., Outcome]:
-    """A run as `train` leaves it in ``run``: trained once in this process, and copied for each test that asks for it.
-
-    Files that are named have to be the same in all tests.
-    """
+    """A run as `train` leaves it: trained once in this process, and copied for each test that asks for it."""
 
     def copied(*overrides: str, run: str = "run") -> Outcome:
-        if overrides not in _kept:
+        files = [tmp_path / word.partition("=")[2] for word in overrides]
+        key = (*overrides, *(file.read_bytes() for file in files if file.is_file()))
+        if key not in _kept:
             done = train(*overrides)
             assert done.status == 0, done.err
             kept = tmp_path_factory.mktemp("kept") / "run"
             shutil.move(done.run, kept)
-            _kept[overrides] = replace(done, run=kept)
-        shutil.copytree(_kept[overrides].run, tmp_path / run)
-        return replace(_kept[overrides], run=tmp_path / run)
+            _kept[key] = replace(done, run=kept)
+        shutil.copytree(_kept[key].run, tmp_path / run)
+        return replace(_kept[key], run=tmp_path / run)
 
     return copied
 
