@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -15,9 +15,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from rosenblatt.cli.values import flat
 from rosenblatt.cli.words import opened
-from rosenblatt.errors import UserError, check_choice, listed
-
-Range: TypeAlias = tuple[float, float, float | None, bool, bool]  # low, high (which is in it), step, log, whole
+from rosenblatt.errors import UserError, check_choice
+from rosenblatt.sweeps.dimensions import Choices, Dimension, Interval
 
 
 class Words(NamedTuple):
@@ -25,12 +24,12 @@ class Words(NamedTuple):
 
     Attributes:
         fixed: as they were typed.
-        varies: values, as they were typed, or range of numbers of each setting that varies, by its plain key.
+        varies: what varies, by plain keys.
         typed: each of these keys as it was typed, with signs that tell Hydra to add it.
     """
 
     fixed: list[str]
-    varies: dict[str, list[str] | Range]
+    varies: list[Dimension]
     typed: dict[str, str]
 
 
@@ -47,39 +46,36 @@ def read_words(words: Sequence[str], space: Mapping[str, str], method: str, load
         UserError: a space that is none, or one that the method can't take; a setting that varies twice.
     """
     more = [opened(f"{key}={value}") for key, value in space.items()]
-    parser = OverridesParser.create(config_loader=loader)
     try:
-        overrides = parser.parse_overrides([*words, *more])
+        overrides = OverridesParser.create(config_loader=loader).parse_overrides([*words, *more])
     except HydraException as error:
         raise UserError(f"sweep.space: {str(error).splitlines()[0]}") from None
-    for one in overrides[len(words) :]:
-        if not one.is_sweep_override():
-            raise UserError(
-                f"sweep.space.{one.input_line}: expected what varies, such as interval(0.1, 1), range(1, 5), "
-                "choice(a, b) or tag(log, interval(1e-4, 1))."
-            )
-    found, keys = Words([], {}, {}), []
-    for one in overrides:
+    found, keys = Words([], [], {}), []
+    for number, one in enumerate(overrides):
         word = str(one.input_line)
         if one.is_sweep_override():
             word = word.removeprefix("sweep.space.")  # as it can be typed, too
-        key = _key(word)
-        keys.append(plain_key(key))
-        if not one.is_sweep_override():
-            found.fixed.append(word)
-        elif is_of_sweep(word):
-            raise UserError(f"{word}: settings of the sweep itself do not vary. Put a list into brackets: [a,b]")
+            if is_of_sweep(word):
+                raise UserError(f"{word}: settings of the sweep itself do not vary. Put a list into brackets: [a,b]")
+            found.varies.append(_dimension(one, word, method))
+            found.typed[plain_key(word)] = word.partition("=")[0]
+        elif number >= len(words):
+            raise UserError(
+                f"sweep.space.{word}: expected what varies, such as interval(0.1, 1), range(1, 5), choice(a, b) or "
+                "tag(log, interval(1e-4, 1))."
+            )
         else:
-            found.varies[plain_key(key)] = _values(one, word, method)
-            found.typed[plain_key(key)] = key
-    twice = [key for key in keys if keys.count(key) > 1]
-    if twice:
-        raise UserError(f"{twice[0]}: it is set twice, on the command line or in sweep.space. Take one of them out.")
+            found.fixed.append(word)
+        if plain_key(word) in keys:
+            raise UserError(
+                f"{plain_key(word)}: it is set twice, on the command line or in sweep.space. Take one of them out."
+            )
+        keys.append(plain_key(word))
     return found
 
 
-def _values(one: Override, word: str, method: str) -> list[str] | Range:
-    value, key = one.value(), _key(word)
+def _dimension(one: Override, word: str, method: str) -> Dimension:
+    value, key = one.value(), plain_key(word)
     tags = {str(tag) for tag in getattr(value, "tags", ())}
     if isinstance(value, IntervalSweep):
         if method == "grid":
@@ -90,68 +86,58 @@ def _values(one: Override, word: str, method: str) -> list[str] | Range:
         assert value.start is not None
         assert value.end is not None
         whole = word.partition("=")[2].startswith("int(")
-        return as_range(value.start, value.end, None, tags, whole, word)
+        return checked_interval(Interval(key, value.start, value.end, None, False, whole), tags, word)
+    values = list(dict.fromkeys(one.sweep_string_iterator()))
+    if isinstance(value, RangeSweep):  # without its end, which rounding can let in: 0.1 + 0.1 + 0.1 < 0.4
+        assert value.stop is not None
+        values = [text for text in values if not math.isclose(float(text), float(value.stop), rel_tol=1e-9)]
+    if not values:
+        raise UserError(f"{word}: there is nothing of that kind. (glob looks among the choices of a group.)")
     if isinstance(value, RangeSweep) and method == "optuna":
-        numbers = [float(text) for text in _in_range(one)]
-        if len(numbers) < 2:
-            raise UserError(f"{word}: expected a range of two numbers at least; got {listed(numbers)}.")
-        whole = all(isinstance(number, int) for number in (value.start, value.step))
-        return as_range(min(numbers), max(numbers), abs(float(value.step)), tags, whole, word)
+        numbers = sorted(map(float, values))
+        whole = isinstance(value.start, int) and isinstance(value.step, int)
+        found = Interval(key, numbers[0], numbers[-1], abs(float(value.step)), False, whole)
+        return checked_interval(found, tags, word)
     if tags:
         raise UserError(f"{word}: a tag, such as log, goes with interval(low, high) and sweep=optuna.")
     if isinstance(value, ChoiceSweep) and value.shuffle:
         raise UserError(f"{word}: shuffled values would come in another order each time. Leave shuffle out.")
-    values = list(dict.fromkeys(_in_range(one)))
-    if not values:
-        raise UserError(f"{word}: there is nothing of that kind. (glob looks among the choices of a group.)")
-    return values
+    return Choices(key, values)
 
 
-def as_range(low: float, high: float, step: float | None, tags: set[str], whole: bool, word: str) -> Range:
-    """Return a range of numbers, as its tags (``log``, ``int``, ``float``) have it.
+def checked_interval(found: Interval, tags: set[str], word: str) -> Interval:
+    """Return an interval as its tags (``log``, ``int``, ``float``) have it.
 
     Raises:
         UserError: it is empty, or reaches 0 with ``log``; an unknown tag. The message begins with ``word``.
     """
     for tag in tags:
         check_choice(f"{word}: tag", tag, ("log", "int", "float"))
-    log, whole = "log" in tags, whole or "int" in tags
+    low, high, log, whole = found.low, found.high, "log" in tags, found.whole or "int" in tags
     if not low < high:
         raise UserError(f"{word}: expected a range from a number to a larger one; got {low:g} and {high:g}.")
     if log and low <= 0:
         raise UserError(f"{word}: with log a range begins above 0; got {low:g}.")
-    if log and step not in (None, 1):
+    if log and found.step not in (None, 1):
         raise UserError(f"{word}: log goes with interval(low, high), not with steps.")
     if whole and not (float(low).is_integer() and float(high).is_integer()):
         raise UserError(f"{word}: expected whole numbers; got {low:g} and {high:g}.")
-    return low, high, None if log else step, log, whole
+    return found._replace(step=None if log else found.step, log=log, whole=whole)
 
 
-def plain_key(key: str) -> str:
-    """Return a key without the signs that tell Hydra to add it."""
-    return key.lstrip("+")
+def plain_key(word: str) -> str:
+    """Return the key of a word without the signs that tell Hydra to add it."""
+    return word.partition("=")[0].lstrip("+")
 
 
 def is_of_sweep(word: str) -> bool:
     """Return whether a word is a setting of the sweep, and not of its jobs."""
-    return re.split(r"[.=@]", plain_key(word))[0] == "sweep"
+    return re.split(r"[.@]", plain_key(word))[0] == "sweep"
 
 
 def is_space(word: str) -> bool:
     """Return whether a word says what varies."""
     return plain_key(word).startswith("sweep.space")
-
-
-def _in_range(one: Override) -> list[str]:
-    """Return the values of a sweep; of a range without its end, which rounding can let in: 0.1 + 0.1 + 0.1 < 0.4."""
-    values, sweep = list(one.sweep_string_iterator()), one.value()
-    if isinstance(sweep, RangeSweep) and sweep.stop is not None:
-        values = [text for text in values if not math.isclose(float(text), float(sweep.stop), rel_tol=1e-9)]
-    return values
-
-
-def _key(word: str) -> str:
-    return word.partition("=")[0]
 
 
 def composed(words: Words, config: DictConfig, loader: ConfigLoader) -> dict[str, str]:
@@ -164,24 +150,21 @@ def composed(words: Words, config: DictConfig, loader: ConfigLoader) -> dict[str
         HydraException: what Hydra makes of them.
     """
     fixed = [word for word in words.fixed if not is_space(word)]
-    first = {key: values[0] if isinstance(values, list) else _low(values) for key, values in words.varies.items()}
+    first = {}
+    for one in words.varies:
+        first[one.key] = one.values[0] if isinstance(one, Choices) else repr(int(one.low) if one.whole else one.low)
 
     def settings(varied: Mapping[str, str]) -> dict[str, str]:
         job = loader.load_sweep_config(config, [*fixed, *(f"{words.typed[key]}={varied[key]}" for key in varied)])
         plain: Any = OmegaConf.to_container(job, resolve=False)
         return {key: str(value) for key, value in flat(plain).items() if not key.startswith("hydra.")}
 
-    found = settings(first)
-    base = dict(found)
-    for key, values in words.varies.items():
-        if isinstance(values, list) and loader.get_group_options(key):  # any value of a plain key can be composed
-            for value in values[1:]:
-                others = settings(first | {key: value})
-                own = [one for one in others if one.startswith(f"{key}.") or others[one] != base.get(one)]
-                found |= {f"{one} with {key}={value}": others[one] for one in own}
+    base = settings(first)
+    found = dict(base)
+    for one in words.varies:
+        if isinstance(one, Choices) and loader.get_group_options(one.key):  # any value of a plain key can be composed
+            for value in one.values[1:]:
+                others = settings(first | {one.key: value})
+                own = [key for key in others if key.startswith(f"{one.key}.") or others[key] != base.get(key)]
+                found |= {f"{key} with {one.key}={value}": others[key] for key in own}
     return found
-
-
-def _low(values: Range) -> str:
-    low, *_, whole = values
-    return repr(int(low)) if whole else repr(low)
