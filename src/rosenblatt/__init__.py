@@ -33,6 +33,6 @@ def load(run: str | os.PathLike[str], classes: Iterable[Any] = ()) -> SavedModel
         UserError: there is none, or it is damaged, was made to do harm, or is of a class that is not known here.
     """
     from rosenblatt.saved.folder import find, read  # here, since `import rosenblatt` is quick and torch is not
-    from rosenblatt.saved.known import given
+    from rosenblatt.saved.known import given, installed
 
-    return read(find(run), [given(classes)])
+    return read(find(run), [given(classes), installed])

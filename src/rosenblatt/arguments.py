@@ -35,7 +35,7 @@ def check_name(group: str, target: Any, name: str) -> None:
     parameters = parameters_of(target)
     names = [one for one, parameter in (parameters or {}).items() if parameter.kind not in ANY]
     takes_any = parameters is None or any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values())
-    if name not in names and not takes_any:
+    if name not in (*names, *HYDRAS) and not takes_any:
         raise UserError(
             f"{group}.{name}: {target.__name__} has no such setting."
             + (nearest(name, names) or (f" There are {listed(names)}." if names else " It has none."))
@@ -72,12 +72,10 @@ def fits(value: Any, hint: Any) -> bool:
         return is_list and all(fits(one, kind) for one, kind in zip(value, inner, strict=True))
     if isinstance(origin, type) and issubclass(origin, Sequence):
         return isinstance(value, list | tuple) and (not inner or all(fits(one, inner[0]) for one in value))
-    if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    if hint in (str, bool):
-        return isinstance(value, hint)
+    if hint in (int, float) and isinstance(value, bool):
+        return False
+    if hint in (int, float, str, bool, dict):
+        return isinstance(value, int | float if hint is float else hint)
     is_tensor = inspect.isclass(hint) and f"{hint.__module__}.{hint.__name__}" == "torch.Tensor"
     return not (is_tensor and isinstance(value, str))  # a word is no Tensor; of other types a word may be a name
 

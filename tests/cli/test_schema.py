@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from rosenblatt.cli.schema import EVALUATE, PREDICT, TRAIN, checked
+from rosenblatt.cli.schema import EVALUATE, PREDICT, TRAIN, checked, opened
 from rosenblatt.errors import UserError
 
 
@@ -47,7 +47,6 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("train", {"trainer": {"logger": True}}, "trainer.logger: it is given with logger=..., such as logger=csv"),
     ("evaluate", {}, "run is not set. Give it on the command line: run=..."),
     ("evaluate", {"run": "x", "mistakes": -1}, "mistakes: expected a whole number of at least 0; got -1."),
-    ("evaluate", {"run": "x", "mine": 1}, "mine: no such setting."),
     ("predict", {"run": "x", "explain": -2}, "explain: expected"),
     ("export", {"run": "x", "format": "onx"}, "Did you mean 'onnx'?"),
 ]  # fmt: skip
@@ -60,9 +59,27 @@ def test_a_wrong_value_is_told_with_what_it_may_be(program: str, given: dict[str
     assert says in str(error.value)
 
 
-def test_a_mode_against_the_loss_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
-    checked(OmegaConf.create({"early_stopping": {"mode": "max"}}), "train")
-    assert "early_stopping.mode=max: of val/loss the highest value" in caplog.text
+@pytest.mark.parametrize(
+    ("word", "program", "expected"),
+    [
+        ("model.dropout=0.1", "train", "++model.dropout=0.1"),
+        ("checkpoint.every_n_steps=3", "train", "++checkpoint.every_n_steps=3"),
+        ("threads=2", "train", "++threads=2"),
+        ("data=text", "train", "data=text"),
+        ("sweep=optuna", "train", "sweep=optuna"),
+        ("mine.own=1", "train", "mine.own=1"),
+        ("hydra.run.dir=x", "train", "hydra.run.dir=x"),
+        ("+trainer.profiler=simple", "train", "+trainer.profiler=simple"),
+        ("~scheduler", "train", "~scheduler"),
+        ("lr", "train", "lr"),
+        ("data.test=x", "evaluate", "++data.test=x"),
+        ("data.test=x", "predict", "data.test=x"),
+    ],
+)
+def test_settings_that_no_file_names_are_let_in_where_somebody_checks_them(
+    word: str, program: str, expected: str
+) -> None:
+    assert opened(word, program) == expected
 
 
 @pytest.mark.parametrize("schema", [TRAIN, EVALUATE, PREDICT])

@@ -140,7 +140,7 @@ def test_rows_are_predicted_in_the_order_of_the_loader(
         ("split=tset",): "Did you mean 'test'?",
         ("split=train",): "any order",
         ("input=rows.parquet",): "has no encoder",
-        ("text=x",): "this model reads columns, not texts",
+        ("text=x",): "has no encoder",
         ("split=test", "input=rows.parquet"): "one of them",
         ("split=test", "output=rows.parquet"): "overwrite=true",
     }.items():

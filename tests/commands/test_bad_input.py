@@ -76,7 +76,7 @@ OPTIONS = [
     ("scheduler.factor=0.1", "no scheduler is chosen"),
     ("data=text data.train=reviews.csv data.text_column=label", "are the same column"),
     ("data=text data.train=reviews.csv data.text_column=3 data.label_column=1", "columns 0 to 1"),
-    ("optimizer.weight_decay=-1", "Invalid weight_decay"),
+    ("optimizer.weight_decay=-1", "optimizer: Invalid weight_decay"),
     ("trainer.accelerator=tpu", "trainer.accelerator=auto"),
     ("data=text", "data.train is not set"),
     ("data=text data.train=", "data.train is empty"),

@@ -15,7 +15,7 @@ from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
 from rosenblatt.arguments import ANY, check_arguments, check_name, parameters_of
-from rosenblatt.cli.messages import place_of
+from rosenblatt.cli.messages import elsewhere, place_of
 from rosenblatt.cli.project import root
 from rosenblatt.cli.values import plain
 from rosenblatt.errors import UserError, first_line, nearest
@@ -38,8 +38,11 @@ def build(group: str, node: DictConfig | Mapping[str, Any], **offered: Any) -> A
     if "_target_" not in config:
         raise UserError(f"{group}: nothing to set: no {group} is chosen. See the choices with --help.")
     arguments = plain(config)
-    _check(group, arguments)
+    for name in arguments:
+        check_setting(group, config._target_, name)
     taken = _taken(config)
+    flat = {name: value for name, value in arguments.items() if "_target_" not in str(value)}  # Hydra calls the others
+    check_arguments(group, _imported("", config._target_), flat)
     given = {*arguments, *list(taken)[: len(arguments.get("_args_") or ())]}
     offered = {name: value for name, value in offered.items() if name in taken and name not in given}
     is_partial = bool(arguments.get("_partial_"))
@@ -52,7 +55,7 @@ def build(group: str, node: DictConfig | Mapping[str, Any], **offered: Any) -> A
     try:
         # Called without what is offered first: Hydra would take objects apart that look like configurations.
         make = hydra.utils.instantiate(config, _partial_=True, _convert_="all")
-        return Partial(make, **offered).named(group) if is_partial else make(**offered)
+        return functools.partial(make, **offered) if is_partial else make(**offered)
     except Exception as error:
         _tell(group, error)
 
@@ -68,18 +71,14 @@ def build_each(group: str, node: DictConfig | Mapping[str, Any] | None, **offere
     Raises:
         UserError: an entry without a ``_target_``; as `build` does.
     """
-    found = {}
-    for key, one in (node or {}).items():
-        name = str(key)
-        if one is None:
-            continue
+    given = {str(name): one for name, one in (node or {}).items() if one is not None}
+    for name, one in given.items():
         if not isinstance(one, Mapping | DictConfig) or "_target_" not in one:
             raise UserError(
                 f"{group}.{name}: expected a name of your choice with a _target_ under it, such as "
                 f"{group}.mine._target_=package.Class; got {one!r}."
             )
-        found[name] = build(f"{group}.{name}", one, **offered)
-    return found
+    return {name: build(f"{group}.{name}", one, **offered) for name, one in given.items()}
 
 
 def names(node: DictConfig | Mapping[str, Any]) -> set[str]:
@@ -95,44 +94,13 @@ def _taken(node: DictConfig | Mapping[str, Any]) -> dict[str, inspect.Parameter]
     return {name: parameter for name, parameter in parameters.items() if parameter.kind not in ANY}
 
 
-def check_setting(group: str, node: DictConfig, name: str) -> None:
-    """Raise a `UserError` unless the target of a node takes an argument of that name."""
-    check_name(group, _imported(f"{group}._target_={node._target_}: ", str(node._target_)), name)
-
-
-class Partial(functools.partial):  # type: ignore[type-arg]
-    """What ``_partial_: true`` gives: its target's complaint, such as of a negative weight decay, names the setting."""
-
-    def named(self, group: str) -> Partial:
-        """Remember the name of the node in the configuration."""
-        self.group = group
-        return self
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call it."""
-        try:
-            return super().__call__(*args, **kwargs)
-        except Exception as error:
-            _tell(self.group, error)
-
-
-def _check(group: str, node: Any) -> None:
-    """Check the arguments of each ``_target_`` in a plain node."""
-    if isinstance(node, dict):
-        if "_target_" in node:
-            target = _imported(f"{group}._target_={node['_target_']}: ", str(node["_target_"]))
-            check_arguments(group, target, {name: value for name, value in node.items() if not _has_target(value)})
-        for name, value in node.items():
-            _check(f"{group}.{name}", value)
-    elif isinstance(node, list):
-        for number, value in enumerate(node):
-            _check(f"{group}[{number}]", value)
-
-
-def _has_target(value: Any) -> bool:
-    if isinstance(value, dict):
-        return "_target_" in value or any(map(_has_target, value.values()))
-    return isinstance(value, list) and any(map(_has_target, value))
+def check_setting(group: str, target: str, name: str) -> None:
+    """Raise a `UserError` unless a target takes an argument of that name."""
+    found = _imported(f"{group}._target_={target}: ", target)
+    try:
+        check_name(group, found, name)
+    except UserError as error:
+        raise UserError(elsewhere(f"{group}.{name}") or str(error)) from None
 
 
 def _tell(group: str, error: Exception) -> NoReturn:
@@ -144,28 +112,24 @@ def _tell(group: str, error: Exception) -> NoReturn:
         error = error.__cause__ if isinstance(error.__cause__, Exception) else refused
     if isinstance(error, UserError):
         raise error
-    about_device = group == "trainer" and re.search("accelerator|backend|device|torch_xla", str(error), re.I)
-    if isinstance(error, ImportError) and not about_device and (package := _missing(error)):
-        raise UserError(f"{group}: it needs the package {package}: pip install {package}") from error
-    place = place_of(error)
-    if place is None and isinstance(error, AssertionError | AttributeError | LookupError | NameError | OSError):
+    of_programs = AssertionError | AttributeError | LookupError | NameError | OSError
+    if isinstance(error, of_programs) and place_of(error) is None:
         raise error  # not of the arguments
+    about_device = group == "trainer" and re.search("accelerator|backend|device|torch_xla", str(error), re.I)
     hint = " Try trainer.accelerator=auto, which takes what this machine has." if about_device else ""
-    raise UserError(f"{group}: {_said(error)}{f' ({place})' if place else ''}{hint}") from error
+    raise UserError(f"{group}: {_reason(error)}{hint}") from error
 
 
-def _said(error: Exception) -> str:
-    """Return the first line of an error, after its kind where that says more than the line alone."""
+def _reason(error: Exception) -> str:
+    """Return what is wrong in one line: the package that is missing, or what an error says, and where it came up."""
+    found = re.search(r"pip install (?:-U )?'?([\w.-]+)", str(error))
+    package = found[1] if found else (getattr(error, "name", None) or "").partition(".")[0]
+    if package and isinstance(error, ModuleNotFoundError if found is None else ImportError):
+        return f"it needs the package {package}: pip install {package}"
+    line, place = first_line(error), place_of(error)
     speaks = isinstance(error, ValueError | RuntimeError | ImportError) or "Misconfig" in type(error).__name__
-    line = first_line(error)
-    return line if speaks and line else f"{type(error).__name__}: {line}".rstrip(": ")
-
-
-def _missing(error: ImportError) -> str | None:
-    """Return the package that is not installed, as ``pip install`` takes it."""
-    if found := re.search(r"pip install (?:-U )?'?([\w.-]+)", str(error)):
-        return found[1]
-    return (error.name or "").partition(".")[0] or None if isinstance(error, ModuleNotFoundError) else None
+    said = line if speaks and line else f"{type(error).__name__}: {line}".rstrip(": ")
+    return f"{said} ({place})" if place else said
 
 
 def _imported(prefix: str, path: str) -> Any:
@@ -183,11 +147,7 @@ def _imported(prefix: str, path: str) -> Any:
         except Exception as error:
             if isinstance(error, ModuleNotFoundError) and error.name in (name, known):
                 raise UserError(f"{prefix}{_not_there(part, found, known)}") from None
-            if isinstance(error, ImportError) and (package := _missing(error)):
-                raise UserError(f"{prefix}it needs the package {package}: pip install {package}") from error
-            place = place_of(error)
-            where = f" ({place})" if place else ""
-            raise UserError(f"{prefix}{name} can't be imported: {_said(error)}{where}") from error
+            raise UserError(f"{prefix}{name} can't be imported: {_reason(error)}") from error
     if not callable(found):
         raise UserError(f"{prefix}it is no class or function, but {type(found).__name__}.")
     return found

@@ -6,13 +6,13 @@ import gc
 import inspect
 import logging
 import os
-import re
 import signal
 import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from string import Template
 from types import FrameType
@@ -24,11 +24,10 @@ from hydra.errors import ConfigCompositionException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from rosenblatt.cli import schema
-from rosenblatt.cli.earlier import with_earlier
-from rosenblatt.cli.messages import elsewhere, explained, place_of, unknown_key
+from rosenblatt.cli.messages import explained, place_of, unknown_key
 from rosenblatt.cli.project import choices, enter, groups, loader
-from rosenblatt.cli.words import opened, quoted
+from rosenblatt.cli.schema import opened
+from rosenblatt.cli.words import quoted, with_earlier
 from rosenblatt.errors import FolderTaken, UserError, first_line, nearest
 
 FLAGS = (
@@ -56,69 +55,36 @@ def launch(main: Callable[[], Any], config_name: str) -> None:
     GlobalHydra.instance().clear()  # of an earlier program in this process
     logging.raiseExceptions = False  # `python train.py | head` closes the pipe: no traceback for each line after that
     with told(config_name):
-        if config_name == "train":
-            sys.argv[1:] = [opened(word) for word in with_earlier(sys.argv[1:])]
-        else:
-            sys.argv[1:] = [quoted(word) for word in sys.argv[1:]]
-        sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))  # Hydra wants it first
-        if any(word.startswith("=") for word in sys.argv[1:]):
-            raise UserError("expected KEY=VALUE or GROUP=CHOICE; there is nothing before the =.")
-        flags = {word for word in sys.argv[1:] if word.startswith("-")}
-        unknown = [flag for flag in flags if flag.startswith("--") and flag.split("=")[0] not in FLAGS]
+        words = with_earlier(sys.argv[1:]) if config_name == "train" else [quoted(word) for word in sys.argv[1:]]
+        words.sort(key=lambda word: word not in ("-m", "--multirun"))  # Hydra wants it first
+        unknown = [word for word in words if word.startswith("--") and word.partition("=")[0] not in FLAGS]
         if unknown:
-            raise UserError(f"{unknown[0]}: no such flag.{nearest(unknown[0].split('=')[0], FLAGS)}")
-        asks = bool(flags) and flags <= {"-h", "--help"}
-        while True:
-            try:
-                if asks:
-                    print(help_text(config_name, [word for word in sys.argv[1:] if word not in flags]), flush=True)
-                else:
-                    main()
-                return
-            except ConfigCompositionException as error:
-                if not _let_in(error, config_name):
-                    raise
+            raise UserError(f"{unknown[0]}: no such flag.{nearest(unknown[0].partition('=')[0], FLAGS)}")
+        if any(word.startswith("=") for word in words):
+            raise UserError("expected KEY=VALUE or GROUP=CHOICE; there is nothing before the =.")
+        sys.argv[1:] = [opened(word, config_name) for word in words]
+        if {word for word in words if word.startswith("-")} in ({"-h"}, {"--help"}):
+            main = partial(_help, config_name)
+        while _lacks_group(main):
+            GlobalHydra.instance().clear()
 
 
-def _let_in(error: ConfigCompositionException, config_name: str) -> bool:
-    """Let a setting in that the YAML files do not name, and the engine or the class in question knows: with ``++``.
-
-    Returns:
-        Whether it is one, so that the command can be tried again.
-
-    Raises:
-        UserError: the class does not take it.
-    """
-    if found := re.search(r"Could not override '(\w+)'\.\s*No match in the defaults list", str(error)):
-        words = [word for word in sys.argv[1:] if word.startswith(f"{found[1]}=") and found[1] in groups()]
+def _lacks_group(main: Callable[[], Any]) -> bool:
+    """Run a command; return whether it is to be run again, now that a group is added that an older train.yaml lacks."""
+    try:
+        main()
+    except ConfigCompositionException as error:
+        group = unknown_key(error)
+        words = [word for word in sys.argv[1:] if group in groups() and word.startswith(f"{group}=")]
+        if not words:
+            raise
         sys.argv[1:] = [f"+{word}" if word in words else word for word in sys.argv[1:]]
-        GlobalHydra.instance().clear()
-        return bool(words)
-    key = unknown_key(error)
-    words = [word for word in sys.argv[1:] if key is not None and word.startswith(f"{key}=")]
-    if key is None or not words:
-        return False
-    if schema.takes(key, config_name):
-        if elsewhere(key, config_name):  # such as sweep.trials, of a grid
-            return False
-    else:
-        chosen = [word for word in sys.argv[1:] if word.partition("=")[0] in groups() or "._target_=" in word]
-        node, place = loader().load_configuration(config_name, chosen, RunMode.MULTIRUN), ""
-        for part in key.split("."):
-            if "_target_" in node:
-                from rosenblatt.cli.build import check_setting
+        return True
+    return False
 
-                try:
-                    check_setting(place, node, part)
-                except UserError as refused:
-                    raise UserError(elsewhere(key, config_name) or str(refused)) from None
-                break
-            node, place = node.get(part), f"{place}.{part}".strip(".")
-            if not isinstance(node, DictConfig):
-                return False
-    sys.argv[1:] = [f"++{word}" if word in words else word for word in sys.argv[1:]]
-    GlobalHydra.instance().clear()
-    return True
+
+def _help(config_name: str) -> None:
+    print(help_text(config_name, [word for word in sys.argv[1:] if not word.startswith("-")]), flush=True)
 
 
 def help_text(config_name: str, overrides: list[str]) -> str:
@@ -136,12 +102,10 @@ def help_text(config_name: str, overrides: list[str]) -> str:
 
 @contextmanager
 def importing() -> Iterator[None]:
-    """Import torch and Lightning in two thirds of the time: without a search for garbage among what is there to stay.
+    """Import torch and Lightning in two thirds of the time, and without what they say to writers of training loops.
 
-    What they say to people who write training loops is hidden from those who run this one.
-
-    Python would look through their million objects again and again while they are made, and once more as it ends;
-    `gc.freeze` sets them aside.
+    Python would look for garbage among their million objects again and again while they are made, and once more as it
+    ends; `gc.freeze` sets them aside.
     """
     warnings.filterwarnings("ignore", module=r"(lightning|torchmetrics|torch)\b")
     if "lightning" in sys.modules:  # a second job of the same process; what is left of the first can be garbage
@@ -166,7 +130,7 @@ def told(config_name: str) -> Iterator[None]:
     Args:
         config_name: of the primary configuration, to find the nearest key to a misspelt one.
     """
-    if HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:  # a job, whose sweep tells of it
+    if _in_sweep():  # which tells of its jobs
         yield
         return
     try:
@@ -182,13 +146,12 @@ def told(config_name: str) -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains as it ends
         sys.exit(141)  # as a shell reports a process that SIGPIPE ended
     except Exception as error:
-        message = explained(error, config_name)
+        message, place = explained(error, config_name), place_of(error)
         if message is None or wants_traceback:
             traceback.print_exc()
-        if message is None and (place := place_of(error)):
-            message = f"{place}: {type(error).__name__}: {first_line(error)}".rstrip(": ")
         if message is None:
             message = "This is a mistake in the program, not yours: please report it with the lines above."
+            message = f"{place}: {type(error).__name__}: {first_line(error)}".rstrip(": ") if place else message
         sys.stderr.write(f"error: {message}\n")
         log = logging.getLogger("rosenblatt_file")
         if log.handlers and not isinstance(error, FolderTaken):  # that log is another run's
@@ -204,11 +167,11 @@ def _leave(signum: int, frame: FrameType | None) -> None:
     sys.exit(TERMINATED)
 
 
-def wants_figures(config: DictConfig) -> bool:
-    """Return whether a run is to be drawn.
+def _in_sweep() -> bool:
+    return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
 
-    Jobs of a sweep draw only where it is said how often: a hundred of them are compared, not looked at.
-    """
+
+def wants_figures(config: DictConfig) -> bool:
+    """Return whether a run is to be drawn; a job of a sweep only where it is said how often: jobs are compared."""
     every_n_epochs = OmegaConf.select(config, "figures.every_n_epochs")
-    in_sweep = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
-    return every_n_epochs is not None and (every_n_epochs != "auto" or not in_sweep)
+    return every_n_epochs is not None and (every_n_epochs != "auto" or not _in_sweep())

@@ -49,19 +49,11 @@ def loader() -> ConfigLoader:
 
 
 def folders() -> list[Path]:
-    """Return the folders on Hydra's search path, the project's own first."""
-    if HydraConfig.initialized():  # in the process of a launcher too
-        sources = [(one.provider, one.path) for one in HydraConfig.get().runtime.config_sources if one.schema == "file"]
-    else:
-        elements = loader().get_search_path().get_path()
-        found = [(one.provider, one.path) for one in elements if "://" not in one.path or one.path.startswith("file:")]
-        sources = [(provider, path.removeprefix("file://")) for provider, path in found]
-    return [Path(path) for _, path in sorted(sources, key=lambda one: one[0] != "main")]
-
-
-def config_folder() -> Path:
-    """Return the folder of the project's YAML files."""
-    return folders()[0]
+    """Return the folders on Hydra's search path, the project's own first; it alone, until Hydra has composed."""
+    if not HydraConfig.initialized():
+        return [root() / "configs"]
+    sources = [one for one in HydraConfig.get().runtime.config_sources if one.schema == "file"]
+    return [Path(one.path) for one in sorted(sources, key=lambda one: bool(one.provider != "main"))]
 
 
 def groups() -> list[str]:
@@ -80,10 +72,8 @@ def targets() -> dict[str, set[str]]:
     for folder in folders():
         for path in folder.rglob("*.yaml"):
             text = path.read_text(encoding="utf-8")
-            package = re.search(r"^#\s*@package\s+(\S+)", text, re.M)
-            place = ".".join(path.relative_to(folder).parent.parts)
-            if package and package[1] != "_group_":
-                place = "" if package[1] == "_global_" else package[1]
+            is_global = re.search(r"^#\s*@package _global_", text, re.M)
+            place = "" if is_global else ".".join(path.relative_to(folder).parent.parts)
             for key, target in _targets(OmegaConf.to_container(OmegaConf.create(text))):
                 found[f"{place}.{key}".strip(".").partition(".")[0]].add(target)
     return dict(found)

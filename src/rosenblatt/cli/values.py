@@ -20,54 +20,46 @@ def plain(config: DictConfig) -> dict[str, Any]:
     return dict(container)
 
 
-def flat(node: Mapping[str, Any]) -> dict[str, int | float | str | bool]:
+def flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, int | float | str | bool]:
     """Return settings as ``data.batch_size``: value; what is no number, word or truth value, as a word."""
     found: dict[str, int | float | str | bool] = {}
-
-    def walk(node: Mapping[str, Any], prefix: str) -> None:
-        for key, value in node.items():
-            if isinstance(value, Mapping):
-                walk(value, f"{prefix}{key}.")
-            else:
-                found[f"{prefix}{key}"] = value if isinstance(value, int | float | str | bool) else str(value)
-
-    walk(node, "")
+    for key, value in node.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{prefix}{key}.")
+        else:
+            found[f"{prefix}{key}"] = value if isinstance(value, int | float | str | bool) else str(value)
     return found
-
-
-def differences(before: Mapping[str, Any], now: Mapping[str, Any], missing: str) -> list[str]:
-    """Return what differs between values of then and now, as lines.
-
-    Args:
-        before: by key.
-        now: by key.
-        missing: what a value is not that only one of them has, such as ``given``.
-    """
-    lines = []
-    for key in dict.fromkeys([*before, *now]):
-        if key not in before or key not in now or before[key] != now[key]:
-            then = f"was {before[key]}" if key in before else f"was not {missing}"
-            lines.append(f"{key} {then}, and {f'is {now[key]}' if key in now else f'is not {missing}'} now")
-    return lines
 
 
 def changes(before: Path, config: DictConfig) -> list[str]:
     """Return what differs from the settings that a run was started with, as lines.
 
     Args:
-        before: its ``config.yaml``, of which nothing is resolved or called.
+        before: its ``config.yaml``.
         config: of now.
 
     Raises:
         UserError: the file can't be read.
     """
+    then = flat(read_yaml(before, dict, "settings, such as lr: 0.1"))
+    now = flat(plain(config))
+    return [
+        f"{key} was {then.get(key, 'not there')}, and is {now.get(key, 'not there')} now"
+        for key in dict.fromkeys([*then, *now])
+        if then.get(key) != now.get(key) and key.partition(".")[0] not in (*OF_THIS_CALL, *OF_NO_MATTER)
+    ]
+
+
+def read_yaml(path: Path, kind: type, expected: str) -> Any:
+    """Return what a file of a run says, of which nothing is resolved or called.
+
+    Raises:
+        UserError: it can't be read, or is no ``dict`` or ``list``, as ``expected`` has it in words.
+    """
     try:
-        container: Any = OmegaConf.to_container(OmegaConf.create(before.read_text(encoding="utf-8")), resolve=False)
-        old = flat(container)
+        found = OmegaConf.to_container(OmegaConf.create(path.read_text(encoding="utf-8")), resolve=False)
     except Exception as error:  # of the operating system, of YAML, of OmegaConf
-        raise UserError(f"{before}: it can't be read: {first_line(error)}") from None
-    then, now = (
-        {key: value for key, value in every.items() if key.partition(".")[0] not in (*OF_THIS_CALL, *OF_NO_MATTER)}
-        for every in (old, flat(plain(config)))
-    )
-    return differences(then, now, missing="there")
+        raise UserError(f"{path}: it can't be read: {first_line(error)}") from None
+    if not isinstance(found, kind):
+        raise UserError(f"{path}: expected {expected}")
+    return found

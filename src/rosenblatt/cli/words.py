@@ -1,23 +1,23 @@
-"""Words of the command line, as Hydra wants them."""
+"""Words of the command line, as Hydra wants them; and, to go on with a run, those that it was started with."""
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 
 from hydra.core.override_parser.types import Quote, QuotedString
 
-OPEN_GROUPS = ("trainer.", "optimizer.", "scheduler.")
+from rosenblatt import __version__
+from rosenblatt.cli.values import read_yaml
+from rosenblatt.errors import UserError, nearest
+from rosenblatt.run.folder import RunFolder
+
 LITERAL = ("text", "run", "input", "output")  # whose values are taken as they stand, whatever signs are in them
 QUOTED = re.compile(r"(['\"])((?:\\.|(?!\1).)*)\1", re.S)
 LIST = re.compile(rf"\[\s*{QUOTED.pattern}(\s*,\s*(['\"])(?:\\.|(?!\4).)*\4)*\s*\]", re.S)
 
-
-def opened(word: str) -> str:
-    """Let ``trainer.x=`` and the like set any argument of their class, not only those that the YAML file names.
-
-    Hydra wants ``+trainer.x=`` for the others. A misspelt one is found when the class is called.
-    """
-    return f"++{word}" if word.startswith(OPEN_GROUPS) and "=" in word else word
+typed: list[str] = []  # arguments of this call, which may name any code, as those of a folder may not
 
 
 def quoted(word: str) -> str:
@@ -41,3 +41,62 @@ def in_quotes(value: object) -> str:
     """Return a value so that Hydra takes it as it is, and OmegaConf looks for no other setting in it."""
     text = re.sub(r"(\\*)\$\{", lambda found: f"{found[1]}{found[1]}\\${{", str(value))
     return QuotedString(text, Quote.single).with_quotes()
+
+
+def with_earlier(words: list[str]) -> list[str]:
+    """Return the arguments of ``resume=RUN ...``: those that the run was started with, those of now, and its folder.
+
+    The settings are composed anew from ``configs/``, never taken from ``config.yaml`` in the folder: what a setting
+    named ``_target_`` says is called, and a folder can come from anybody. (What they name in the end is checked once
+    they are composed: `rosenblatt.commands.resume.open_run`.)
+
+    Args:
+        words: of the command line.
+
+    Raises:
+        UserError: no run there, one of another version, a link in it, or arguments in it that name code.
+    """
+    typed[:] = words
+    found = [word for word in words if word.startswith("resume=")]
+    value = bare(found[-1].removeprefix("resume=")) if found else ""
+    if value in ("", "null"):
+        return words
+    if {"-m", "--multirun"} & set(words):
+        raise UserError("resume=... goes on with one run; a sweep (-m) is another thing. Leave one of them out.")
+    if any(word.startswith("hydra.run.dir=") for word in words):
+        raise UserError("resume=... goes on in the folder of that run. Leave hydra.run.dir=... out.")
+    folder = Path(os.path.expanduser(value))
+    if not (folder / "overrides.yaml").is_file():
+        runs = [str(path.parent) for path in Path("logs/runs").glob("*/overrides.yaml")]
+        hint = nearest(value, runs) or (f" The newest is {max(runs, key=os.path.getmtime)!r}." if runs else "")
+        raise UserError(f"resume={value}: expected the folder of a run; it holds no overrides.yaml.{hint}")
+    begun = (RunFolder(folder).read_json("environment.json") or {"rosenblatt": __version__}).get("rosenblatt", "0.1")
+    if begun.split(".")[:2] != __version__.split(".")[:2]:
+        raise UserError(
+            f"resume={value}: it was begun by version {begun}, and this is {__version__}, which goes on with its own "
+            "runs alone. Go on with the older one, or start a new run. (A finished one evaluates and predicts here.)"
+        )
+    links = [path for path in folder.rglob("*") if path.is_symlink()]
+    if links:  # what is written, cut or removed there would be somewhere else
+        raise UserError(f"{links[0]}: it is a link, and a run has none. Put the file itself there, or take it out.")
+    earlier = _overrides(folder / "overrides.yaml")
+    others = [word for word in words if word not in found]
+    return [*earlier, *others, f"resume={in_quotes(folder)}", f"hydra.run.dir={in_quotes(folder)}"]
+
+
+def _overrides(path: Path) -> list[str]:
+    expected = "a list of settings, such as - lr=0.1"
+    words: list[str] = read_yaml(path, list, expected)
+    if not all(isinstance(word, str) for word in words):
+        raise UserError(f"{path}: expected {expected}")
+    for word in words:
+        key, _, value = word.partition("=")
+        is_setting = re.fullmatch(r"[+~]{0,2}\w+([./@]\w+)*", key) and "hydra" not in re.split(r"\W+", key)
+        # The choice of a group is the name of a file: data=../../logs/runs/somebody/evil would be composed, too.
+        is_path = "." not in key and not value.startswith("{") and re.search(r"[/\\]", value)
+        if not is_setting or is_path or "_target_" in word or "${" in word:
+            raise UserError(
+                f"{path}: {word!r} could run other code than the settings of this project do. If the run is yours, "
+                "take the line out, and give it on the command line."
+            )
+    return words

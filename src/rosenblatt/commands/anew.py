@@ -7,16 +7,13 @@ import logging
 from pathlib import Path
 
 import lightning.pytorch as pl
-from hydra.errors import ConfigCompositionException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from rosenblatt.cli.earlier import with_earlier
-from rosenblatt.cli.messages import unknown_key
 from rosenblatt.cli.project import foreign, loader
-from rosenblatt.cli.schema import checked
+from rosenblatt.cli.schema import checked, opened
 from rosenblatt.cli.values import plain
-from rosenblatt.cli.words import in_quotes, opened
+from rosenblatt.cli.words import in_quotes, with_earlier
 from rosenblatt.commands.parts import Parts, make_parts
 from rosenblatt.data.fingerprint import differences
 from rosenblatt.errors import UserError, first_line
@@ -65,16 +62,9 @@ def built_anew(folder: Path, saved: SavedModel) -> Parts:
 
 
 def _composed(run: Path) -> DictConfig:
-    words = [opened(word) for word in with_earlier([f"resume={in_quotes(run)}"]) if not _is_of_call(word)]
-    while True:
-        try:
-            every = loader().load_configuration("train", words, RunMode.RUN)
-            break
-        except ConfigCompositionException as error:  # a setting that no YAML file names, and a class takes
-            key = unknown_key(error)
-            if key is None or not any(word.startswith(f"{key}=") for word in words):
-                raise
-            words = [f"++{word}" if word.startswith(f"{key}=") else word for word in words]
+    of_call = ("resume=", "hydra.run.dir=")
+    words = [word for word in with_earlier([f"resume={in_quotes(run)}"]) if not word.startswith(of_call)]
+    every = loader().load_configuration("train", [opened(word, "train") for word in words], RunMode.RUN)
     config = OmegaConf.masked_copy(every, [str(key) for key in every if key not in ("hydra", "logger")])
     OmegaConf.set_struct(config, False)
     config.logger = {}  # of no use here, and it may lead into the run folder
@@ -85,10 +75,6 @@ def _composed(run: Path) -> DictConfig:
             "for that. If the run is yours, name it in one."
         )
     return config
-
-
-def _is_of_call(word: str) -> bool:
-    return word.startswith(("resume=", "hydra.run.dir="))
 
 
 def _check_data(run: Path, parts: Parts) -> None:

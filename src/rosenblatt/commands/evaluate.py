@@ -16,7 +16,7 @@ from torchmetrics import Metric
 from rosenblatt.cli.build import build_each
 from rosenblatt.cli.project import foreign
 from rosenblatt.commands.anew import built_anew
-from rosenblatt.commands.classes import of_project
+from rosenblatt.commands.classes import KNOWN
 from rosenblatt.commands.parts import make_loss
 from rosenblatt.commands.results import Evaluator, worst_rows
 from rosenblatt.commands.results import evaluate as measure
@@ -75,7 +75,7 @@ def evaluate(settings: dict[str, Any]) -> dict[str, Any]:
     if settings["output"] is not None:
         check_free(Path(settings["output"]), settings["overwrite"])
     folder = find(settings["run"])
-    saved = read(folder, [of_project])
+    saved = read(folder, KNOWN)
     use_threads(settings["threads"], saved.model)
     rows = rows_of(saved, folder, settings["data"])
     if rows is not None and saved.encoder is not None and saved.task is not None:

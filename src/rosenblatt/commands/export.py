@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from rosenblatt.commands.classes import of_project
+from rosenblatt.commands.classes import KNOWN
 from rosenblatt.errors import UserError
 from rosenblatt.run.whole import check_free
 from rosenblatt.saved.export import SUFFIXES
@@ -37,7 +37,8 @@ def export(settings: dict[str, Any]) -> Path:
         check_free(Path(settings["output"]), settings["overwrite"])
     format = settings["format"]
     folder = find(settings["run"])
-    saved = read(folder, [of_project])
+    saved = read(folder, KNOWN)
+    saved.check_reads_rows()
     if settings["input"] is not None:
         where, frame = settings["input"], saved.columns.read(settings["input"])
     elif (own := own_rows(folder, saved)) is not None:

@@ -100,6 +100,8 @@ def make_parts(config: DictConfig) -> Parts:
         task = read_task(looked, model, said)
     if task is not None:
         task = _with_settings(config, task, threshold.value)
+        if "task" in takes:
+            task.check_decision(decision)
     loss = None if task is None else make_loss(config.loss, task)
     module = build(
         "module",

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
-from rosenblatt.commands.classes import of_project
+from rosenblatt.commands.classes import KNOWN
 from rosenblatt.data.columns import Columns
 from rosenblatt.data.files import Block, read_blocks
 from rosenblatt.data.writer import FrameWriter
@@ -50,7 +50,9 @@ def predict(settings: dict[str, Any]) -> None:
             "output=FILE goes with input=FILE and split=test; texts and pipes are answered on standard output."
         )
     folder = find(settings["run"])
-    saved = read(folder, [of_project])
+    saved = read(folder, KNOWN)
+    if settings["split"] is None:
+        saved.check_reads_rows()
     if settings["text_column"] is not None and not saved.columns.text:
         raise UserError("text_column: this model reads columns by the names of training, and has none of texts.")
     saved.columns = saved.columns.named(text=settings["text_column"], encoding=settings["encoding"])

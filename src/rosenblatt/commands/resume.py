@@ -17,9 +17,9 @@ from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from rosenblatt.cli.earlier import typed
 from rosenblatt.cli.project import foreign
 from rosenblatt.cli.values import OF_THIS_CALL, changes, plain
+from rosenblatt.cli.words import typed
 from rosenblatt.data.fingerprint import differences
 from rosenblatt.errors import UserError
 from rosenblatt.loop.checkpoints import Checkpoints, newest, read
@@ -48,7 +48,7 @@ def open_run(config: DictConfig, own: bool) -> RunFolder:
     settings.resume, settings.resume_anyway = None, False  # of this call, not of the run
     with open_dict(settings):
         del settings["sweep"]
-    overrides = [word.removeprefix("++") for word in hydra.overrides.task]  # see `launch.opened`
+    overrides = [word.removeprefix("++") for word in hydra.overrides.task]  # see `schema.opened`
     overrides = [word for word in overrides if re.split(r"[.=]", word)[0] not in OF_THIS_CALL]
     texts = OmegaConf.to_yaml(settings, resolve=True), OmegaConf.to_yaml(overrides)
     if config.resume is None:

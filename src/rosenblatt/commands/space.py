@@ -9,14 +9,17 @@ from typing import Any, NamedTuple
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
+from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
+from rosenblatt.cli.build import check_setting
+from rosenblatt.cli.schema import check_sections, opened, read
 from rosenblatt.cli.values import flat
-from rosenblatt.cli.words import opened
 from rosenblatt.errors import UserError, check_choice
 from rosenblatt.sweeps.dimensions import Choices, Dimension, Interval
+
+OF_SEARCH = ("sweep.trials", "sweep.sampler", "sweep.pruner", "sweep.storage")  # which a grid has not
 
 
 class Words(NamedTuple):
@@ -25,7 +28,7 @@ class Words(NamedTuple):
     Attributes:
         fixed: as they were typed.
         varies: what varies, by plain keys.
-        typed: each of these keys as it was typed, with signs that tell Hydra to add it.
+        typed: each key as it was typed, with signs that tell Hydra to add it, by its plain one.
     """
 
     fixed: list[str]
@@ -45,37 +48,40 @@ def read_words(words: Sequence[str], space: Mapping[str, str], method: str, load
     Raises:
         UserError: a space that is none, or one that the method can't take; a setting that varies twice.
     """
-    more = [opened(f"{key}={value}") for key, value in space.items()]
+    more = [opened(f"{key}={value}", "train") for key, value in space.items()]
     try:
         overrides = OverridesParser.create(config_loader=loader).parse_overrides([*words, *more])
     except HydraException as error:
         raise UserError(f"sweep.space: {str(error).splitlines()[0]}") from None
-    found, keys = Words([], [], {}), []
+    found = Words([], [], {})
     for number, one in enumerate(overrides):
         word = str(one.input_line)
-        if one.is_sweep_override():
-            word = word.removeprefix("sweep.space.")  # as it can be typed, too
-            if is_of_sweep(word):
-                raise UserError(f"{word}: settings of the sweep itself do not vary. Put a list into brackets: [a,b]")
-            found.varies.append(_dimension(one, word, method))
-            found.typed[plain_key(word)] = word.partition("=")[0]
-        elif number >= len(words):
+        plain = word.lstrip("+")
+        if number >= len(words) and not one.is_sweep_override():
             raise UserError(
-                f"sweep.space.{word}: expected what varies, such as interval(0.1, 1), range(1, 5), choice(a, b) or "
+                f"sweep.space.{plain}: expected what varies, such as interval(0.1, 1), range(1, 5), choice(a, b) or "
                 "tag(log, interval(1e-4, 1))."
             )
-        else:
+        if is_space(word) and one.is_sweep_override():  # as it can be typed, too
+            plain = plain.removeprefix("sweep.space.")
+            word = opened(plain, "train")
+        key = _key(word)
+        if key in found.typed:
+            raise UserError(f"{key}: it is set twice, on the command line or in sweep.space. Take one of them out.")
+        if method == "grid" and key in OF_SEARCH:
+            raise UserError(f"{key}: no such setting here; sweep=optuna has it.")
+        found.typed[key] = word.partition("=")[0]
+        if not one.is_sweep_override():
             found.fixed.append(word)
-        if plain_key(word) in keys:
-            raise UserError(
-                f"{plain_key(word)}: it is set twice, on the command line or in sweep.space. Take one of them out."
-            )
-        keys.append(plain_key(word))
+        elif is_of_sweep(word):
+            raise UserError(f"{plain}: settings of the sweep itself do not vary. Put a list into brackets: [a,b]")
+        else:
+            found.varies.append(_dimension(one, plain, method))
     return found
 
 
 def _dimension(one: Override, word: str, method: str) -> Dimension:
-    value, key = one.value(), plain_key(word)
+    value, (key, _, typed) = one.value(), word.partition("=")
     tags = {str(tag) for tag in getattr(value, "tags", ())}
     if isinstance(value, IntervalSweep):
         if method == "grid":
@@ -83,25 +89,19 @@ def _dimension(one: Override, word: str, method: str) -> Dimension:
                 f"{word}: an interval has no end of values, and a grid tries them all. Name some: {key}=0.1,0.01. Or "
                 "search: sweep=optuna"
             )
-        assert value.start is not None
-        assert value.end is not None
-        whole = word.partition("=")[2].startswith("int(")
-        return checked_interval(Interval(key, value.start, value.end, None, False, whole), tags, word)
+        found = Interval(key, float(value.start or 0), float(value.end or 0), None, False, typed.startswith("int("))
+        return checked_interval(found, tags, word)
     values = list(dict.fromkeys(one.sweep_string_iterator()))
-    if isinstance(value, RangeSweep):  # without its end, which rounding can let in: 0.1 + 0.1 + 0.1 < 0.4
-        assert value.stop is not None
+    if isinstance(value, RangeSweep) and value.stop is not None:  # which rounding can let in: 0.1 + 0.1 + 0.1 < 0.4
         values = [text for text in values if not math.isclose(float(text), float(value.stop), rel_tol=1e-9)]
     if not values:
         raise UserError(f"{word}: there is nothing of that kind. (glob looks among the choices of a group.)")
     if isinstance(value, RangeSweep) and method == "optuna":
-        numbers = sorted(map(float, values))
-        whole = isinstance(value.start, int) and isinstance(value.step, int)
-        found = Interval(key, numbers[0], numbers[-1], abs(float(value.step)), False, whole)
+        numbers, whole = list(map(float, values)), all(isinstance(one, int) for one in (value.start, value.step))
+        found = Interval(key, min(numbers), max(numbers), abs(float(value.step)), False, whole)
         return checked_interval(found, tags, word)
     if tags:
         raise UserError(f"{word}: a tag, such as log, goes with interval(low, high) and sweep=optuna.")
-    if isinstance(value, ChoiceSweep) and value.shuffle:
-        raise UserError(f"{word}: shuffled values would come in another order each time. Leave shuffle out.")
     return Choices(key, values)
 
 
@@ -125,46 +125,56 @@ def checked_interval(found: Interval, tags: set[str], word: str) -> Interval:
     return found._replace(step=None if log else found.step, log=log, whole=whole)
 
 
-def plain_key(word: str) -> str:
-    """Return the key of a word without the signs that tell Hydra to add it."""
-    return word.partition("=")[0].lstrip("+")
+def _key(word: str) -> str:
+    """Return the setting of a word, without the signs that tell Hydra to add it."""
+    return word.lstrip("+").partition("=")[0]
 
 
 def is_of_sweep(word: str) -> bool:
     """Return whether a word is a setting of the sweep, and not of its jobs."""
-    return re.split(r"[.@]", plain_key(word))[0] == "sweep"
+    return re.split(r"[.@]", _key(word))[0] == "sweep"
 
 
 def is_space(word: str) -> bool:
     """Return whether a word says what varies."""
-    return plain_key(word).startswith("sweep.space")
+    return _key(word).startswith("sweep.space")
 
 
 def composed(words: Words, config: DictConfig, loader: ConfigLoader) -> dict[str, str]:
-    """Compose a job with each choice of each group, so that a misspelt one is told before the first job is spent.
+    """Compose a job with each choice of each group, so that a mistake is told before the first job is spent.
 
     Returns:
         Settings by key: those of the first job, and what is different with another choice.
 
     Raises:
         HydraException: what Hydra makes of them.
+        UserError: a setting of the first job is not what it may be.
     """
     fixed = [word for word in words.fixed if not is_space(word)]
     first = {}
     for one in words.varies:
         first[one.key] = one.values[0] if isinstance(one, Choices) else repr(int(one.low) if one.whole else one.low)
 
-    def settings(varied: Mapping[str, str]) -> dict[str, str]:
-        job = loader.load_sweep_config(config, [*fixed, *(f"{words.typed[key]}={varied[key]}" for key in varied)])
-        plain: Any = OmegaConf.to_container(job, resolve=False)
-        return {key: str(value) for key, value in flat(plain).items() if not key.startswith("hydra.")}
+    def job(varied: Mapping[str, str]) -> DictConfig:
+        return loader.load_sweep_config(config, [*fixed, *(f"{words.typed[key]}={varied[key]}" for key in varied)])
 
-    base = settings(first)
-    found = dict(base)
+    base = job(first)
+    found, chosen = _shown(base), [word for word in base.hydra.overrides.task if loader.get_group_options(_key(word))]
+    named = _shown(loader.load_sweep_config(config, chosen))
+    check_sections(read("train", base), base)
+    for key in words.typed.keys() - named.keys():
+        place, _, name = key.rpartition(".")
+        if target := found.get(f"{place}._target_"):
+            check_setting(place, target, name)
     for one in words.varies:
         if isinstance(one, Choices) and loader.get_group_options(one.key):  # any value of a plain key can be composed
             for value in one.values[1:]:
-                others = settings(first | {one.key: value})
-                own = [key for key in others if key.startswith(f"{one.key}.") or others[key] != base.get(key)]
+                others = _shown(job(first | {one.key: value}))
+                own = [key for key in others if key.startswith(f"{one.key}.") or others[key] != found.get(key)]
                 found |= {f"{key} with {one.key}={value}": others[key] for key in own}
     return found
+
+
+def _shown(job: DictConfig) -> dict[str, str]:
+    settings: Any = OmegaConf.to_container(job, resolve=False)
+    return {key: str(value) for key, value in flat(settings).items() if not key.startswith("hydra.")}

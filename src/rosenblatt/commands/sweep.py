@@ -75,7 +75,7 @@ def sweep(config: DictConfig, words: list[str], context: HydraContext, task: Tas
         )
     if any(word.startswith("hydra.run.dir=") for word in config.hydra.overrides.hydra):
         raise UserError("hydra.run.dir: a sweep has a folder for each job. Name them all: sweep.name=...")
-    if len(settings.seeds) > 1 and "seed" in found.typed:
+    if len(settings.seeds) > 1 and any(one.key == "seed" for one in found.varies):
         raise UserError("seed: with sweep.seeds it varies already. Take one of them out.")
     of_jobs = composed(found, config, context.config_loader)
     data = [word.partition("=")[2] for word in found.fixed if word.lstrip("+").startswith("data.")]

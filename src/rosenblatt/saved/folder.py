@@ -30,7 +30,7 @@ from rosenblatt.data.features import Bags
 from rosenblatt.errors import UserError, listed, nearest
 from rosenblatt.run.whole import force, usual_rights
 from rosenblatt.saved.description import Description, Part, described, read_description
-from rosenblatt.saved.known import Find, look_up
+from rosenblatt.saved.known import Find, installed, look_up
 from rosenblatt.saved.model import SavedModel
 from rosenblatt.saved.refusal import check_content, check_file, refusing, sha256
 from rosenblatt.text.encoder import TextEncoder
@@ -121,7 +121,7 @@ def run_of(folder: Path) -> Path:
     return folder.parent if folder.name == "model" else folder
 
 
-def read(folder: Path, finds: Sequence[Find] = ()) -> SavedModel:
+def read(folder: Path, finds: Sequence[Find] = (installed,)) -> SavedModel:
     """Return what `write` has written.
 
     Args:

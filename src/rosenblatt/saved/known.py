@@ -56,7 +56,7 @@ def look_up(role: str, name: Any, finds: Sequence[Find]) -> Any:
     Args:
         role: what it is to be, such as ``model``.
         name: that a folder has.
-        finds: ask for it, in this order; then what is installed.
+        finds: ask for it, in this order.
 
     Raises:
         Unknown: nobody knows it.
@@ -65,7 +65,7 @@ def look_up(role: str, name: Any, finds: Sequence[Find]) -> Any:
         raise ValueError(f"expected the name of a class; it says {str(name)[:50]!r}")
     if role == "encoder" and name in ENCODERS:
         return ENCODERS[name]
-    for find in (*finds, installed):
+    for find in finds:
         if (found := find(role, name)) is not None:
             return found
     short = name.rpartition(".")[2] if name.rpartition(".")[2].isidentifier() else "..."

@@ -196,14 +196,19 @@ class SavedModel:
         """Return what is predicted of N rows, and how sure it is; see `rosenblatt.tasks.task.Task.predictions`."""
         return self.known_task.predictions(scores)
 
-    @property
-    def _known_encoder(self) -> Encoder:
+    def check_reads_rows(self) -> None:
+        """Raise a `UserError` unless there is an encoder, which makes features of rows."""
         if self.encoder is None:
             raise UserError(
                 "This model can't read rows: the data module that it was trained with has no encoder. Write it "
                 "(docs/bring_your_own.md), predict a split (python scripts/predict.py run=RUN split=test), or use "
                 "`.model` on features of your own."
             )
+
+    @property
+    def _known_encoder(self) -> Encoder:
+        self.check_reads_rows()
+        assert self.encoder is not None
         return self.encoder
 
     @torch.inference_mode()

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from rosenblatt.data.files import read_frame
+from rosenblatt.run.folder import shown_path
 from rosenblatt.saved.model import SavedModel
 from rosenblatt.saved.refusal import check_content, refusing
 
@@ -41,14 +42,9 @@ def own_rows(folder: Path, saved: SavedModel) -> OwnRows | None:
         return None
     with refusing(path):
         check_content(path, saved.rows)
-    return OwnRows(split, _shown(path), read_frame(str(path)))
+    return OwnRows(split, shown_path(path), read_frame(str(path)))
 
 
 def facts_of(split: str, content: bytes) -> dict[str, Any]:
     """Return what `rosenblatt.saved.model.SavedModel` knows of a file with rows."""
     return {"split": split, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-
-
-def _shown(path: Path) -> str:
-    """Return a path as a user types it: relative to the current folder where it is below that."""
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import polars as pl
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rosenblatt.tasks.classification import SHARED, Classification, ClassLoss, check_logits, most, named
+from rosenblatt.tasks.task import Decision
 
 if TYPE_CHECKING:  # torchmetrics takes as long to import as torch, and predicting does without
     from torchmetrics import Metric
@@ -72,6 +74,11 @@ class Multiclass(Classification):
     def decide(self, scores: Tensor) -> Tensor:
         """Return the most probable classes (N,)."""
         return scores.argmax(dim=1)
+
+    def check_decision(self, decision: Decision) -> None:
+        """Raise a `UserError` for a threshold."""
+        if decision.goal is not None:
+            self.with_threshold(torch.empty(0), torch.empty(0), decision)
 
     def gaps(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return how far each logit is above that of the true class."""

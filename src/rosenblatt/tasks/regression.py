@@ -137,10 +137,14 @@ class Regression(Task):
         """Return the numbers themselves."""
         return scores
 
-    def tuned(self, outputs: Tensor, target: Tensor, decision: Decision) -> Regression:
-        """Return the task with the radius that holds nine of ten validation rows, as `conformal` has it."""
+    def check_decision(self, decision: Decision) -> None:
+        """Raise a `UserError` for a threshold or a temperature."""
         if decision.by_validation:
             raise UserError("threshold, calibration: numbers have no classes to decide between. Leave them out.")
+
+    def tuned(self, outputs: Tensor, target: Tensor, decision: Decision) -> Regression:
+        """Return the task with the radius that holds nine of ten validation rows, as `conformal` has it."""
+        self.check_decision(decision)
         radius = radius_of(self.scores(outputs) - target.flatten())
         return replace(self, radius=radius, num_validation=len(target))
 

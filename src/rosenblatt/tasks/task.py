@@ -113,6 +113,9 @@ class Task(ABC):
         """Return the task with a baseline from these rows, where training rows were not counted."""
         return self
 
+    def check_decision(self, decision: Decision) -> None:  # noqa: B027 - most tasks take any
+        """Raise a `UserError` for what this task has nothing to choose of, before anything is trained."""
+
     def tuned(self: Self, outputs: Tensor, target: Tensor, decision: Decision) -> Self:
         """Return the task with what validation says of decisions.
 
