@@ -50,7 +50,12 @@ class Copying:
         monkeypatch.setattr(Checkpoints, "_save_last", save_last)
 
 
-@pytest.mark.parametrize("case", CASES)
+SLOW = ("spawn",)  # each of its workers imports all anew
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=[pytest.mark.soak] if case in SLOW else []) for case in CASES]
+)
 def test_it_ends_as_a_bare_trainer_does_and_goes_on_to_the_same_bits(tmp_path, monkeypatch, case):
     expected = Training(case, tmp_path / "bare", bare=True).outcome()
     with monkeypatch.context() as patch:
