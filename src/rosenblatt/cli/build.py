@@ -37,19 +37,20 @@ def build(group: str, node: DictConfig | Mapping[str, Any], **offered: Any) -> A
     config = node if isinstance(node, DictConfig) else OmegaConf.create(dict(node))
     if "_target_" not in config:
         raise UserError(f"{group}: nothing to set: no {group} is chosen. See the choices with --help.")
-    arguments = plain(config)
-    for name in arguments:
-        check_setting(group, config._target_, name)
-    taken = _taken(config)
+    arguments, path = plain(config), str(config._target_)
+    target = _imported(f"{group}._target_={path}: ", path)
+    taken = _taken(target)
+    for name in [one for one in arguments if one not in taken]:
+        check_setting(group, path, name)
     flat = {name: value for name, value in arguments.items() if "_target_" not in str(value)}  # Hydra calls the others
-    check_arguments(group, _imported("", config._target_), flat)
+    check_arguments(group, target, flat)
     given = {*arguments, *list(taken)[: len(arguments.get("_args_") or ())]}
     offered = {name: value for name, value in offered.items() if name in taken and name not in given}
     is_partial = bool(arguments.get("_partial_"))
     for name, parameter in taken.items():
         if parameter.default is parameter.empty and not is_partial and name not in given and name not in offered:
             raise UserError(
-                f"{group}.{name} is not set, and {config._target_.rpartition('.')[2]} needs it. Give it in its YAML "
+                f"{group}.{name} is not set, and {path.rpartition('.')[2]} needs it. Give it in its YAML "
                 f"file, or on the command line: {group}.{name}=..."
             )
     try:
@@ -84,13 +85,13 @@ def build_each(group: str, node: DictConfig | Mapping[str, Any] | None, **offere
 def names(node: DictConfig | Mapping[str, Any]) -> set[str]:
     """Return the arguments that a node's target names in its signature; none where it can't be imported."""
     try:
-        return set(_taken(node))
+        return set(_taken(_imported("", str(node["_target_"]))))
     except UserError:  # `build` says why
         return set()
 
 
-def _taken(node: DictConfig | Mapping[str, Any]) -> dict[str, inspect.Parameter]:
-    parameters = parameters_of(_imported("", str(node["_target_"]))) or {}
+def _taken(target: Any) -> dict[str, inspect.Parameter]:
+    parameters = parameters_of(target) or {}
     return {name: parameter for name, parameter in parameters.items() if parameter.kind not in ANY}
 
 

@@ -36,7 +36,7 @@ from rosenblatt.cli.values import plain
 from rosenblatt.cli.words import in_quotes
 from rosenblatt.commands.job import run_job
 from rosenblatt.commands.space import Words, composed, is_of_sweep, is_space, read_words
-from rosenblatt.errors import UserError
+from rosenblatt.errors import UserError, nearest
 from rosenblatt.run.cores import num_cores
 from rosenblatt.sweeps.dimensions import Choices, Dimension
 from rosenblatt.sweeps.folder import SweepFolder
@@ -148,7 +148,7 @@ def _settings(config: DictConfig) -> tuple[Settings, dict[str, str]]:
         if known is None:
             raise UserError(
                 f"sweep.objective={metric}: nobody says whether it is to be low or high. Watch it, and say so: "
-                f"early_stopping.monitor={metric} early_stopping.mode=max, or min."
+                f"early_stopping.monitor={metric} early_stopping.mode=max, or min.{nearest(metric, [stopping.monitor])}"
             )
         return known
 
