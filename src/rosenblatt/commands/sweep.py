@@ -239,7 +239,8 @@ def _launch(launcher: Launcher, jobs: list[list[str]], number: int, in_process: 
 
 def _measured(run: Path) -> dict[str, Any]:
     """Evaluate a run on test, without a word; return its metrics."""
-    from rosenblatt.commands.evaluate import evaluate  # Lightning takes its time
+    with launch.importing():
+        from rosenblatt.commands.evaluate import evaluate
 
     settings = plain(checked(OmegaConf.create({"run": str(run)}), "evaluate"))
     with redirect_stdout(io.StringIO()):
