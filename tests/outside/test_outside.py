@@ -108,6 +108,7 @@ def test_the_weights_are_those_of_a_bare_trainer(run: Callable[..., Outcome], pr
     done = run(*PICTURES, "early_stopping.patience=null", "data.num_workers=1")
     assert done.status == 0, done.err
     import foreign
+
     from perceptron.classifier import Classifier
     from rosenblatt.tasks.multiclass import Multiclass
 
@@ -143,7 +144,8 @@ def test_code_of_many_kinds_runs(run: Callable[..., Outcome]) -> None:
     done = run("data=stream", "module=by_hand", "early_stopping.monitor=val_loss", "lr=0.01", "trainer.max_epochs=2")
     assert done.status == 0, done.err
     assert {"test_loss", "val_loss", "val_acc", "train_loss"} <= done.metrics.keys()
-    assert run("data=pictures", "data.num_workers=1", "data.persistent=true", *PICTURES[1:]).status == 0
+    again = run("data=pictures", "data.num_workers=1", "data.persistent=true", *PICTURES[1:], folder="again")
+    assert again.status == 0, again.err
 
 
 def test_numbers_are_told_by_their_type(run: Callable[..., Outcome]) -> None:

@@ -82,7 +82,7 @@ def test_all_files_of_a_corpus_hold_the_same_rows(corpus: Path) -> None:
 def test_our_own_reader_takes_a_corpus(corpus: Path) -> None:
     data = TextData(train=str(corpus / "train.parquet"), test=str(corpus / "test.parquet"))
     data.setup()
-    assert data.spec.classes == ("neg", "pos")
+    assert data.task.classes == ("neg", "pos")
     assert data.splits["test"][1].shape[0] == 150
 
 

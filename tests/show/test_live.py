@@ -10,6 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import nn
 from torch.utils.data import DataLoader
 
+from rosenblatt.loop.measures import Measures
 from rosenblatt.show.figures.kinds import Drawing
 from rosenblatt.show.live import Examined, LiveFigures
 from rosenblatt.show.pool import FigurePool
@@ -67,36 +68,40 @@ def fitted(tmp_path, live, epochs=5, **settings):
     return trainer, history(tmp_path / "history")
 
 
-def examine(outputs, moment):
+def pair(returned, batch):
+    return returned["outputs"], batch[:, 0]
+
+
+def examine(outputs, target, moment):
     numbers = outputs[:, 0].numpy()
     return Examined({"predicted": Drawing(PredictedNumbers("x", numbers, numbers), moment), "odd": "no reason"})
 
 
 @pytest.mark.parametrize(("every", "due"), [("auto", [1, 2, 4, 8, 16]), (1, [*range(1, 21)]), (6, [1, 7, 13, 19])])
 def test_which_epochs_are_shown_their_number_alone_decides(every, due):
-    live = LiveFigures(None, every)
+    live = LiveFigures(None, {}, every)
     assert [epoch for epoch in range(1, 21) if live.is_due(epoch)] == due
 
 
 def test_a_module_without_a_task_has_histograms_and_charts(tmp_path, pool):
-    live = LiveFigures(pool)
-    _, events = fitted(tmp_path, live)
+    measures = Measures("val_loss", "min")
+    live = LiveFigures(pool, measures.epochs)
+    _, events = fitted(tmp_path, live, callbacks=[live, measures], enable_checkpointing=True)
     tags = events.Tags()
     assert tags["images"] == []
     assert [event.step for event in events.Histograms("weights/net/weight")] == [1, 3, 7]
     assert "custom_scalars__config__" in tags["tensors"]
-    assert [*live.epochs] == [1, 2, 3, 4, 5]
-    assert live.epochs[3].keys() == {"train_loss", "val_loss"}
 
 
 def test_what_validation_gives_is_examined_whatever_it_is_wrapped_in(tmp_path, pool):
     seen = []
 
-    def noted(outputs, moment):
+    def noted(outputs, target, moment):
+        assert len(target) == len(outputs)
         seen.append((outputs.shape, moment))
-        return examine(outputs, moment)
+        return examine(outputs, target, moment)
 
-    live = LiveFigures(pool, 2, noted, outputs_of=lambda returned: returned["outputs"])
+    live = LiveFigures(pool, {}, 2, noted, pair_of=pair)
     _, events = fitted(tmp_path, live)
     assert seen == [((8, 3), f"epoch {epoch}") for epoch in (1, 3, 5)]
     assert [event.step for event in events.Images("val/predicted")] == [1, 5, 9]
@@ -114,20 +119,16 @@ def test_a_checkpoint_finds_all_figures_before_it_in_the_history(tmp_path, pool)
             found.append(len(events.Images("val/predicted")) if events.Tags()["images"] else 0)
             return {}
 
-    live = LiveFigures(pool, 1, examine, outputs_of=lambda returned: returned["outputs"])
+    live = LiveFigures(pool, {}, 1, examine, pair_of=pair)
     fitted(tmp_path, live, epochs=4, callbacks=[live, Looks()])
     assert found == [1, 2, 3, 4]
-    state = torch.load(tmp_path / "last.ckpt", weights_only=True)["callbacks"]
-    kept = LiveFigures(pool)
-    kept.load_state_dict(next(one for name, one in state.items() if "LiveFigures" in name))
-    assert [*kept.epochs] == [1, 2, 3]  # the fourth is counted when it has ended
 
 
 def test_an_examination_that_fails_costs_no_run(tmp_path, pool, caplog):
-    def broken(outputs, moment):
+    def broken(outputs, target, moment):
         raise RuntimeError("not today\nnor tomorrow")
 
-    live = LiveFigures(pool, 1, broken, outputs_of=lambda returned: returned["outputs"])
+    live = LiveFigures(pool, {}, 1, broken, pair_of=pair)
     trainer, _ = fitted(tmp_path, live, epochs=2)
     assert trainer.current_epoch == 2
     assert "figures: not shown (RuntimeError: not today)" in caplog.text
@@ -135,7 +136,7 @@ def test_an_examination_that_fails_costs_no_run(tmp_path, pool, caplog):
 
 def test_a_trial_run_and_another_logger_show_nothing(tmp_path, pool):
     for settings in ({"fast_dev_run": True}, {"logger": False}):
-        live = LiveFigures(pool, 1, examine, outputs_of=lambda returned: returned["outputs"])
+        live = LiveFigures(pool, {}, 1, examine, pair_of=pair)
         trainer = pl.Trainer(max_epochs=2, callbacks=[live], default_root_dir=tmp_path, **QUIET | settings)
         trainer.fit(Autoencoder(), loader(), loader())
         assert live._waiting == []

@@ -41,7 +41,7 @@ def check_objectives(job: Job, names: Sequence[str]) -> None:
 
     Args:
         job: of a sweep.
-        names: of what is logged.
+        names: of what it logs.
     """
     for name in _sweep_of(job)["objectives"]:
         if name.startswith("val/"):

@@ -1,6 +1,6 @@
 """Plain Lightning code of other people's, and a training of it that can be cut off and goes on.
 
-python tests/foreign.py CASE FOLDER [STEP]     in a process of its own, which ends at once after that step
+python tests/any_code.py CASE FOLDER [STEP]     in a process of its own, which ends at once after that step
 """
 
 from __future__ import annotations
