@@ -61,7 +61,6 @@ def assert_equal(run: Path, undisturbed: Path) -> None:
         assert started[0] == started[1], name  # but the folders that they were started in
     points = {name: series for name, series in ours.items() if name.startswith("tensorboard ")}
     assert {"tensorboard train/loss", "tensorboard val/loss", "tensorboard wrap_up/test/acc"} <= points.keys()
-    del points["tensorboard epoch"]  # it stands beside the training figures and beside those of validation
     assert all(len({step for step, _ in series}) == len(series) for series in points.values())
 
 

@@ -50,7 +50,8 @@ def open_run(config: DictConfig, own: bool) -> RunFolder:
         del settings["sweep"]
     overrides = [word.removeprefix("++") for word in hydra.overrides.task]  # see `schema.opened`
     overrides = [word for word in overrides if re.split(r"[.=]", word)[0] not in OF_THIS_CALL]
-    texts = OmegaConf.to_yaml(settings, resolve=True), OmegaConf.to_yaml(overrides)
+    content = plain(settings) | {"logger": OmegaConf.to_container(config.logger, resolve=False)}  # no path of a machine
+    texts = OmegaConf.to_yaml(OmegaConf.create(content)), OmegaConf.to_yaml(overrides)
     if config.resume is None:
         return RunFolder.create(hydra.runtime.output_dir, *texts)
     run = RunFolder(hydra.runtime.output_dir)

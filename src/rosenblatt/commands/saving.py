@@ -25,7 +25,7 @@ from rosenblatt.saved.rows import facts_of
 log = logging.getLogger(__name__)
 
 
-def last_rows(parts: Parts, split: str) -> bytes | None:
+def rows_of(parts: Parts, split: str) -> bytes | None:
     """Return the rows of a split as a Parquet file, where the data module offers them."""
     rows = getattr(parts.data, "rows", None)
     found: bytes | None = rows(split) if callable(rows) and split else None
@@ -42,7 +42,7 @@ def saved_model(
         parts: with the best weights.
         reached: what they reach, and the task with what validation says of decisions.
         precision: of the Trainer, such as ``32-true``.
-        split: whose rows are kept beside it.
+        split: whose rows are kept beside the model.
         rows: of that split, as a Parquet file.
     """
     data, state = parts.data, parts.module.state_dict()
@@ -84,13 +84,13 @@ def save_model(
     metrics: Mapping[str, Any],
     digests: Mapping[str, Any],
 ) -> None:
-    """Write ``model/``, all that others need, and rows to measure it on.
+    """Write ``model/``, all that others need, and the rows that it was measured on.
 
     Args:
         run: the folder.
         config: of the run.
         saved: the model.
-        rows: of the split that it is to be measured on, as a Parquet file.
+        rows: to keep beside it, as a Parquet file.
         metrics: flat, as in ``metrics.json``.
         digests: of the splits, as in ``data.json``; may be empty.
     """

@@ -31,7 +31,7 @@ from rosenblatt.commands.job import (
 from rosenblatt.commands.parts import Parts, make_parts, mode_of
 from rosenblatt.commands.results import Reached, evaluate
 from rosenblatt.commands.resume import SettingsOfNow, last_checkpoint, open_run, same_data
-from rosenblatt.commands.saving import last_rows, save_model, saved_model
+from rosenblatt.commands.saving import rows_of, save_model, saved_model
 from rosenblatt.data.contract import has_split
 from rosenblatt.loop.checkpoints import Checkpoints, read
 from rosenblatt.loop.lean import make_lean
@@ -116,9 +116,10 @@ def _train(
     set_random_state(before_fit)  # whoever draws splits in setup draws those that training had
     accelerator, precision = str(config.trainer.get("accelerator", "auto")), trainer.precision
     reached = evaluate(parts, accelerator, precision, final=job is None)
-    kept = "test" if has_split(parts.data, "test") else reached.last  # which a job leaves to the winner of its sweep
-    rows = {split: last_rows(parts, split) for split in {kept, reached.last}}
-    saved = saved_model(config, parts, reached, str(precision), kept, rows[kept])
+    # A job of a sweep is measured on test only as the winner, for which its rows are kept.
+    kept = "test" if has_split(parts.data, "test") else reached.last
+    rows = rows_of(parts, kept)
+    saved = saved_model(config, parts, reached, str(precision), kept, rows)
     ending = begin_ending(run, trainer, parts, reached, around, facts["best_epoch"])
     metrics = reached.figures | around.measures.of_training(facts["best_epoch"], reached.figures) | facts
     metrics |= {f"{split}/repeated": num for split, num in getattr(parts.data, "num_repeated", {}).items()}
@@ -128,7 +129,7 @@ def _train(
 
     log_outcomes(trainer, shown_settings(config, job), reached.figures, config.early_stopping.monitor)
     write_classes(run, reached)
-    save_model(run, config, saved, rows[kept], metrics, digests)
+    save_model(run, config, saved, rows, metrics, digests)
     notes = [
         ("best epoch", f"{facts['best_epoch']} of {facts['epochs']} (ended by: {_ended_by(trainer, around.stop)})")
     ]
@@ -136,7 +137,7 @@ def _train(
     if ending is not None:
         with told("report.html"):
             lines = [f"{word}: {note}" for word, note in notes]
-            ending.finish(config, metrics, lines, *ending.mistakes(rows[reached.last]))
+            ending.finish(config, metrics, lines, *ending.mistakes(rows_of(parts, reached.last)))
     for logger in trainer.loggers:
         logger.finalize("success")
     run.write_json("metrics.json", metrics)  # last: of a folder with it nothing is done again
