@@ -11,7 +11,7 @@ import runpy
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +101,35 @@ def train(program: Callable[..., Outcome]) -> Callable[..., Outcome]:
         return program("train.py", *arguments, run=run)
 
     return with_folder
+
+
+@pytest.fixture(scope="session")
+def _kept() -> dict[tuple[str | bytes, ...], Outcome]:
+    return {}
+
+
+@pytest.fixture
+def trained(
+    train: Callable[..., Outcome],
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    _kept: dict[tuple[str | bytes, ...], Outcome],
+) -> Callable[..., Outcome]:
+    """A run as `train` leaves it: trained once in this process, and copied for each test that asks for it."""
+
+    def copied(*overrides: str, run: str = "run") -> Outcome:
+        files = [tmp_path / word.partition("=")[2] for word in overrides]
+        key = (*overrides, *(file.read_bytes() for file in files if file.is_file()))
+        if key not in _kept:
+            done = train(*overrides)
+            assert done.status == 0, done.err
+            kept = tmp_path_factory.mktemp("kept") / "run"
+            shutil.move(done.run, kept)
+            _kept[key] = replace(done, run=kept)
+        shutil.copytree(_kept[key].run, tmp_path / run)
+        return replace(_kept[key], run=tmp_path / run)
+
+    return copied
 
 
 @pytest.fixture

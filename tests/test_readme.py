@@ -52,6 +52,13 @@ def files(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def first(trained: Callable[..., Outcome], files: Path) -> None:
+    """The run that the others go on with."""
+    *words, folder = shlex.split(FIRST)[2:]
+    trained(*words, run=folder.removeprefix("hydra.run.dir="))
+
+
 def test_the_readme_has_commands_to_test() -> None:
     assert len(TRAINING) >= 10
     assert len(AFTERWARDS) >= 5
@@ -60,12 +67,14 @@ def test_the_readme_has_commands_to_test() -> None:
 
 
 @pytest.mark.parametrize("command", TRAINING)
-def test_every_training_command_runs(train: Callable[..., Outcome], files: Path, command: str) -> None:
+def test_every_training_command_runs(
+    train: Callable[..., Outcome], files: Path, request: pytest.FixtureRequest, command: str
+) -> None:
     if "resume=" in command:
-        assert train(*shlex.split(FIRST)[2:]).status == 0
+        request.getfixturevalue("first")
     words = shlex.split(command)[2:]
-    if {"-m", "figures.every_n_epochs=1"} & set(words):
-        words.append("trainer.max_epochs=3")  # many jobs or pictures; other tests check what they reach
+    if not any(word in command for word in ("--help", "resume=", "trainer.max_epochs")):
+        words.append("trainer.max_epochs=3")  # other tests check what they reach
     done = train(*words)
     assert done.status == 0, done.err
     if "-m" in words:
@@ -75,10 +84,8 @@ def test_every_training_command_runs(train: Callable[..., Outcome], files: Path,
         assert (files / ("logs/runs/first" if "logs/runs/first" in command else "run") / "metrics.json").exists()
 
 
-def test_every_command_after_training_runs(
-    train: Callable[..., Outcome], program: Callable[..., Outcome], files: Path
-) -> None:
-    assert train(*shlex.split(FIRST)[2:]).status == 0
+@pytest.mark.usefixtures("first")
+def test_every_command_after_training_runs(program: Callable[..., Outcome], files: Path) -> None:
     for line in AFTERWARDS:
         if "export" in line and importlib.util.find_spec("onnxruntime") is None:
             continue
@@ -89,8 +96,8 @@ def test_every_command_after_training_runs(
     assert "reasons: " in program("scripts/predict.py", "run=logs/runs/first", "text=a lovely evening", "explain=3").out
 
 
-def test_the_python_example_works_as_written(train: Callable[..., Outcome], files: Path) -> None:
-    assert train(*shlex.split(FIRST)[2:]).status == 0
+@pytest.mark.usefixtures("first")
+def test_the_python_example_works_as_written() -> None:
     (example,) = (block for block in blocks("python") if "rosenblatt.load" in block)
     found: dict[str, object] = {}
     exec(compile(example.replace("model.predict(", "preds = model.predict("), "README", "exec"), found)
@@ -111,8 +118,8 @@ def test_every_make_target_exists(command: str) -> None:
     subprocess.run([*command.split(), "--dry-run"], cwd=ROOT, check=True, capture_output=True)
 
 
-def test_tensorboard_serves_the_runs(train: Callable[..., Outcome], tmp_path: Path) -> None:
-    assert train(*SMALL, run="logs/runs/one").status == 0
+def test_tensorboard_serves_the_runs(trained: Callable[..., Outcome], tmp_path: Path) -> None:
+    trained(*SMALL, run="logs/runs/one")
     command = next(line for line in COMMANDS if line.startswith("tensorboard")).split()[1:]
     with served(tmp_path, *command) as ask:
         ask("plugin/scalars/tags", lambda found: any("val/loss" in tags for tags in found.values()))

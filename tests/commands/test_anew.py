@@ -78,12 +78,21 @@ def command(
     return run
 
 
-def trained(command: Callable[..., Outcome], *words: str) -> dict[str, Any]:
-    """Train in the folder ``run``, and return ``metrics.json``."""
-    epochs = [] if any("max_epochs" in word for word in words) else ["trainer.max_epochs=1"]
-    done = command("train.py", "figures=none", "logger=none", "hydra.run.dir=run", *epochs, *words)
-    assert done.status == 0, done.err
-    return done.metrics
+@pytest.fixture
+def trained(root: Path, command: Callable[..., Outcome]) -> Callable[..., dict[str, Any]]:
+    """Train in the folder ``run``, once for all tests that ask for the same, and return ``metrics.json``."""
+
+    def copied(*words: str) -> dict[str, Any]:
+        kept = root / "kept" / " ".join(words)
+        if not kept.exists():
+            epochs = [] if any("max_epochs" in word for word in words) else ["trainer.max_epochs=1"]
+            done = command("train.py", "figures=none", "logger=none", "hydra.run.dir=run", *epochs, *words)
+            assert done.status == 0, done.err
+            shutil.copytree("run", kept)
+        shutil.copytree(kept, "run", dirs_exist_ok=True)
+        return json.loads(Path("run/metrics.json").read_text())
+
+    return copied
 
 
 KINDS = {
@@ -96,8 +105,10 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_figures_are_those_of_training_to_the_last_digit(kind: str, command: Callable[..., Outcome]) -> None:
-    metrics = trained(command, *KINDS[kind])
+def test_figures_are_those_of_training_to_the_last_digit(
+    kind: str, command: Callable[..., Outcome], trained: Callable[..., dict[str, Any]]
+) -> None:
+    metrics = trained(*KINDS[kind])
     done = command(EVALUATE, "run=run")
     assert done.status == 0, done.err
     found = json.loads(Path("run/evaluation.json").read_text())
@@ -110,8 +121,10 @@ def test_figures_are_those_of_training_to_the_last_digit(kind: str, command: Cal
         assert "Confusions" in done.out
 
 
-def test_rows_are_predicted_in_the_order_of_the_loader(command: Callable[..., Outcome]) -> None:
-    metrics = trained(command, *KINDS["a network"], "trainer.max_epochs=4")
+def test_rows_are_predicted_in_the_order_of_the_loader(
+    command: Callable[..., Outcome], trained: Callable[..., dict[str, Any]]
+) -> None:
+    metrics = trained(*KINDS["a network"], "trainer.max_epochs=4")
     done = command(PREDICT, "run=run", "split=test", "output=rows.parquet", "probabilities=true", "prefix=my_")
     assert done.status == 0, done.err
     rows = polars.read_parquet("rows.parquet")
@@ -135,8 +148,10 @@ def test_rows_are_predicted_in_the_order_of_the_loader(command: Callable[..., Ou
         assert (done.status, told in done.err, "Traceback" in done.err) == (1, True, False), done.err
 
 
-def test_numbers_come_with_their_intervals(command: Callable[..., Outcome]) -> None:
-    metrics = trained(command, *KINDS["numbers"], "trainer.max_epochs=10")
+def test_numbers_come_with_their_intervals(
+    command: Callable[..., Outcome], trained: Callable[..., dict[str, Any]]
+) -> None:
+    metrics = trained(*KINDS["numbers"], "trainer.max_epochs=10")
     done = command(PREDICT, "run=run", "split=test", "output=rows.parquet")
     assert done.status == 0, done.err
     rows = polars.read_parquet("rows.parquet")
@@ -147,8 +162,10 @@ def test_numbers_come_with_their_intervals(command: Callable[..., Outcome]) -> N
     assert "predicts numbers, which have none" in done.err
 
 
-def test_what_a_module_predicts_is_written_as_it_is(command: Callable[..., Outcome]) -> None:
-    trained(command, "data=pictures", "module=several")
+def test_what_a_module_predicts_is_written_as_it_is(
+    command: Callable[..., Outcome], trained: Callable[..., dict[str, Any]]
+) -> None:
+    trained("data=pictures", "module=several")
     done = command(PREDICT, "run=run", "split=test", "output=rows.jsonl")
     assert done.status == 0, done.err
     rows = polars.read_ndjson("rows.jsonl")
@@ -169,9 +186,9 @@ def test_what_a_module_predicts_is_written_as_it_is(command: Callable[..., Outco
     [("mute", "Mute has neither predict_step nor forward"), ("called", "Called has no predict_step, and its forward")],
 )
 def test_a_module_that_does_not_predict_says_what_to_write(
-    module: str, told: str, command: Callable[..., Outcome]
+    module: str, told: str, command: Callable[..., Outcome], trained: Callable[..., dict[str, Any]]
 ) -> None:
-    trained(command, "data=pictures", f"module={module}")
+    trained("data=pictures", f"module={module}")
     done = command(PREDICT, "run=run", "split=test", "output=rows.parquet")
     assert done.status == 1
     assert told in done.err
@@ -181,8 +198,10 @@ def test_a_module_that_does_not_predict_says_what_to_write(
     assert command(EVALUATE, "run=run").status == 0
 
 
-def test_data_that_are_others_now_are_refused(command: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch) -> None:
-    trained(command, "data=numbered", "model=straight", "model.num_in=2", "model.num_outputs=1", "seed=3")
+def test_data_that_are_others_now_are_refused(
+    command: Callable[..., Outcome], trained: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained("data=numbered", "model=straight", "model.num_in=2", "model.num_outputs=1", "seed=3")
     assert command(EVALUATE, "run=run").status == 0
     import brought
 
@@ -203,8 +222,10 @@ ATTACKS = {
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_words_of_a_folder_name_no_code(attack: str, command: Callable[..., Outcome]) -> None:
-    trained(command, "data=pictures", "model=net")
+def test_words_of_a_folder_name_no_code(
+    attack: str, command: Callable[..., Outcome], trained: Callable[..., dict[str, Any]]
+) -> None:
+    trained("data=pictures", "model=net")
     words, told = ATTACKS[attack]
     Path("run/overrides.yaml").write_text(words)
     done = command(EVALUATE, "run=run")
@@ -214,8 +235,10 @@ def test_words_of_a_folder_name_no_code(attack: str, command: Callable[..., Outc
     assert not Path("run/evaluation.json").exists()
 
 
-def test_a_model_folder_alone_says_what_is_missing(command: Callable[..., Outcome]) -> None:
-    trained(command, "data=pictures", "model=net")
+def test_a_model_folder_alone_says_what_is_missing(
+    command: Callable[..., Outcome], trained: Callable[..., dict[str, Any]]
+) -> None:
+    trained("data=pictures", "model=net")
     Path("run/overrides.yaml").unlink()
     for words in ((EVALUATE, "run=run"), (PREDICT, "run=run", "split=test")):
         done = command(*words)
@@ -226,9 +249,9 @@ def test_a_model_folder_alone_says_what_is_missing(command: Callable[..., Outcom
 
 
 def test_a_model_of_a_class_that_this_project_does_not_have_is_refused(
-    root: Path, command: Callable[..., Outcome]
+    root: Path, command: Callable[..., Outcome], trained: Callable[..., dict[str, Any]]
 ) -> None:
-    trained(command, "data=pictures", "model=net")
+    trained("data=pictures", "model=net")
     yaml = root / "configs" / "model" / "net.yaml"
     content = yaml.read_text()
     yaml.unlink()

@@ -148,8 +148,8 @@ def test_a_broken_file_is_explained(
     assert_refused(train("data=text", *given, *more.split()), says)
 
 
-def test_a_run_is_never_overwritten(train: Train) -> None:
-    first = train(*SMALL)
+def test_a_run_is_never_overwritten(train: Train, trained: Train) -> None:
+    first = trained(*SMALL)
     before = {path: path.read_bytes() for path in first.run.rglob("*") if path.is_file()}
     again = train(*SMALL, "seed=1")
     assert again.status == 1

@@ -82,11 +82,10 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_run_that_was_moved_gives_training_s_own_figures_to_the_last_digit(
-    kind: str, train: Program, program: Program, reviews: Path, tmp_path: Path, no_network: None
+    kind: str, trained: Program, program: Program, reviews: Path, tmp_path: Path, no_network: None
 ) -> None:
     files = [reviews, tags(tmp_path / "tags.csv"), table(tmp_path / "table.csv"), houses(tmp_path / "houses.csv")]
-    done = train(*KINDS[kind])
-    assert done.status == 0, done.err
+    done = trained(*KINDS[kind])
     expected = done.metrics
     moved = tmp_path / "another place" / "run, moved"
     moved.parent.mkdir()
@@ -134,9 +133,9 @@ def test_confusions_classes_and_mistakes_are_those_of_the_predictions(
 
 
 def test_another_file_may_name_its_columns_otherwise(
-    train: Program, program: Program, reviews: Path, tmp_path: Path
+    trained: Program, program: Program, reviews: Path, tmp_path: Path
 ) -> None:
-    assert train("data=text", "data.train=reviews.csv", "trainer.max_epochs=2").status == 0
+    trained("data=text", "data.train=reviews.csv", "trainer.max_epochs=2")
     (tmp_path / "others.jsonl").write_text(
         '{"review": "great lovely", "stars": "positive"}\n{"review": "rude awful", "stars": "negative"}\n'
     )
@@ -152,9 +151,9 @@ def test_another_file_may_name_its_columns_otherwise(
 
 
 def test_a_label_that_the_model_does_not_know_is_named(
-    train: Program, program: Program, reviews: Path, tmp_path: Path
+    trained: Program, program: Program, reviews: Path, tmp_path: Path
 ) -> None:
-    assert train("data=text", "data.train=reviews.csv", "trainer.max_epochs=2").status == 0
+    trained("data=text", "data.train=reviews.csv", "trainer.max_epochs=2")
     (tmp_path / "others.csv").write_text("text,label\ngreat,positive\nwell,so-so\n")
     done = program(EVALUATE, "run=run", "data.test=others.csv")
     assert done.status == 1
@@ -178,9 +177,9 @@ def test_a_label_that_the_model_does_not_know_is_named(
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_told_in_one_message(
-    arguments: list[str], message: str, train: Program, program: Program
+    arguments: list[str], message: str, trained: Program, program: Program
 ) -> None:
-    assert train(*SMALL, "hydra.run.dir=run").status == 0
+    trained(*SMALL)
     done = program(EVALUATE, *arguments)
     assert done.status == 1
     assert message in done.err
@@ -188,9 +187,9 @@ def test_what_is_wrong_is_told_in_one_message(
 
 
 def test_without_rows_of_its_own_the_data_are_built_anew_or_a_file_is_asked_for(
-    train: Program, program: Program
+    trained: Program, program: Program
 ) -> None:
-    done = train(*SMALL)
+    done = trained(*SMALL)
     (done.run / "test.parquet").unlink()
     assert program(EVALUATE, "run=run").status == 0
     figures = {name: value for name, value in done.metrics.items() if name.startswith("test/")}
@@ -201,9 +200,11 @@ def test_without_rows_of_its_own_the_data_are_built_anew_or_a_file_is_asked_for(
     assert "data.test=FILE" in refused.err
 
 
-def test_of_numbers_the_rows_that_are_farthest_off_are_shown(train: Program, program: Program, tmp_path: Path) -> None:
+def test_of_numbers_the_rows_that_are_farthest_off_are_shown(
+    trained: Program, program: Program, tmp_path: Path
+) -> None:
     houses(tmp_path / "houses.csv")
-    run = train(*KINDS["numbers"]).run
+    run = trained(*KINDS["numbers"]).run
     done = program(EVALUATE, "run=run", "mistakes=5")
     frame, model, found = pl.read_parquet(run / "test.parquet"), rosenblatt.load(run), evaluation(run)
     preds, interval, true = model.predict(frame), model.predict_interval(frame), frame["price"].cast(float).to_numpy()
@@ -230,9 +231,9 @@ def test_of_numbers_the_rows_that_are_farthest_off_are_shown(train: Program, pro
 
 
 def test_a_run_of_the_format_before_evaluates_and_predicts(
-    train: Program, program: Program, reviews: Path, tmp_path: Path
+    trained: Program, program: Program, reviews: Path, tmp_path: Path
 ) -> None:
-    done = train(*KINDS["texts"])
+    done = trained(*KINDS["texts"])
     saved = rosenblatt.load(done.run)
     shutil.rmtree(done.run / "model")
     as_format_1(saved, done.run / "model")

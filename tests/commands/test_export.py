@@ -22,9 +22,9 @@ EXPORT = "scripts/export.py"
 
 @pytest.mark.parametrize(("format", "name"), [("onnx", "model.onnx"), ("torch_export", "model.pt2")])
 def test_a_run_is_exported_and_compared_on_its_own_rows(
-    format: str, name: str, train: Program, program: Program, reviews: Path, tmp_path: Path
+    format: str, name: str, trained: Program, program: Program, reviews: Path, tmp_path: Path
 ) -> None:
-    train("data=text", "data.train=reviews.csv", "trainer.max_epochs=2", "calibration=temperature")
+    trained("data=text", "data.train=reviews.csv", "trainer.max_epochs=2", "calibration=temperature")
     done = program(EXPORT, "run=run", f"format={format}")
     assert done.status == 0, done.err
     assert float(re.search(r"the largest difference on 1\d rows of .* is (\S+)\.\n", done.err)[1]) <= 1e-5  # type: ignore[index]
@@ -32,8 +32,8 @@ def test_a_run_is_exported_and_compared_on_its_own_rows(
     assert "Warning" not in done.err
 
 
-def test_the_lines_of_the_docs_give_the_same_probabilities(train: Program, program: Program, tmp_path: Path) -> None:
-    run = train(*SMALL, "model=mlp").run
+def test_the_lines_of_the_docs_give_the_same_probabilities(trained: Program, program: Program, tmp_path: Path) -> None:
+    run = trained(*SMALL, "model=mlp").run
     assert program(EXPORT, "run=run", "output=mine/points.onnx").status == 0
     session = onnxruntime.InferenceSession(str(tmp_path / "mine" / "points.onnx"))
     features = np.array([[3.0, 2.0], [3.0, -2.0]], dtype=np.float32)
@@ -42,9 +42,9 @@ def test_the_lines_of_the_docs_give_the_same_probabilities(train: Program, progr
 
 
 def test_a_model_that_differs_is_not_kept(
-    train: Program, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: Program, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train(*SMALL)
+    trained(*SMALL)
     monkeypatch.setattr(
         under_test.Exported, "forward", lambda self, *some: (self.model(*some), self.model(*some).sigmoid()[:, 0] * 0.9)
     )
@@ -63,17 +63,17 @@ def test_a_model_that_differs_is_not_kept(
     ],
 )
 def test_what_is_wrong_is_told_in_one_message(
-    arguments: tuple[str, ...], message: str, train: Program, program: Program
+    arguments: tuple[str, ...], message: str, trained: Program, program: Program
 ) -> None:
-    train(*SMALL)
+    trained(*SMALL)
     done = program(EXPORT, "run=run", *arguments)
     assert done.status == 1
     assert message in done.err
     assert "Traceback" not in done.err
 
 
-def test_without_rows_to_compare_on_some_are_asked_for(train: Program, program: Program, tmp_path: Path) -> None:
-    run = train(*SMALL).run
+def test_without_rows_to_compare_on_some_are_asked_for(trained: Program, program: Program, tmp_path: Path) -> None:
+    run = trained(*SMALL).run
     (run / "test.parquet").unlink()
     done = program(EXPORT, "run=run")
     assert (done.status, "input=FILE" in done.err) == (1, True)

@@ -40,9 +40,8 @@ def test_wrong_settings_are_one_message(train, word, said):
     assert not (outcome.run / "metrics.json").exists()
 
 
-def test_a_run_leaves_figures_and_a_page_by_default(train):
-    outcome = train(*SMALL, "figures=default")
-    assert outcome.status == 0, outcome.err
+def test_a_run_leaves_figures_and_a_page_by_default(trained):
+    outcome = trained(*SMALL, "figures=default")
     assert "report      run/report.html" in outcome.out
     names = {"boundary", "confusion", "influence", "learning_curves", "precision_recall", "reliability", "roc"}
     for suffix in ("png", "svg"):
@@ -110,8 +109,8 @@ def test_a_trial_run_draws_nothing(train):
     assert not (outcome.run / "report.html").exists()
 
 
-def test_a_run_that_goes_on_without_figures_has_no_old_page(train):
-    train(*SMALL, "figures=default")
+def test_a_run_that_goes_on_without_figures_has_no_old_page(train, trained):
+    trained(*SMALL, "figures=default")
     more = train("resume=run", "figures=none", "trainer.max_epochs=4", "resume_anyway=true")
     assert more.status == 0, more.err
     assert not (more.run / "report.html").exists()

@@ -22,11 +22,9 @@ PREDICT = "scripts/predict.py"
 
 
 @pytest.fixture
-def run(train: Program, reviews: Path) -> Path:
+def run(trained: Program, reviews: Path) -> Path:
     """A run on the reviews."""
-    done = train("data=text", "data.train=reviews.csv", "trainer.max_epochs=2")
-    assert done.status == 0, done.err
-    return done.run
+    return trained("data=text", "data.train=reviews.csv", "trainer.max_epochs=2").run
 
 
 def piped(run: Path, lines: bytes, *arguments: str) -> tuple[list[str], str]:
@@ -47,8 +45,12 @@ FORMATS = {
 }
 
 
-@pytest.mark.parametrize("suffix", [*FORMATS, "parquet"])
-@pytest.mark.parametrize("output", ["csv", "tsv", "jsonl", "parquet", "csv.gz"])
+OUTPUTS = ["csv", "tsv", "jsonl", "parquet", "csv.gz"]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "output"), [*zip([*FORMATS, "parquet"], [*OUTPUTS, "csv"], strict=True), ("parquet", "jsonl")]
+)
 def test_every_row_of_every_format_gets_the_prediction_of_the_model(
     suffix: str, output: str, run: Path, program: Program, tmp_path: Path
 ) -> None:
@@ -93,8 +95,8 @@ def test_a_file_without_any_row_that_can_be_read_is_a_failure(run: Path, program
     assert pl.read_csv(tmp_path / "predicted.csv")["number"].to_list() == [1, 2]
 
 
-def test_points_that_are_no_numbers_get_no_prediction(train: Program, program: Program, tmp_path: Path) -> None:
-    train(*SMALL)
+def test_points_that_are_no_numbers_get_no_prediction(trained: Program, program: Program, tmp_path: Path) -> None:
+    trained(*SMALL)
     (tmp_path / "new.csv").write_text("x1,x2,name\n3,2,a\nmany,2,b\n,1,c\n3,-2,d\n")
     done = program(PREDICT, "run=run", "input=new.csv", "output=predicted.csv", "probabilities=true")
     assert "2 of 4 rows" in done.err

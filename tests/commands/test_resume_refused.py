@@ -23,24 +23,13 @@ def files_of(run: Path) -> dict[str, bytes]:
     return {str(path.relative_to(run)): path.read_bytes() for path in paths}
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A run that is finished, once it is made."""
-    return {"folder": tmp_path_factory.mktemp("made")}
-
-
 @pytest.fixture
-def run(train: Train, tmp_path: Path, made: dict[str, Path]) -> Path:
+def run(trained: Train) -> Path:
     """A run of two epochs that was killed after the first."""
-    if "run" not in made:
-        done = train(*SMALL, "checkpoint.min_seconds=0")
-        shutil.copytree(done.run, made["folder"] / "run")
-        made["run"] = made["folder"] / "run"
-        shutil.rmtree(done.run)
-    shutil.copytree(made["run"], tmp_path / "run")
-    (tmp_path / "run" / "metrics.json").unlink()
-    (tmp_path / "run" / "checkpoints" / "previous.ckpt").rename(tmp_path / "run" / "checkpoints" / "last.ckpt")
-    return tmp_path / "run"
+    found = trained(*SMALL, "checkpoint.min_seconds=0").run
+    (found / "metrics.json").unlink()
+    (found / "checkpoints" / "previous.ckpt").rename(found / "checkpoints" / "last.ckpt")
+    return found
 
 
 def assert_refused(done: Outcome, run: Path, before: dict[str, bytes], *says: str) -> None:
@@ -98,13 +87,12 @@ def test_what_was_refused_goes_on_without_the_change_or_anyway(train: Train, run
 
 
 @pytest.fixture
-def text_run(train: Train, reviews: Path) -> Path:
+def text_run(trained: Train, reviews: Path) -> Path:
     """A run on a file with a column that names the splits."""
     lines = reviews.read_text().splitlines()
     splits = ["split", *("val" if i % 5 == 0 else "test" if i % 5 == 1 else "train" for i in range(120))]
     reviews.write_text("".join(f"{line},{split}\n" for line, split in zip(lines, splits, strict=True)))
-    done = train("data=text", "data.train=reviews.csv", "data.cache=null", "trainer.max_epochs=1")
-    assert done.status == 0, done.err
+    done = trained("data=text", "data.train=reviews.csv", "data.cache=null", "trainer.max_epochs=1")
     (done.run / "metrics.json").unlink()
     return done.run
 

@@ -33,7 +33,9 @@ def started(folder: Path, *overrides: str, until: str) -> subprocess.Popen[str]:
     return process
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.soak)]
+)
 def test_a_signal_ends_training_in_order(tmp_path: Path, number: int, status: int) -> None:
     endless = ("trainer.max_epochs=100000", "early_stopping.patience=100000")
     process = started(tmp_path, *endless, until="epoch      3/")

@@ -78,11 +78,10 @@ GOALS: dict[str, tuple[Callable[..., float], str]] = {
 
 @pytest.mark.parametrize("arguments", GOALS)
 def test_the_threshold_does_best_on_validation_and_decides_the_test_rows(
-    train: Train, table: tuple[str, ...], tmp_path: Path, arguments: str
+    trained: Train, table: tuple[str, ...], tmp_path: Path, arguments: str
 ) -> None:
     score, described = GOALS[arguments]
-    done = train(*table, *arguments.split())
-    assert done.status == 0, done.err
+    done = trained(*table, *arguments.split())
     threshold = done.metrics["threshold"]
     assert threshold == rosenblatt.load(done.run).task.threshold != 0.5
     probs, truth = probs_and_truth(done.run, tmp_path / "val.csv")
@@ -96,8 +95,10 @@ def test_the_threshold_does_best_on_validation_and_decides_the_test_rows(
     assert (predicted == "b").mean() == pytest.approx((probs > np.float32(threshold)).mean())
 
 
-def test_a_threshold_that_is_given_decides(train: Train, table: tuple[str, ...], tmp_path: Path) -> None:
-    plain, strict = train(*table, run="plain"), train(*table, "threshold=fixed", "threshold.value=0.7")
+def test_a_threshold_that_is_given_decides(
+    train: Train, trained: Train, table: tuple[str, ...], tmp_path: Path
+) -> None:
+    plain, strict = trained(*table, run="plain"), train(*table, "threshold=fixed", "threshold.value=0.7")
     assert (plain.metrics["threshold"], strict.metrics["threshold"]) == (0.5, 0.7)
     assert_metrics(strict.metrics, *reversed(probs_and_truth(strict.run, tmp_path / "test.csv")))
     assert strict.metrics["test/recall"] < plain.metrics["test/recall"]
@@ -106,8 +107,10 @@ def test_a_threshold_that_is_given_decides(train: Train, table: tuple[str, ...],
     assert "threshold" not in plain.out
 
 
-def test_the_temperature_makes_validation_the_most_likely(train: Train, table: tuple[str, ...], tmp_path: Path) -> None:
-    plain, done = train(*table, run="plain"), train(*table, "calibration=temperature")
+def test_the_temperature_makes_validation_the_most_likely(
+    train: Train, trained: Train, table: tuple[str, ...], tmp_path: Path
+) -> None:
+    plain, done = trained(*table, run="plain"), train(*table, "calibration=temperature")
     temperature = done.metrics["temperature"]
     assert temperature == rosenblatt.load(done.run).task.temperature != 1
     assert plain.metrics["temperature"] == 1
@@ -207,9 +210,9 @@ def test_a_slip_is_explained(train: Train, arguments: str, says: str) -> None:
     assert not (done.run / "checkpoints").exists()
 
 
-def test_intervals_hold_their_values_and_that_of_accuracy_is_scipys(train: Train, table: tuple[str, ...]) -> None:
+def test_intervals_hold_their_values_and_that_of_accuracy_is_scipys(trained: Train, table: tuple[str, ...]) -> None:
     for arguments in ((*SMALL, "lr=0.5"), (*table, "threshold=f1")):
-        found = train(*arguments, run=f"run{len(arguments)}").metrics
+        found = trained(*arguments, run=f"run{len(arguments)}").metrics
         num_rows = 200 if "lr=0.5" in arguments else 211
         interval = binomtest(round(found["test/acc"] * num_rows), num_rows).proportion_ci(method="wilson")
         assert (found["test/acc_low"], found["test/acc_high"]) == pytest.approx(interval, abs=1e-9)
@@ -220,7 +223,9 @@ def test_intervals_hold_their_values_and_that_of_accuracy_is_scipys(train: Train
             assert 0 < found[f"{name}_high"] - found[f"{name}_low"] < 0.3 or math.isclose(found[name], 1, abs_tol=1e-3)
 
 
-def test_rows_that_are_in_train_too_are_counted_and_told(train: Train, table: tuple[str, ...], reviews: Path) -> None:
+def test_rows_that_are_in_train_too_are_counted_and_told(
+    train: Train, trained: Train, table: tuple[str, ...], reviews: Path
+) -> None:
     lines = Path("train.csv").read_text().splitlines()[1:8]
     with Path("test.csv").open("a") as file:
         file.writelines(f"{line.rsplit(',', 1)[0]},{label}\n" for line in lines for label in "ab")  # whatever the label
@@ -231,4 +236,4 @@ def test_rows_that_are_in_train_too_are_counted_and_told(train: Train, table: tu
     assert "val:" not in done.out
     texts = train("data=text", f"data.train={reviews}", f"data.test={reviews}", *QUICK, run="texts")
     assert texts.metrics["test/repeated"] > 100
-    assert "test/repeated" not in train(*SMALL, run="toy").metrics
+    assert "test/repeated" not in trained(*SMALL, run="toy").metrics

@@ -79,8 +79,8 @@ def test_a_run_folder_holds_all_that_is_kept(train: Train) -> None:
         assert set(checkpoint["state_dict"]) == {"model.linear.weight", "model.linear.bias"}
 
 
-def test_the_end_of_a_run_says_what_came_out_and_what_to_type_next(train: Train) -> None:
-    done = train(*SMALL)
+def test_the_end_of_a_run_says_what_came_out_and_what_to_type_next(trained: Train) -> None:
+    done = trained(*SMALL)
     for word in (
         "majority",
         "95 %",
@@ -98,10 +98,10 @@ def test_the_end_of_a_run_says_what_came_out_and_what_to_type_next(train: Train)
         assert noise not in done.out + done.err
 
 
-def test_tensorboard_has_every_scalar_and_the_settings_with_the_final_metrics(train: Train) -> None:
+def test_tensorboard_has_every_scalar_and_the_settings_with_the_final_metrics(trained: Train) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    done = train(*SMALL)
+    done = trained(*SMALL)
     events = EventAccumulator(str(done.run / "tensorboard")).Reload()
     tags = set(events.Tags()["scalars"])
     assert {"train/loss", "train/acc", "val/loss", "val/acc", "val/f1", "val/auroc", "wrap_up/test/acc"} <= tags
@@ -116,8 +116,9 @@ def test_the_same_seed_gives_the_same_metrics_and_another_seed_others(train: Tra
         found = train(f"seed={seed}", "model=mlp", "model.dropout=0.2", *SMALL, run=run).metrics
         return {name: value for name, value in found.items() if name not in TIMES}
 
-    assert metrics(0, "a") == metrics(0, "b")
-    assert metrics(1, "c") != metrics(0, "d")
+    first = metrics(0, "a")
+    assert first == metrics(0, "b")
+    assert first != metrics(1, "c")
 
 
 def test_the_same_seed_gives_the_same_metrics_on_texts(train: Train, reviews: Path) -> None:
@@ -202,8 +203,8 @@ def test_a_run_says_what_ended_it_and_keeps_what_it_evaluates(train: Train, flag
     assert set(done.metrics) >= {"train/acc", "val/acc", "test/acc"}
 
 
-def test_a_split_is_evaluated_whole_whatever_the_limits_of_training(train: Train) -> None:
-    full = train(*SMALL, run="full").metrics
+def test_a_split_is_evaluated_whole_whatever_the_limits_of_training(train: Train, trained: Train) -> None:
+    full = trained(*SMALL, run="full").metrics
     limited = train(*SMALL, "trainer.limit_test_batches=1", "data.batch_size=100", run="limited")
     assert limited.metrics["test/acc"] == full["test/acc"]
     assert "limit_test_batches is ignored" in limited.out

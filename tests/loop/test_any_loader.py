@@ -50,7 +50,12 @@ class Copying:
         monkeypatch.setattr(Checkpoints, "_save_last", save_last)
 
 
-@pytest.mark.parametrize("case", CASES)
+SLOW = ("spawn",)  # each of its workers imports all anew
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=[pytest.mark.soak] if case in SLOW else []) for case in CASES]
+)
 def test_it_ends_as_a_bare_trainer_does_and_goes_on_to_the_same_bits(tmp_path, monkeypatch, case):
     expected = Training(case, tmp_path / "bare", bare=True).outcome()
     with monkeypatch.context() as patch:
@@ -61,7 +66,8 @@ def test_it_ends_as_a_bare_trainer_does_and_goes_on_to_the_same_bits(tmp_path, m
     within = [copy for copy in copying.copies if copy.name.endswith("False")]
     assert bool(within) == (case != "stream")
     between = [copy for copy in copying.copies if copy not in within]
-    for copy in {*within[:1], *within[-1:], between[0], *(between[-1:] if case == "shuffled" else ())}:
+    more = [*within[:1], *between[-1:]] if case == "shuffled" else []  # in the first epoch, and after the last
+    for copy in {*within[-1:], between[0], *more}:
         resumed = Training(case, copy)
         assert_same(resumed.outcome(), expected, copy.name)
         assert points(copy) == points(tmp_path / "bare"), copy.name

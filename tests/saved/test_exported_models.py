@@ -80,11 +80,12 @@ def made(folder: Path, format: Any, kind: str, saved: SavedModel) -> ExportedMod
     return ExportedModel(saved, path, format, kind, runner(path, format))
 
 
-DENSE_OR_BAGS = {Perceptron: ("points", "both"), MLP: ("table", "words")}
-EVERY = [
-    (format, kind, make, task)
-    for format, make, task in product(SUFFIXES, DENSE_OR_BAGS, TASKS)
-    for kind in DENSE_OR_BAGS[make]
+MODELS = (Perceptron, MLP)
+KINDS_OF = {Perceptron: ("points", "both"), MLP: ("table", "words")}  # dense features, and bags
+EVERY = [  # each task with dense features and with bags, and with either model
+    (format, KINDS_OF[make][bags], make, task)
+    for format, (number, task), bags in product(SUFFIXES, enumerate(TASKS), (0, 1))
+    for make in [MODELS[(number + bags) % 2]]
 ]
 
 

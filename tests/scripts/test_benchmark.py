@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from conftest import ROOT
+from conftest import ROOT, Outcome
 
 if sys.platform == "win32":
     pytest.skip("needs os.wait4, which is on Linux and macOS only", allow_module_level=True)
@@ -27,9 +28,10 @@ def python(code: str, name: str = "it", **options: object) -> Contestant:
     return Contestant(name, (sys.executable, "-I", "-c", code), **options)  # type: ignore[arg-type]
 
 
-def benchmark(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "scripts" / "benchmark.py"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True)
+@pytest.fixture
+def benchmark(program: Callable[..., Outcome]) -> Callable[..., Outcome]:
+    """``python scripts/benchmark.py ...``"""
+    return partial(program, "scripts/benchmark.py")
 
 
 # measuring
@@ -135,40 +137,42 @@ def test_of_a_case_the_newest_session_counts(tmp_path: Path) -> None:
         (["start", "--write", "--docs", "no.md"], "no.md has no lines <!-- start --> and <!-- /start -->"),
     ],
 )
-def test_a_wrong_command_line_is_told_before_anything_runs(arguments: list[str], message: str) -> None:
+def test_a_wrong_command_line_is_told_before_anything_runs(
+    benchmark: Callable[..., Outcome], arguments: list[str], message: str
+) -> None:
     done = benchmark(*arguments)
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.status == 2
+    assert message in done.err
+    assert "Traceback" not in done.err
 
 
-def test_suites_without_their_data_are_skipped(tmp_path: Path) -> None:
+def test_suites_without_their_data_are_skipped(benchmark: Callable[..., Outcome], tmp_path: Path) -> None:
     done = benchmark("accuracy", "imdb", "--results", str(tmp_path))
-    assert done.returncode == 0, done.stderr
-    assert "accuracy: skipped: it needs --data FOLDER" in done.stderr
-    assert "imdb: skipped: it needs --data FOLDER" in done.stderr
+    assert done.status == 0, done.err
+    assert "accuracy: skipped: it needs --data FOLDER" in done.err
+    assert "imdb: skipped: it needs --data FOLDER" in done.err
     (tmp_path / "data").mkdir()
     done = benchmark("imdb", "accuracy", "--sets", "trec", "--data", str(tmp_path / "data"), "--results", str(tmp_path))
-    assert "imdb is not there" in done.stderr
-    assert "trec is not there: left out" in done.stderr
+    assert "imdb is not there" in done.err
+    assert "trec is not there: left out" in done.err
 
 
-def test_a_suite_runs_from_data_to_table(tmp_path: Path) -> None:
+def test_a_suite_runs_from_data_to_table(benchmark: Callable[..., Outcome], tmp_path: Path) -> None:
     results = tmp_path / "with, a comma"
     done = benchmark("scale", "--sizes", "400", "--repeats", "1", "--results", str(results))
-    assert done.returncode == 0, done.stderr
-    rows = [line.split(" | ") for line in done.stdout.splitlines() if line.startswith("| 400 | ")]
+    assert done.status == 0, done.err
+    rows = [line.split(" | ") for line in done.out.splitlines() if line.startswith("| 400 | ")]
     assert rows[0][1] == OURS
-    assert 0.4 < float(rows[0][2]) < 1, done.stdout
+    assert 0.4 < float(rows[0][2]) < 1, done.out
     assert [row[1] for row in rows[1:3]] == ["fastText", "Vowpal Wabbit"]
     for row in rows[1:3]:
         assert row[2] == NOT_INSTALLED or float(row[2]) > 0.3
-    assert done.stdout.endswith(".\n")
-    assert "One run each; " in done.stdout
+    assert done.out.endswith(".\n")
+    assert "One run each; " in done.out
     assert (results / "output" / "scale" / "400" / "rosenblatt.txt").exists()
 
 
-def test_measurements_are_tabulated_again_into_a_document(tmp_path: Path) -> None:
+def test_measurements_are_tabulated_again_into_a_document(benchmark: Callable[..., Outcome], tmp_path: Path) -> None:
     lines = [
         {"suite": "start", "case": "start", "contestant": start.DEFAULT, "session": "2026-01-01", "turn": turn}
         | {"wall": 5.0 + turn, "cpu": 4.0, "memory": 4e8, "machine": "a machine", "figures": {}, "failed": ""}
@@ -178,8 +182,8 @@ def test_measurements_are_tabulated_again_into_a_document(tmp_path: Path) -> Non
     document = tmp_path / "docs.md"
     document.write_text("<!-- start -->\n<!-- /start -->\n")
     done = benchmark("start", "--tabulate", "--write", "--docs", str(document), "--results", str(tmp_path))
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == ""
+    assert done.status == 0, done.err
+    assert done.out == ""
     assert "| `python train.py` | 6.0 s | - | 4.0 s | 400 MB |" in document.read_text()
     assert "Medians of 3 runs, in turn; 2026-01-01; a machine." in document.read_text()
-    assert "nothing was measured yet" in benchmark("loop", "--tabulate", "--results", str(tmp_path)).stderr
+    assert "nothing was measured yet" in benchmark("loop", "--tabulate", "--results", str(tmp_path)).err

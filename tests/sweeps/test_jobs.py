@@ -8,7 +8,7 @@ import pytest
 
 from rosenblatt.run.folder import RunFolder
 from rosenblatt.sweeps.dimensions import Trial
-from rosenblatt.sweeps.jobs import Job, jobs_in, jobs_of, outcome
+from rosenblatt.sweeps.jobs import Job, jobs_in, jobs_of
 
 
 @pytest.fixture
@@ -25,25 +25,25 @@ def test_a_job_is_read_back_from_its_folder(job, tmp_path):
 
 
 def test_a_job_goes_from_open_to_done(job):
-    assert outcome(job, ["val/loss"]).state == "open"
+    assert job.look(["val/loss"]).state == "open"
     (job.folder / "config.yaml").write_text("")
-    assert outcome(job, ["val/loss"]).state == "cut off"
+    assert job.look(["val/loss"]).state == "cut off"
     run = RunFolder(job.folder)
     run.lock()
-    assert outcome(job, ["val/loss"]).state == "running"
+    assert job.look(["val/loss"]).state == "running"
     run.unlock()
-    assert outcome(job, ["val/loss"]).state == "cut off"
+    assert job.look(["val/loss"]).state == "cut off"
     (job.folder / "metrics.json").write_text(json.dumps({"val/loss": 0.5, "interrupted": True}))
-    assert outcome(job, ["val/loss"]).state == "cut off"
+    assert job.look(["val/loss"]).state == "cut off"
     (job.folder / "metrics.json").write_text(json.dumps({"val/loss": 0.5, "interrupted": False}))
-    assert outcome(job, ["val/loss"]).state == "done"
+    assert job.look(["val/loss"]).state == "done"
     (job.folder / "metrics.json").write_text(json.dumps({"val/loss": 0.5, "pruned": True}))
-    assert outcome(job, ["val/loss"]).state == "pruned"
+    assert job.look(["val/loss"]).state == "pruned"
 
 
 def test_a_job_that_does_not_report_the_objective_says_what_there_is(job):
     (job.folder / "metrics.json").write_text(json.dumps({"valid/mae": 0.5, "epochs": 3, "interrupted": False}))
-    found = outcome(job, ["valid/mea"])
+    found = job.look(["valid/mea"])
     assert found.state == "failed"
     assert "got 'valid/mea'; a run reports 'valid/mae', 'epochs'. Did you mean 'valid/mae'?" in found.reason
 
@@ -51,16 +51,16 @@ def test_a_job_that_does_not_report_the_objective_says_what_there_is(job):
 @pytest.mark.parametrize("value", [None, "high", float("nan")])
 def test_a_job_whose_objective_is_no_number_has_failed(job, value):
     (job.folder / "metrics.json").write_text(json.dumps({"val/loss": value}))
-    found = outcome(job, ["val/loss"])
+    found = job.look(["val/loss"])
     assert found.state == "failed"
     assert found.reason.startswith("val/loss is no number")
 
 
 def test_a_failure_has_its_reason_until_it_is_forgotten(job):
     job.fail("out of memory")
-    assert outcome(job, ["val/loss"]).reason == "out of memory"
+    assert job.look(["val/loss"]).reason == "out of memory"
     job.forget_failure()
-    assert outcome(job, ["val/loss"]).state == "open"
+    assert job.look(["val/loss"]).state == "open"
 
 
 def test_to_look_at_a_run_keeps_nobody_from_training_there(job):

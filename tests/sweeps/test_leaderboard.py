@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from rosenblatt.sweeps.dimensions import Trial
-from rosenblatt.sweeps.jobs import Job, Outcome
+from rosenblatt.sweeps.jobs import Job
 from rosenblatt.sweeps.leaderboard import (
     as_csv,
     as_markdown,
+    cell,
     leaderboard_table,
     ranked,
     row_of,
-    shown,
     table_of,
 )
 
@@ -29,12 +29,11 @@ LOSS = {"val/loss": "min"}
 
 def row(number, *values, state="done", name="val/loss", **more):
     trial = Trial(number, {"lr": f"0.{number + 1}", "optimizer": "adam"})
-    jobs = [Job(trial, seed, Path(f"{number}_seed-{seed}")) for seed in range(max(len(values), 1))]
+    folders = [Path(f"{number}_seed-{seed}") for seed in range(max(len(values), 1))]
     if not values:
-        return row_of([(jobs[0], Outcome(state, {}, "why"))])
-    return row_of(
-        [(job, Outcome(state, {name: value, "seconds": 1.5} | more)) for job, value in zip(jobs, values, strict=True)]
-    )
+        return row_of([Job(trial, 0, folders[0], state, reason="why")])
+    found = [{name: value, "seconds": 1.5} | more for value in values]
+    return row_of([Job(trial, seed, folders[seed], state, metrics) for seed, metrics in enumerate(found)])
 
 
 @given(st.lists(st.lists(st.floats(-1e3, 1e3), min_size=3, max_size=3), min_size=1, max_size=20))
@@ -68,8 +67,8 @@ def test_trials_without_a_result_come_last_and_have_no_rank():
 
 
 def test_a_trial_of_which_one_seed_failed_has_failed():
-    jobs = [(Job(Trial(0, {}), seed, Path(str(seed))), Outcome("done", {"val/loss": 0.1})) for seed in range(2)]
-    jobs.append((jobs[0][0], Outcome("failed", {}, "out of memory")))
+    jobs = [Job(Trial(0, {}), seed, Path(str(seed)), "done", {"val/loss": 0.1}) for seed in range(2)]
+    jobs.append(Job(Trial(0, {}), 2, Path("2"), "failed", reason="out of memory"))
     found = row_of(jobs)
     assert (found.state, found.reason) == ("failed", "out of memory")
     assert ranked([found], LOSS)[0].rank is None
@@ -111,5 +110,5 @@ def test_what_varies_is_shown_even_where_there_is_little_room():
 
 
 def test_a_huge_figure_does_not_blow_up_the_table():
-    assert shown(7.98372427e27) == "7.984e+27"
-    assert (shown(0.5), shown(3.0), shown(None), shown("x")) == ("0.5000", "3", "", "x")
+    assert cell(7.98372427e27) == "7.984e+27"
+    assert (cell(0.5), cell(3.0), cell(None), cell("x")) == ("0.5000", "3", "", "x")

@@ -6,8 +6,9 @@ import re
 import xml.etree.ElementTree as ET
 
 from rosenblatt.sweeps.dimensions import Trial
+from rosenblatt.sweeps.jobs import Job
 from rosenblatt.sweeps.leaderboard import Row, ranked
-from rosenblatt.sweeps.report import draw_overview, sweep_page
+from rosenblatt.sweeps.report import write_page
 
 HOSTILE = '<script>alert("x")</script>'
 LOSS = {"val/loss": "min"}
@@ -30,10 +31,12 @@ def parsed(content):
 
 
 def test_a_sweep_is_one_file_that_is_whole(tmp_path):
-    svg = draw_overview(rows(), LOSS, {}, tmp_path)
-    assert (tmp_path / "overview.svg").read_text() == svg
     command = "python train.py -m lr=0.1,0.01"
-    tree = parsed(sweep_page("first", rows(), LOSS, svg, [("lr=0.01", HOSTILE)], [("The whole sweep", command)]))
+    failed = Job(Trial(1, {"lr": "0.01"}), 0, tmp_path / "001", "failed", reason=HOSTILE)
+    write_page(tmp_path, rows(), LOSS, {}, [failed], [("The whole sweep", command)])
+    ET.fromstring((tmp_path / "overview.svg").read_text())
+    assert (tmp_path / "overview.png").stat().st_size > 5000
+    tree = parsed((tmp_path / "report.html").read_text())
     cells = [["".join(cell.itertext()) for cell in row] for row in tree.iter("{http://www.w3.org/1999/xhtml}tr")]
     assert cells[1][:4] == ["1", "0.1", HOSTILE, "0.5000"]
     assert any(command in text for text in tree.itertext())
@@ -41,8 +44,8 @@ def test_a_sweep_is_one_file_that_is_whole(tmp_path):
 
 
 def test_a_sweep_without_a_result_has_a_page_too(tmp_path):
-    failed = rows()[1:]
-    assert draw_overview(failed, LOSS, {}, tmp_path) == ""
-    content = sweep_page("first", failed, LOSS, "", [], [])
+    write_page(tmp_path, rows()[1:], LOSS, {}, [], [])
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+    content = (tmp_path / "report.html").read_text()
     parsed(content)
     assert "No trial is done." in content

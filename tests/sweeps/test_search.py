@@ -130,10 +130,10 @@ def test_failures_and_pruned_trials_are_told_and_count(tmp_path):
 def test_what_decides_most_has_the_largest_importance(tmp_path):
     some = plan(tmp_path, num_trials=60, sampler="random")
     finished(some)
-    found = some.importances()
+    found = some.study.importances()
     assert max(found, key=found.get) == "n"
     assert sum(found.values()) == pytest.approx(1)
-    assert plan(tmp_path / "empty").importances() == {}
+    assert plan(tmp_path / "empty").study.importances() == {}
 
 
 @pytest.mark.parametrize(

@@ -15,25 +15,17 @@ from omegaconf import DictConfig
 
 
 class ResumableSweeper(Sweeper):
-    """Grid and search, resumable, with a leaderboard; see ``configs/sweep/``.
-
-    Args:
-        params: what other sweepers take, and this one refuses where a message can be told.
-    """
+    """Grid and search, resumable, with a leaderboard; see ``configs/sweep/``."""
 
     def __init__(self, params: Any = None) -> None:
-        self.params = params
+        """Take what other sweepers take, and what is refused where a message can be told."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Keep what Hydra gives."""
         self.given = config, hydra_context, task_function
 
     def sweep(self, arguments: list[str]) -> Any:
-        """Run the whole sweep.
-
-        Args:
-            arguments: of the command line, without those of Hydra itself.
-        """
+        """Run the whole sweep, given the words of the command line without those of Hydra itself."""
         from rosenblatt.commands.sweep import sweep
 
         config, context, task = self.given

@@ -7,8 +7,8 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,8 @@ from hydra.types import RunMode, TaskFunction
 from omegaconf import DictConfig
 
 from rosenblatt.cli.messages import DISK_FULL, explained
-from rosenblatt.cli.space import is_of_sweep
 from rosenblatt.cli.values import flat, plain
+from rosenblatt.commands.space import is_of_sweep
 from rosenblatt.errors import FolderTaken, UserError, check_choice
 from rosenblatt.sweeps.jobs import JOB, SWEEP_PID, Job
 
@@ -112,21 +112,14 @@ def end_with_sweep() -> None:
 
 
 def run_job(task: TaskFunction, config: DictConfig) -> Any:
-    """Run a task of Hydra's as a job of a sweep."""
+    """Run a task of Hydra's as a job of a sweep: what is printed goes nowhere, why it has failed into its folder."""
     job = current_job()
     if job is None:  # another sweeper was chosen
         return task(config)
-    with recorded(job):
-        return task(config)
-
-
-@contextmanager
-def recorded(job: Job) -> Iterator[None]:
-    """Record why a job has failed, in its folder; what is printed goes nowhere, since several jobs run at once."""
     end_with_sweep()
     try:
         with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
-            yield
+            return task(config)
     except FolderTaken:
         pass  # another process runs it; the sweep waits for that one
     except Exception as error:

@@ -32,18 +32,18 @@ from omegaconf.errors import OmegaConfBaseException
 from rosenblatt.cli import launch
 from rosenblatt.cli.messages import explained
 from rosenblatt.cli.schema import checked
-from rosenblatt.cli.space import Words, composed, is_of_sweep, is_space, read_words
 from rosenblatt.cli.values import plain
 from rosenblatt.cli.words import in_quotes
 from rosenblatt.commands.job import run_job
+from rosenblatt.commands.space import Words, composed, is_of_sweep, is_space, read_words
 from rosenblatt.errors import UserError, nearest
 from rosenblatt.run.cores import num_cores
-from rosenblatt.sweeps.dimensions import Choices, Dimension, Interval
+from rosenblatt.sweeps.dimensions import Choices, Dimension
 from rosenblatt.sweeps.folder import SweepFolder
-from rosenblatt.sweeps.jobs import SWEEP_PID, Job, finish, jobs_in, jobs_of, outcome
+from rosenblatt.sweeps.jobs import SWEEP_PID, Job, finish, jobs_in, jobs_of
 from rosenblatt.sweeps.leaderboard import row_of
 from rosenblatt.sweeps.plan import Plan
-from rosenblatt.sweeps.report import Progress, Report
+from rosenblatt.sweeps.report import Report
 from rosenblatt.sweeps.settings import Direction, Settings, read_settings
 from rosenblatt.tasks.titles import TITLES, direction
 
@@ -75,18 +75,14 @@ def sweep(config: DictConfig, words: list[str], context: HydraContext, task: Tas
         )
     if any(word.startswith("hydra.run.dir=") for word in config.hydra.overrides.hydra):
         raise UserError("hydra.run.dir: a sweep has a folder for each job. Name them all: sweep.name=...")
-    if len(settings.seeds) > 1 and "seed" in found.varies:
+    if len(settings.seeds) > 1 and any(one.key == "seed" for one in found.varies):
         raise UserError("seed: with sweep.seeds it varies already. Take one of them out.")
     of_jobs = composed(found, config, context.config_loader)
-    dimensions: list[Dimension] = [
-        Choices(key, values) if isinstance(values, list) else Interval(key, *values)
-        for key, values in found.varies.items()
-    ]
     data = [word.partition("=")[2] for word in found.fixed if word.lstrip("+").startswith("data.")]
-    data += [value for one in dimensions if isinstance(one, Choices) for value in one.values]
+    data += [value for one in found.varies if isinstance(one, Choices) for value in one.values]
     folder = SweepFolder(Path(config.hydra.sweep.dir))
     with folder.lock():
-        dimensions, place = folder.same_sweep(dimensions, settings, of_jobs, data, _folders(context.config_loader))
+        dimensions, place = folder.same_sweep(found.varies, settings, of_jobs, data, _folders(context.config_loader))
     width = _width(config.hydra.launcher)
     os.environ[SWEEP_PID] = str(os.getpid())
     _share_cores(width, config.hydra.launcher)
@@ -96,7 +92,7 @@ def sweep(config: DictConfig, words: list[str], context: HydraContext, task: Tas
     )
     if settings.retry_failed:
         for job in jobs_in(folder.path):
-            if outcome(job, settings.objectives).state == "failed":
+            if job.look(settings.objectives).state == "failed":
                 job.forget_failure()
     plan = _plan(folder, settings, dimensions, place, width, keeps_busy="n_jobs" in config.hydra.launcher)
     in_process = width == 1 and "submitit_folder" not in config.hydra.launcher
@@ -106,33 +102,32 @@ def sweep(config: DictConfig, words: list[str], context: HydraContext, task: Tas
             job.write(sweep=settings.for_jobs)
         return _launch(launcher, [_words(job, found, settings) for job in jobs], jobs[0].trial.number, in_process)
 
+    typed = [word.removeprefix("++") for word in sys.argv[1:]]
+    report = Report(
+        plan,
+        fixed=[word.removeprefix("++") for word in found.fixed if not is_of_sweep(word)],
+        command=shlex.join(["python", Path(sys.argv[0]).name, *typed]),
+        evaluate=_measured,
+        watched=width > 1,
+    )
     status: int | str | None = None
     try:
-        with Progress(folder, settings, plan.num_trials, watched=width > 1) as progress:
+        with report:
             while trials := plan.take():
                 of_trials = [jobs_of(folder.path, trial, settings.seeds) for trial in trials]
                 jobs = [job for own in of_trials for job in own]
-                progress.expect(jobs)
+                report.expect(jobs)
                 finish(jobs, folder.path, settings.objectives, launched)
-                progress.look()
+                report.look()
                 for own in of_trials:
-                    plan.tell(row_of([(job, outcome(job, settings.objectives)) for job in own]))
+                    plan.tell(row_of([job.look(settings.objectives) for job in own]))
     except (KeyboardInterrupt, SystemExit) as error:
         status = error.code if isinstance(error, SystemExit) else 130
     if status is not None:  # outside of the handler, else it would be told as the Ctrl-C that it comes from
         sys.stderr.write(f"The sweep goes on with the same command, and sweep.name={folder.path.name}\n")
         sys.exit(status)
-    typed = [word.removeprefix("++") for word in sys.argv[1:]]
-    report = Report(
-        folder,
-        settings,
-        plan,
-        fixed=[word.removeprefix("++") for word in found.fixed if not is_of_sweep(word)],
-        command=shlex.join(["python", Path(sys.argv[0]).name, *typed]),
-        evaluate=_measured,
-    )
     with_figures = bool(OmegaConf.select(config, "figures.every_n_epochs"))
-    if not report.tell(time.perf_counter() - start, with_figures):
+    if not report.finish(time.perf_counter() - start, with_figures):
         sys.exit(1)
 
 
@@ -245,7 +240,8 @@ def _launch(launcher: Launcher, jobs: list[list[str]], number: int, in_process: 
 
 def _measured(run: Path) -> dict[str, Any]:
     """Evaluate a run on test, without a word; return its metrics."""
-    from rosenblatt.commands.evaluate import evaluate  # Lightning takes its time
+    with launch.importing():
+        from rosenblatt.commands.evaluate import evaluate
 
     settings = plain(checked(OmegaConf.create({"run": str(run)}), "evaluate"))
     with redirect_stdout(io.StringIO()):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import os
 import re
 import shutil
 import uuid
@@ -14,8 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from rosenblatt.errors import UserError
-from rosenblatt.run.folder import as_json
-from rosenblatt.run.whole import write_whole
+from rosenblatt.run.folder import RunFolder
 from rosenblatt.sweeps.dimensions import Dimension
 from rosenblatt.sweeps.settings import Settings
 
@@ -24,7 +23,6 @@ SWEEP = "sweep.json"  # in the folder of a sweep: what it was started with
 LOCKS = ".locks"  # beside it: of those who work on it
 WINNER = "winner.json"  # beside it: the best setting, measured on test
 MAY_CHANGE = ("sweep.trials", "sweep.max_failures", "sweep.retry_failed", "sweep.name", "sweep.space")
-LONGEST = 4096  # characters of a path
 
 
 class SweepFolder:
@@ -51,21 +49,16 @@ class SweepFolder:
         Raises:
             UserError: the file is damaged, or of another version.
         """
-        path = self.path / SWEEP
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        content = RunFolder(self.path).read_json(SWEEP)
+        if content is None and not (self.path / SWEEP).exists():
             return None
-        except (OSError, ValueError) as error:
-            raise UserError(f"{path}: it can't be read ({error}). Take another sweep.name.") from None
-        found = content.get("format") if isinstance(content, dict) else None
-        if found != FORMAT:
-            by = "an earlier version of this program" if found == 1 else "another version of this program, or by none"
+        if content is None or content.get("format") != FORMAT:
             raise UserError(
-                f"{path}: this sweep was begun by {by}. Go on with that version (leaderboard.csv can be read as it "
-                "is), or take another sweep.name."
+                f"{self.path / SWEEP}: this sweep was begun by an earlier version of this program, or by another one; "
+                "or the file is damaged. Go on with that version (leaderboard.csv can be read as it is), or take "
+                "another sweep.name."
             )
-        return dict(content)
+        return content
 
     def same_sweep(
         self,
@@ -91,8 +84,8 @@ class SweepFolder:
         Raises:
             UserError: a sweep of that name was started with other settings, files or data; a run is there.
         """
-        paths = (Path(word.strip("'\"")).expanduser() for word in data if len(word) < LONGEST)
-        digests = {str(path): _digest(path) for path in paths if path.is_file()}
+        paths = [os.path.expanduser(word.strip("'\"")) for word in data]
+        digests = {path: _digest(path) for path in paths if os.path.isfile(path)}
         varies = {one.key: str(one) for one in dimensions}
         same = {key: one for key, one in composed.items() if key not in varies and not key.startswith(MAY_CHANGE)}
         if same.get("sweep.storage"):  # without the password of the database
@@ -116,19 +109,18 @@ class SweepFolder:
                 if path.name != LOCKS:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
             for folder in reversed(configs):
-                shutil.copytree(folder, self.configs, ignore=_hidden, dirs_exist_ok=True)
-            identity = uuid.uuid4().hex
-            content = {"format": FORMAT, "id": identity, "varies": varies, "seeds": settings.seeds}
-            content |= {"objectives": settings.objectives, "data": digests, "settings": same}
-            write_whole(self.path / SWEEP, as_json(content).encode())
-            return list(dimensions), identity
-        if lines:
+                shutil.copytree(folder, self.configs, ignore=shutil.ignore_patterns("_*", ".*"), dirs_exist_ok=True)
+            before = {"format": FORMAT, "id": uuid.uuid4().hex, "varies": varies, "seeds": settings.seeds}
+            before |= {"objectives": settings.objectives, "data": digests, "settings": same}
+            RunFolder(self.path).write_json(SWEEP, before)
+        elif lines:
             told = "; ".join(lines[:5]) + (f"; and {len(lines) - 5} more" if len(lines) > 5 else "")
             raise UserError(
                 f"sweep.name={self.path.name}: this sweep was started with other settings: {told}. Go on with what it "
                 "was, or take another sweep.name."
             )
-        return sorted(dimensions, key=lambda one: list(before["varies"]).index(one.key)), str(before["id"])
+        order = list(before["varies"])
+        return sorted(dimensions, key=lambda one: order.index(one.key)), str(before["id"])
 
     def lock(self) -> FileLock:
         """Return a lock that one process at a time has, while it looks at the sweep as a whole."""
@@ -156,11 +148,7 @@ class SweepFolder:
         return folder / f"{name}.lock"
 
 
-def _hidden(folder: str, names: list[str]) -> list[str]:
-    return [name for name in names if name.startswith(("_", "."))]
-
-
-def _digest(path: Path) -> str:
+def _digest(path: str) -> str:
     found = hashlib.blake2b(digest_size=16)
     with open(path, "rb") as file:
         while chunk := file.read(1 << 22):

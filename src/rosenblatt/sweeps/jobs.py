@@ -6,8 +6,8 @@ import math
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -16,10 +16,10 @@ from rosenblatt.run.folder import RunFolder
 from rosenblatt.sweeps.dimensions import Trial
 
 State: TypeAlias = Literal["open", "running", "cut off", "done", "pruned", "failed"]
-ENDED: tuple[State, ...] = ("done", "pruned", "failed")
 SWEEP_PID = "ROSENBLATT_SWEEP_PID"  # in the environment of workers: the process that has started them
 JOB = "job.json"  # in the run folder: which job it is
 FAILURE = "failure.json"  # in the run folder: why there is no result
+MISSING = "sweep.objective:"  # how the reason begins where a run does not report the objective
 ATTEMPTS = 3  # at a job whose process dies
 POLL = 0.2  # seconds between two looks at a job that another process runs
 
@@ -32,11 +32,17 @@ class Job:
         trial: the setting.
         seed: of the run.
         folder: of the run.
+        state: what had become of it when it was looked at.
+        metrics: the content of ``metrics.json``, where it has ended with a result.
+        reason: why it has failed.
     """
 
     trial: Trial
     seed: int
     folder: Path
+    state: State = "open"
+    metrics: dict[str, Any] = field(default_factory=dict)
+    reason: str = ""
 
     @classmethod
     def read(cls, folder: Path) -> Job | None:
@@ -56,6 +62,27 @@ class Job:
         """The setting as it is typed, with the seed where each setting has several."""
         one_of_several = self.folder.name == self.trial.folder_name(self.seed)
         return f"{self.trial.words} seed={self.seed}".strip() if one_of_several else self.trial.words
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more is to be done."""
+        return self.state in ("done", "pruned", "failed")
+
+    def look(self, objectives: Iterable[str]) -> Job:
+        """Return the job with what has become of it, as its folder tells.
+
+        Args:
+            objectives: metrics by which it is judged; one that is no number is a failure.
+        """
+        metrics, failure = self.run.read_json("metrics.json"), self.run.read_json(FAILURE)
+        if metrics is not None and not metrics.get("interrupted"):
+            reason = next(filter(None, (_fault(metrics, name) for name in objectives)), "")
+            state: State = "failed" if reason else "pruned" if metrics.get("pruned") else "done"
+            return Job(self.trial, self.seed, self.folder, state, metrics, reason)
+        if failure is not None:
+            return Job(self.trial, self.seed, self.folder, "failed", reason=str(failure.get("reason", "")))
+        begun: State = "cut off" if (self.folder / "config.yaml").exists() else "open"
+        return Job(self.trial, self.seed, self.folder, "running" if self.run.locked else begun)
 
     def write(self, **more: Any) -> None:
         """Make the folder, and write which job it is of.
@@ -77,76 +104,24 @@ class Job:
             (self.folder / name).unlink(missing_ok=True)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What has become of a job.
-
-    Args:
-        state: of it.
-        metrics: the content of ``metrics.json``, where it has ended with a result.
-        reason: why it has failed.
-    """
-
-    state: State
-    metrics: dict[str, Any]
-    reason: str = ""
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing more is to be done."""
-        return self.state in ENDED
-
-
-def outcome(job: Job, objectives: Iterable[str]) -> Outcome:
-    """Return what has become of a job, as its folder tells.
-
-    Args:
-        job: which.
-        objectives: metrics by which it is judged; one that is no number is a failure.
-    """
-    run = job.run
-    metrics = run.read_json("metrics.json")
-    if metrics is not None and not metrics.get("interrupted"):
-        for name in objectives:
-            value = metrics.get(name)
-            if name not in metrics:
-                numbers = [one for one, number in metrics.items() if type(number) in (int, float)]
-                names = sorted(numbers, key=lambda one: not one.startswith("val/"))
-                return Outcome(
-                    "failed",
-                    metrics,
-                    f"sweep.objective: got {name!r}; a run reports {listed(names)}.{nearest(name, names)}",
-                )
-            if not isinstance(value, int | float) or not math.isfinite(value):
-                return Outcome("failed", metrics, f"{name} is no number: training ran to NaN, or can't be measured")
-        return Outcome("pruned" if metrics.get("pruned") else "done", metrics)
-    failure = run.read_json(FAILURE)
-    if failure is not None:
-        return Outcome("failed", {}, str(failure.get("reason", "")))
-    if run.locked:
-        return Outcome("running", {})
-    return Outcome("cut off" if (job.folder / "config.yaml").exists() else "open", {})
+def _fault(metrics: Mapping[str, Any], name: str) -> str:
+    """Return why an objective can't be used, or an empty string."""
+    if name not in metrics:
+        numbers = [one for one, value in metrics.items() if type(value) in (int, float)]
+        names = sorted(numbers, key=lambda one: not one.startswith("val/"))
+        return f"{MISSING} got {name!r}; a run reports {listed(names)}.{nearest(name, names)}"
+    fine = isinstance(metrics[name], int | float) and math.isfinite(metrics[name])
+    return "" if fine else f"{name} is no number: training ran to NaN, or can't be measured"
 
 
 def jobs_of(folder: Path, trial: Trial, seeds: Sequence[int]) -> list[Job]:
-    """Return the jobs of a trial, one a seed.
-
-    Args:
-        folder: of the sweep.
-        trial: which.
-        seeds: of each setting.
-    """
+    """Return the jobs of a trial in the folder of a sweep, one a seed."""
     several = len(seeds) > 1
     return [Job(trial, seed, folder / trial.folder_name(seed if several else None)) for seed in seeds]
 
 
 def jobs_in(folder: Path, but: Collection[Path] = ()) -> list[Job]:
-    """Return the jobs of a sweep that have been begun.
-
-    Args:
-        folder: of the sweep.
-        but: folders of jobs that are known already.
-    """
+    """Return the jobs that have been begun in the folder of a sweep, but those in folders that are known already."""
     found = [Job.read(path.parent) for path in folder.glob(f"*/{JOB}") if path.parent not in but]
     return [job for job in found if job is not None]
 
@@ -172,14 +147,15 @@ def finish(
         UserError: no job can be started, or none can report the objective.
     """
     deaths: Counter[Path] = Counter()
-    while left := _left(jobs, objectives):
-        suspects = [job for job in left if deaths[job.folder]]
-        group = suspects[:1] or left
+    while left := [job for job in (job.look(objectives) for job in jobs) if not job.ended]:
+        if any(job.state == "running" for job in left):  # by another process
+            time.sleep(POLL)
+            continue
+        group = [job for job in left if deaths[job.folder]][:1] or left
         reason, is_setting = launch(group)
-        _stop_if_hopeless(group, folder, objectives)
-        states = {job.folder: outcome(job, objectives).state for job in group}
-        begun = [job for job in group if states[job.folder] == "cut off"]
-        for job in begun or [job for job in group if states[job.folder] == "open"]:
+        now = [job.look(objectives) for job in group]
+        _stop_if_hopeless(now, folder, objectives)
+        for job in [job for job in now if job.state == "cut off"] or [job for job in now if job.state == "open"]:
             deaths[job.folder] += 1
             if len(group) > 1 or not (is_setting or deaths[job.folder] >= ATTEMPTS):
                 continue
@@ -189,23 +165,14 @@ def finish(
             job.fail(died + (reason or "it left no result"))
 
 
-def _left(jobs: Sequence[Job], objectives: Iterable[str]) -> list[Job]:
-    """Return the jobs that have not ended, once nobody else runs one of them."""
-    while any(outcome(job, objectives).state == "running" for job in jobs):
-        time.sleep(POLL)
-    return [job for job in jobs if not outcome(job, objectives).ended]
-
-
 def _stop_if_hopeless(jobs: Sequence[Job], folder: Path, objectives: Iterable[str]) -> None:
     """Stop where no job reports the objective; those that found it out before they trained leave no trace."""
-    told = [(job, outcome(job, objectives)) for job in jobs]
-    hopeless = [(job, one) for job, one in told if one.reason.startswith("sweep.objective:")]
-    if not hopeless or any(outcome(job, objectives).state in ("done", "pruned") for job in jobs_in(folder)):
+    hopeless = [job for job in jobs if job.reason.startswith(MISSING)]
+    if not hopeless or any(job.look(objectives).state in ("done", "pruned") for job in jobs_in(folder)):
         return
-    for job, one in hopeless:
-        if not one.metrics:
+    for job in hopeless:
+        if not job.metrics:
             shutil.rmtree(job.folder)
-    trained = (
-        f" What was trained is in {folder}: take another sweep.name." if any(one.metrics for _, one in told) else ""
-    )
-    raise UserError(hopeless[0][1].reason + trained)
+    trained = any(job.metrics for job in jobs)
+    more = f" What was trained is in {folder}: take another sweep.name." if trained else ""
+    raise UserError(hopeless[0].reason + more)

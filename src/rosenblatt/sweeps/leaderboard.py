@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import itertools
 import math
 import re
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 from rich import box
 from rich.table import Table
 from rich.text import Text
@@ -20,12 +20,13 @@ from rosenblatt.run.folder import RunFolder
 from rosenblatt.run.whole import write_whole
 from rosenblatt.sweeps.dimensions import Trial, shortened
 from rosenblatt.sweeps.folder import WINNER
-from rosenblatt.sweeps.jobs import Job, Outcome, State, jobs_in, outcome
+from rosenblatt.sweeps.jobs import Job, State, jobs_in
 from rosenblatt.sweeps.settings import Direction
 
 ORDER: tuple[State, ...] = ("done", "pruned", "running", "cut off", "open", "failed")
 MAX_SHOWN = 20  # rows on a terminal
 SHOWN = ("val/loss", "val/acc", "val/f1", "val/p_at_1")  # beside the objectives, where they are there
+LEFT_OUT = ("reason", "folder", "val/f1")  # of the columns that people look at
 
 
 @dataclass
@@ -41,6 +42,7 @@ class Row:
         folders: of the jobs.
         reason: why the first one that failed did.
         rank: from 1, or ``None`` where there is no result.
+        test: means on test, of the winner alone.
     """
 
     trial: Trial
@@ -54,24 +56,24 @@ class Row:
     test: dict[str, float] = field(default_factory=dict)
 
 
-def row_of(jobs: Sequence[tuple[Job, Outcome]]) -> Row:
-    """Return a trial with the means over its seeds.
+def row_of(jobs: Sequence[Job]) -> Row:
+    """Return a trial, given its jobs, which have been looked at."""
+    means, spreads = means_of(job.metrics for job in jobs)
+    state = max((job.state for job in jobs), key=ORDER.index)
+    reason = next((job.reason for job in jobs if job.state == "failed"), "")
+    num_seeds = sum(bool(job.metrics) for job in jobs)
+    return Row(jobs[0].trial, state, means, spreads, num_seeds, [job.folder.name for job in jobs], reason)
 
-    Args:
-        jobs: its jobs, and what has become of each.
-    """
-    outcomes = [one for _, one in jobs]
+
+def means_of(runs: Iterable[Mapping[str, Any]]) -> tuple[dict[str, float], dict[str, float]]:
+    """Return the mean of each metric over several runs, and its sample standard deviation where there are several."""
     values: dict[str, list[float]] = {}
-    for one in outcomes:
-        for name, value in one.metrics.items():
+    for metrics in runs:
+        for name, value in metrics.items():
             if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
                 values.setdefault(name, []).append(float(value))
     means = {name: statistics.fmean(numbers) for name, numbers in values.items()}
-    spreads = {name: statistics.stdev(numbers) for name, numbers in values.items() if len(numbers) > 1}
-    state = max((one.state for one in outcomes), key=ORDER.index)
-    reason = next((one.reason for one in outcomes if one.state == "failed"), "")
-    num_seeds = sum(bool(one.metrics) for one in outcomes)
-    return Row(jobs[0][0].trial, state, means, spreads, num_seeds, [job.folder.name for job, _ in jobs], reason)
+    return means, {name: statistics.stdev(numbers) for name, numbers in values.items() if len(numbers) > 1}
 
 
 def ranked(rows: Sequence[Row], objectives: Mapping[str, Direction]) -> list[Row]:
@@ -107,12 +109,7 @@ def ranked(rows: Sequence[Row], objectives: Mapping[str, Direction]) -> list[Row
 
 
 def table_of(rows: Sequence[Row], objectives: Mapping[str, Direction]) -> list[dict[str, Any]]:
-    """Return ranked rows as plain values by column, for any kind of table.
-
-    Args:
-        rows: from `ranked`.
-        objectives: metrics by which they are judged.
-    """
+    """Return ranked rows as plain values by column, for any kind of table."""
     keys = list(dict.fromkeys(key for row in rows for key in row.trial.setting))
     metrics = list(objectives)
     metrics += [name for name in SHOWN if name not in metrics and any(name in row.means for row in rows)]
@@ -131,7 +128,7 @@ def table_of(rows: Sequence[Row], objectives: Mapping[str, Direction]) -> list[d
             line["seeds"] = row.num_seeds
         line |= {name: row.test.get(name) for name in tests}
         line |= {"epochs": row.means.get("epochs"), "seconds": row.means.get("seconds"), "state": row.state}
-        line |= {"reason": row.reason, "folder": " ".join(row.folders)}
+        line |= {"reason": row.reason or None, "folder": " ".join(row.folders)}
         found.append(line)
     return found
 
@@ -147,26 +144,22 @@ class Board:
     def __init__(self, path: Path, objectives: Mapping[str, Direction]) -> None:
         self.path = path
         self.objectives = objectives
-        self._ended: dict[Path, tuple[Job, Outcome]] = {}
+        self._ended: dict[Path, Job] = {}
 
-    def look(self) -> list[tuple[Job, Outcome]]:
-        """Return all jobs that have been begun, in the order of their numbers, and what has become of each."""
-        left = [job for job in jobs_in(self.path, but=self._ended)]
-        found = [(job, outcome(job, self.objectives)) for job in left]
-        self._ended |= {job.folder: (job, one) for job, one in found if one.ended}
-        every = {job.folder: (job, one) for job, one in found} | self._ended
-        return sorted(every.values(), key=lambda one: (one[0].trial.number, one[0].seed))
+    def jobs(self) -> list[Job]:
+        """Return all jobs that have been begun, in the order of their numbers, with what has become of each."""
+        found = [job.look(self.objectives) for job in jobs_in(self.path, but=self._ended)]
+        every = [*found, *self._ended.values()]
+        self._ended |= {job.folder: job for job in found if job.ended}
+        return sorted(every, key=lambda job: (job.trial.number, job.seed))
 
     def rows(self) -> list[Row]:
         """Return all trials that have been begun, from the best to the worst."""
-        trials: dict[int, list[tuple[Job, Outcome]]] = {}
-        for job, one in self.look():
-            trials.setdefault(job.trial.number, []).append((job, one))
-        rows = ranked([row_of(found) for found in trials.values()], self.objectives)
+        trials = itertools.groupby(self.jobs(), key=lambda job: job.trial.number)
+        rows = ranked([row_of([*jobs]) for _, jobs in trials], self.objectives)
         winner = RunFolder(self.path).read_json(WINNER) or {}
-        for row in rows:
-            if row.rank == 1 and row.folders == winner.get("folders"):
-                row.test = winner["test"]
+        if rows and rows[0].folders == winner.get("folders"):
+            rows[0].test = winner["test"]
         return rows
 
     def write(self) -> list[Row]:
@@ -178,12 +171,7 @@ class Board:
 
 def as_csv(table: Sequence[Mapping[str, Any]]) -> str:
     """Return a table as CSV; numbers with all their digits."""
-    buffer = io.StringIO()
-    if table:
-        writer = csv.DictWriter(buffer, list(table[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(table)
-    return buffer.getvalue()
+    return pl.DataFrame(table, infer_schema_length=None).write_csv() if table else ""
 
 
 def as_markdown(table: Sequence[Mapping[str, Any]]) -> str:
@@ -192,7 +180,7 @@ def as_markdown(table: Sequence[Mapping[str, Any]]) -> str:
         return ""
     names = [name for name in table[0] if any(line[name] not in (None, "") for line in table)]
     lines = [names, ["---"] * len(names)]
-    lines += [[shown(line[name]).replace("|", "\\|").replace("\n", " ") for name in names] for line in table]
+    lines += [[cell(line[name]).replace("|", "\\|").replace("\n", " ") for name in names] for line in table]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
@@ -205,20 +193,14 @@ def leaderboard_table(rows: Sequence[Row], objectives: Mapping[str, Direction], 
         width: of the terminal, in characters.
     """
     best = [row for row in rows if row.state != "failed"][:MAX_SHOWN] or list(rows[:MAX_SHOWN])
-    lines = [cells_of(line) for line in table_of(best, objectives)]
+    names, lines = columns(best, objectives)
+    settings = [name for name in names if name in {key for row in best for key in row.trial.setting}]
+    for name in [name for name in reversed(names) if name not in ("rank", *settings, *objectives, "state")]:
+        if sum(max(len(name), *(len(line[name]) for line in lines)) + 1 for name in names) > width:
+            names.remove(name)  # least of all what varies may go
     title = f"Leaderboard of {len(rows)}" + (f", the first {len(best)}" if len(best) < len(rows) else "")
     style: Any = {"title_justify": "left", "title_style": "bold", "box": box.SIMPLE_HEAD}
     table = Table(title=title, pad_edge=False, padding=(0, 1, 0, 0), **style)
-    if not lines:
-        return table
-    settings = [name for name in lines[0] if name in {key for row in best for key in row.trial.setting}]
-    more = [name for name in ("val/acc", "val/p_at_1", "val/loss") if name in lines[0] and name not in objectives][:1]
-    tests = [name for name in ("test/p_at_1", "test/acc") if name in lines[0]][:1]
-    states = ["state"] if any(row.state != "done" for row in best) else []
-    names = ["rank", *settings, *objectives, *more, *tests, "seconds", *states]
-    for name in (*more, "seconds", *tests):  # least of all what varies may go
-        if sum(max(len(name), *(len(line[name]) for line in lines)) + 1 for name in names) > width:
-            names.remove(name)
     for name in names:
         is_word = name in settings or name == "state"
         table.add_column(Text(name), justify="left" if is_word else "right", no_wrap=not is_word, overflow="fold")
@@ -227,19 +209,25 @@ def leaderboard_table(rows: Sequence[Row], objectives: Mapping[str, Direction], 
     return table
 
 
-def cells_of(line: Mapping[str, Any]) -> dict[str, str]:
-    """Return a line of `table_of` as people read it, spreads beside their means."""
-    cells = {name: shortened(value) if isinstance(value, str) else shown(value) for name, value in line.items()}
-    if line["seconds"] is not None:
-        cells["seconds"] = f"{line['seconds']:.1f}"
-    for name in line:
-        if line.get(f"{name} spread") is not None:
-            cells[name] += f" ± {shown(line[f'{name} spread'])}"
-    return cells
+def columns(rows: Sequence[Row], objectives: Mapping[str, Direction]) -> tuple[list[str], list[dict[str, str]]]:
+    """Return the columns that people look at, and the lines of `table_of` as they read them: spreads beside means."""
+    lines = []
+    for values in table_of(rows, objectives):
+        line = {name: shortened(value) if isinstance(value, str) else cell(value) for name, value in values.items()}
+        line["seconds"] = "" if values["seconds"] is None else f"{values['seconds']:.1f}"
+        for name in values:
+            if values.get(f"{name} spread") is not None:
+                line[name] += f" ± {cell(values[f'{name} spread'])}"
+        lines.append(line)
+    tests = {"test/acc", "test/p_at_1", *(f"test/{one.removeprefix('val/')}" for one in objectives)}
+    names = [name for name in (lines[0] if lines else []) if name not in LEFT_OUT and not name.endswith(" spread")]
+    names = [name for name in names if name in tests or not name.startswith("test/")]
+    told = [name for name in names if any(line[name] not in ("", "done") for line in lines)]
+    return [name for name in names if name in objectives or name in told], lines
 
 
-def shown(value: Any) -> str:
-    """Return a cell as people read it."""
+def cell(value: Any) -> str:
+    """Return a value as people read it."""
     if value is None:
         return ""
     if isinstance(value, float):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rosenblatt.sweeps.dimensions import Choices, Dimension, Trial, product
 from rosenblatt.sweeps.folder import SweepFolder
-from rosenblatt.sweeps.jobs import jobs_of, outcome
+from rosenblatt.sweeps.jobs import jobs_of
 from rosenblatt.sweeps.leaderboard import Row
 from rosenblatt.sweeps.settings import Settings
 
@@ -55,7 +55,11 @@ class Plan:
         """
         taken: list[Trial] = []
         with self.folder.lock():
-            for trial in self._left():
+            if self.study is None:
+                left = (trial for trial in self._untouched if self._is_left(trial))
+            else:
+                left = (trial for trial in self.study.unfinished() if trial.number < self.num_trials)
+            for trial in left:
                 if self.folder.claim(trial.number):
                     taken.append(trial)
                 if len(taken) == self.at_once:
@@ -72,14 +76,9 @@ class Plan:
                 number = asked.number + 1
         return taken
 
-    def _left(self) -> Iterator[Trial]:
-        if self.study is None:
-            return (trial for trial in self._untouched if self._is_left(trial))
-        return (trial for trial in self.study.unfinished() if trial.number < self.num_trials)
-
     def _is_left(self, trial: Trial) -> bool:
         jobs = jobs_of(self.folder.path, trial, self.settings.seeds)
-        return not all(outcome(job, self.settings.objectives).ended for job in jobs)
+        return not all(job.look(self.settings.objectives).ended for job in jobs)
 
     def tell(self, row: Row) -> None:
         """Note how a trial has ended, and let others have it."""
@@ -92,11 +91,3 @@ class Plan:
         if self.study is None:
             return sum(map(self._is_left, self._grid))
         return self.num_trials - sum(one.state.is_finished() for one in self.study.trials()[: self.num_trials])
-
-    def importances(self) -> dict[str, float]:
-        """Return how much each setting decides, adding up to 1; empty for a grid, which is looked at."""
-        return {} if self.study is None else self.study.importances()
-
-    def is_best(self, number: int) -> bool:
-        """Return whether the best trial of this folder is the best of all machines that share the study."""
-        return self.study is None or self.study.is_best(number)

@@ -1,4 +1,4 @@
-"""The settings of a sweep, checked."""
+"""The settings of a sweep, and which of them do not go together."""
 
 from __future__ import annotations
 
@@ -10,10 +10,6 @@ from rosenblatt.errors import UserError, check_choice, listed
 
 Direction: TypeAlias = Literal["min", "max"]
 
-TYPES: dict[str, Any] = {
-    "method": str, "name": str | int | None, "seeds": int, "objective": str | list[str], "max_failures": int | None,
-    "retry_failed": bool, "trials": int, "space": dict, "sampler": str, "pruner": str | None, "storage": str | None,
-}  # fmt: skip
 SAMPLERS = {"tpe": "TPESampler", "random": "RandomSampler", "nsgaii": "NSGAIISampler"}
 PRUNERS = {"median": "MedianPruner", "hyperband": "HyperbandPruner"}
 COSTS = ("seconds", "seconds_training", "seconds_encoding", "epochs", "steps")  # of a whole run, and of no epoch
@@ -55,21 +51,15 @@ def read_settings(given: Mapping[str, Any], seed: int, direction: Callable[[str]
     """Return the settings of a sweep.
 
     Args:
-        given: values of the types that `TYPES` tells.
+        given: values, of which each by itself has been checked.
         seed: the first one.
         direction: tells whether a metric is to be low or high.
 
     Raises:
-        UserError: a value that can't be, or that does not go with the rest.
+        UserError: values that do not go together.
     """
-    check_choice("sweep.method", given["method"], ("grid", "optuna"))
     if given["name"] is not None and not re.fullmatch(r"\w[\w.-]*", str(given["name"])):
         raise UserError(f"sweep.name={given['name']}: expected letters, digits, - and _, for the name of a folder.")
-    for name in ("seeds", "trials"):
-        if given.get(name, 1) < 1:
-            raise UserError(f"sweep.{name}: expected at least 1; got {given[name]}.")
-    if (given["max_failures"] or 0) < 0:
-        raise UserError(f"sweep.max_failures: expected null or at least 0; got {given['max_failures']}.")
     objectives = [given["objective"]] if isinstance(given["objective"], str) else given["objective"]
     if not objectives:
         raise UserError("sweep.objective: expected a metric, such as val/loss.")
@@ -81,28 +71,23 @@ def read_settings(given: Mapping[str, Any], seed: int, direction: Callable[[str]
                 f"sweep.objective={name}: what is chosen by the test split can't be measured on it any more. The "
                 f"winner is, once. Take val/{name.removeprefix('test/')}."
             )
-    if given.get("storage") and given["name"] is None:
+    if given["storage"] and given["name"] is None:
         raise UserError("sweep.storage: the study in it is found by sweep.name=...; give that, too.")
     if given["method"] == "optuna":
         if given["retry_failed"]:
             raise UserError("sweep.retry_failed: a search has learnt from its failures. Give it more sweep.trials.")
         check_choice("sweep.sampler", given["sampler"], SAMPLERS)
-        if given["pruner"] is not None:
-            check_pruner(given["pruner"], objectives, given["seeds"])
+    if pruner := given["pruner"]:
+        check_choice("sweep.pruner", pruner, PRUNERS)
+        if objectives[0] in COSTS:
+            raise UserError(f"sweep.pruner={pruner}: it goes by a metric of each epoch, and {objectives[0]} is none.")
+        if len(objectives) > 1 or given["seeds"] > 1:
+            raise UserError(
+                f"sweep.pruner={pruner}: bad trials are stopped by one objective and one run each. Leave it out, or "
+                "take one sweep.objective and sweep.seeds=1."
+            )
     return Settings(
         seeds=[seed + i for i in range(given["seeds"])],
         objectives={name: direction(name) for name in objectives},
         **{name: value for name, value in given.items() if name in Settings._fields and name != "seeds"},
     )
-
-
-def check_pruner(pruner: str, objectives: list[str], num_seeds: int) -> None:
-    """Raise a `UserError` for a pruner that there is none of, or that does not go with the rest."""
-    check_choice("sweep.pruner", pruner, PRUNERS)
-    if objectives[0] in COSTS:
-        raise UserError(f"sweep.pruner={pruner}: it goes by a metric of each epoch, and {objectives[0]} is none.")
-    if len(objectives) > 1 or num_seeds > 1:
-        raise UserError(
-            f"sweep.pruner={pruner}: bad trials are stopped by one objective and one run each. Leave it out, or take "
-            "one sweep.objective and sweep.seeds=1."
-        )

@@ -10,6 +10,7 @@ import time
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import optuna
@@ -17,7 +18,6 @@ from filelock import FileLock
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
-from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from rosenblatt.errors import UserError, first_line
@@ -50,9 +50,10 @@ class Study:
     ) -> None:
         self.storage = storage
         self.distributions = {one.key: distribution(one) for one in dimensions}
-        both = {"min": StudyDirection.MINIMIZE, "max": StudyDirection.MAXIMIZE}
         self.objectives = list(settings.objectives)
-        self.directions = [both[way] for way in settings.objectives.values()]
+        self.directions: list[Literal["minimize", "maximize"]] = [
+            "minimize" if way == "min" else "maximize" for way in settings.objectives.values()
+        ]
         self.sampler = SAMPLERS[settings.sampler]
         # Where processes do not wait for each other, two of them may propose the same trial at the same time.
         self.seeds = [settings.seeds[0], *([zlib.crc32(place.encode())] if settings.storage else [])]
@@ -166,14 +167,12 @@ def storage_of(folder: Path, url: str | None) -> BaseStorage:
         try:
             return optuna.storages.RDBStorage(url, engine_kwargs=arguments)
         except Exception as error:  # of SQLAlchemy, of a driver, of Optuna
-            if attempts_left and not isinstance(error, ImportError | ValueError):
-                time.sleep(0.2)
-                continue
-            reason = first_line(error)
-            raise UserError(
-                f"sweep.storage={url}: it can't be reached: {reason} Expected a database such as sqlite:///sweeps.db, "
-                "or a file that ends in .journal."
-            ) from None
+            if not attempts_left or isinstance(error, ImportError | ValueError):
+                raise UserError(
+                    f"sweep.storage={url}: it can't be reached: {first_line(error)} Expected a database such as "
+                    "sqlite:///sweeps.db, or a file that ends in .journal."
+                ) from None
+            time.sleep(0.2)
     raise AssertionError
 
 

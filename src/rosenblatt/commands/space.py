@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -17,9 +17,9 @@ from rosenblatt.cli.build import check_setting
 from rosenblatt.cli.schema import check_sections, opened, read
 from rosenblatt.cli.values import flat
 from rosenblatt.errors import UserError, check_choice
+from rosenblatt.sweeps.dimensions import Choices, Dimension, Interval
 
 OF_SEARCH = ("sweep.trials", "sweep.sampler", "sweep.pruner", "sweep.storage")  # which a grid has not
-Range: TypeAlias = tuple[float, float, float | None, bool, bool]  # low, high (which is in it), step, log, whole
 
 
 class Words(NamedTuple):
@@ -27,12 +27,12 @@ class Words(NamedTuple):
 
     Attributes:
         fixed: as they were typed.
-        varies: values, as they were typed, or range of numbers of each setting that varies, by its plain key.
-        typed: each of these keys as it was typed, with signs that tell Hydra to add it.
+        varies: what varies, by plain keys.
+        typed: each key as it was typed, with signs that tell Hydra to add it, by its plain one.
     """
 
     fixed: list[str]
-    varies: dict[str, list[str] | Range]
+    varies: list[Dimension]
     typed: dict[str, str]
 
 
@@ -53,7 +53,7 @@ def read_words(words: Sequence[str], space: Mapping[str, str], method: str, load
         overrides = OverridesParser.create(config_loader=loader).parse_overrides([*words, *more])
     except HydraException as error:
         raise UserError(f"sweep.space: {str(error).splitlines()[0]}") from None
-    found = Words([], {}, {})
+    found = Words([], [], {})
     for number, one in enumerate(overrides):
         word = str(one.input_line)
         plain = word.lstrip("+")
@@ -76,11 +76,11 @@ def read_words(words: Sequence[str], space: Mapping[str, str], method: str, load
         elif is_of_sweep(word):
             raise UserError(f"{plain}: settings of the sweep itself do not vary. Put a list into brackets: [a,b]")
         else:
-            found.varies[key] = _values(one, plain, method)
+            found.varies.append(_dimension(one, plain, method))
     return found
 
 
-def _values(one: Override, word: str, method: str) -> list[str] | Range:
+def _dimension(one: Override, word: str, method: str) -> Dimension:
     value, (key, _, typed) = one.value(), word.partition("=")
     tags = {str(tag) for tag in getattr(value, "tags", ())}
     if isinstance(value, IntervalSweep):
@@ -89,8 +89,8 @@ def _values(one: Override, word: str, method: str) -> list[str] | Range:
                 f"{word}: an interval has no end of values, and a grid tries them all. Name some: {key}=0.1,0.01. Or "
                 "search: sweep=optuna"
             )
-        low, high = float(value.start or 0), float(value.end or 0)
-        return as_range(low, high, None, tags, typed.startswith("int("), word)
+        found = Interval(key, float(value.start or 0), float(value.end or 0), None, False, typed.startswith("int("))
+        return checked_interval(found, tags, word)
     values = list(dict.fromkeys(one.sweep_string_iterator()))
     if isinstance(value, RangeSweep) and value.stop is not None:  # which rounding can let in: 0.1 + 0.1 + 0.1 < 0.4
         values = [text for text in values if not math.isclose(float(text), float(value.stop), rel_tol=1e-9)]
@@ -98,30 +98,31 @@ def _values(one: Override, word: str, method: str) -> list[str] | Range:
         raise UserError(f"{word}: there is nothing of that kind. (glob looks among the choices of a group.)")
     if isinstance(value, RangeSweep) and method == "optuna":
         numbers, whole = list(map(float, values)), all(isinstance(one, int) for one in (value.start, value.step))
-        return as_range(min(numbers), max(numbers), abs(float(value.step)), tags, whole, word)
+        found = Interval(key, min(numbers), max(numbers), abs(float(value.step)), False, whole)
+        return checked_interval(found, tags, word)
     if tags:
         raise UserError(f"{word}: a tag, such as log, goes with interval(low, high) and sweep=optuna.")
-    return values
+    return Choices(key, values)
 
 
-def as_range(low: float, high: float, step: float | None, tags: set[str], whole: bool, word: str) -> Range:
-    """Return a range of numbers, as its tags (``log``, ``int``, ``float``) have it.
+def checked_interval(found: Interval, tags: set[str], word: str) -> Interval:
+    """Return an interval as its tags (``log``, ``int``, ``float``) have it.
 
     Raises:
         UserError: it is empty, or reaches 0 with ``log``; an unknown tag. The message begins with ``word``.
     """
     for tag in tags:
         check_choice(f"{word}: tag", tag, ("log", "int", "float"))
-    log, whole = "log" in tags, whole or "int" in tags
+    low, high, log, whole = found.low, found.high, "log" in tags, found.whole or "int" in tags
     if not low < high:
         raise UserError(f"{word}: expected a range from a number to a larger one; got {low:g} and {high:g}.")
     if log and low <= 0:
         raise UserError(f"{word}: with log a range begins above 0; got {low:g}.")
-    if log and step not in (None, 1):
+    if log and found.step not in (None, 1):
         raise UserError(f"{word}: log goes with interval(low, high), not with steps.")
     if whole and not (float(low).is_integer() and float(high).is_integer()):
         raise UserError(f"{word}: expected whole numbers; got {low:g} and {high:g}.")
-    return low, high, None if log else step, log, whole
+    return found._replace(step=None if log else found.step, log=log, whole=whole)
 
 
 def _key(word: str) -> str:
@@ -150,7 +151,9 @@ def composed(words: Words, config: DictConfig, loader: ConfigLoader) -> dict[str
         UserError: a setting of the first job is not what it may be.
     """
     fixed = [word for word in words.fixed if not is_space(word)]
-    first = {key: values[0] if isinstance(values, list) else _low(values) for key, values in words.varies.items()}
+    first = {}
+    for one in words.varies:
+        first[one.key] = one.values[0] if isinstance(one, Choices) else repr(int(one.low) if one.whole else one.low)
 
     def job(varied: Mapping[str, str]) -> DictConfig:
         return loader.load_sweep_config(config, [*fixed, *(f"{words.typed[key]}={varied[key]}" for key in varied)])
@@ -163,20 +166,15 @@ def composed(words: Words, config: DictConfig, loader: ConfigLoader) -> dict[str
         place, _, name = key.rpartition(".")
         if target := found.get(f"{place}._target_"):
             check_setting(place, target, name)
-    for key, values in words.varies.items():
-        if isinstance(values, list) and loader.get_group_options(key):  # any value of a plain key can be composed
-            for value in values[1:]:
-                others = _shown(job(first | {key: value}))
-                own = [one for one in others if one.startswith(f"{key}.") or others[one] != found.get(one)]
-                found |= {f"{one} with {key}={value}": others[one] for one in own}
+    for one in words.varies:
+        if isinstance(one, Choices) and loader.get_group_options(one.key):  # any value of a plain key can be composed
+            for value in one.values[1:]:
+                others = _shown(job(first | {one.key: value}))
+                own = [key for key in others if key.startswith(f"{one.key}.") or others[key] != found.get(key)]
+                found |= {f"{key} with {one.key}={value}": others[key] for key in own}
     return found
 
 
 def _shown(job: DictConfig) -> dict[str, str]:
     settings: Any = OmegaConf.to_container(job, resolve=False)
     return {key: str(value) for key, value in flat(settings).items() if not key.startswith("hydra.")}
-
-
-def _low(values: Range) -> str:
-    low, *_, whole = values
-    return repr(int(low)) if whole else repr(low)
