@@ -39,7 +39,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("train", {"lr": "x"}, "lr: expected a number above 0, such as lr=0.001; got 'x'."),
     ("train", {"lr": float("nan")}, "got nan"),
     ("train", {"task": "regresion"}, "Did you mean 'regression'?"),
-    ("train", {"checkpoint": {"every_n_step": 3}}, "no such setting. Did you mean 'every_n_steps'?"),
+    ("train", {"checkpoint": {"every_n_step": 3}}, "no such setting. Did you mean 'checkpoint.every_n_steps'?"),
     ("train", {"early_stopping": None}, "early_stopping.patience=null"),
     ("train", {"figures": {"every_n_epochs": "never"}}, "expected null, auto or a whole number of at least 1"),
     ("train", {"loss": {"label_smoothing": 1}}, "expected a number from 0 to below 1; got 1."),

@@ -42,12 +42,13 @@ def test_prices_are_predicted_to_little_more_than_their_noise_and_intervals_hold
         features, target = data.splits["val"]
         task = data.task.tuned(model(features), target, Decision())
         new = houses(10_000, seed=1)
-        scores = task.scores(model(data.encoder.transform(new, "new rows")))
+        outputs = model(data.encoder.transform(new, "new rows"))
+        scores = task.scores(outputs)
     price = torch.from_numpy(new["price"].to_numpy(writable=True))
     rmse = float((scores - price).square().mean().sqrt())
     assert rmse < 1.1 * NOISE
     frame = task.predictions(scores).with_columns(new["price"])
     inside = frame.select(pl.col("price").is_between("low", "high").mean()).item()
-    assert inside == pytest.approx(task.inside(scores, price))
+    assert inside == pytest.approx(task.more_figures(outputs, price)["inside"])
     # 200 validation rows: the share of new ones that is inside is 0.9 to a standard deviation of 0.021.
     assert inside == pytest.approx(0.9, abs=0.063)

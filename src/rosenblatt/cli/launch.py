@@ -108,15 +108,15 @@ def importing() -> Iterator[None]:
     ends; `gc.freeze` sets them aside.
     """
     warnings.filterwarnings("ignore", module=r"(lightning|torchmetrics|torch)\b")
-    if "lightning" in sys.modules:  # a second job of the same process; what is left of the first can be garbage
-        yield
-        return
-    gc.disable()
+    again = "lightning" in sys.modules  # a second job of the same process; what is left of the first can be garbage
+    if not again:
+        gc.disable()
     try:
         yield
     finally:
-        gc.freeze()
-        gc.enable()
+        if not again:
+            gc.freeze()
+            gc.enable()
         for name in ("lightning.pytorch", "lightning.fabric"):  # which set their own level as they are imported
             logging.getLogger(name).setLevel(logging.ERROR)
 

@@ -181,13 +181,13 @@ def check_sections(schema: dict[str, Key], config: DictConfig) -> None:
     """Raise a `UserError` for a setting that is not read where only those stand that are."""
     for section in {key.rpartition(".")[0] for key in schema} - {""}:
         node = config.get(section, {})
-        names = [key.rpartition(".")[2] for key in schema if key.startswith(f"{section}.")]
+        keys = [key for key in schema if key.startswith(f"{section}.")]
         if not isinstance(node, DictConfig | dict):
-            such = EXAMPLES.get(section, f"{section}.{names[0]}")
+            such = EXAMPLES.get(section, keys[0])
             raise UserError(f"{section}={node}: expected the settings under it, such as {such}.")
-        for name in map(str, node):
-            if name not in names:
-                raise UserError(f"{section}.{name}: no such setting.{nearest(name, names)} There are {listed(names)}.")
+        for key in (f"{section}.{name}" for name in map(str, node)):
+            if key not in keys:
+                raise UserError(f"{key}: no such setting.{nearest(key, keys)} There are {listed(keys)}.")
 
 
 def _check(key: str, value: Any, one: Key) -> None:

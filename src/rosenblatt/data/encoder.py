@@ -78,24 +78,31 @@ class PointEncoder(Encoder):
     """
 
     def __init__(self, num_features: int) -> None:
-        self.columns = [f"x{number}" for number in range(1, num_features + 1)]
+        self._num_features = num_features
 
     @property
     def num_features(self) -> int:
         """Number of columns."""
-        return len(self.columns)
+        return self._num_features
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that it reads; made when they are asked for, since a model folder may say any number."""
+        return [f"x{number}" for number in range(1, self.num_features + 1)]
 
     def encode(self, frame: pl.DataFrame, columns: Columns, where: str) -> Features:
         """Return (N, num_features) float32, NaN for what is no number."""
-        absent = [name for name in self.columns if name not in frame.columns]
+        own = self.columns
+        absent = [name for name in own if name not in frame.columns]
         if absent:
             raise UserError(f"{where}: no column {listed(absent)}. There are {listed(frame.columns)}.")
-        numbers = frame.select(pl.col(self.columns).cast(pl.Float32, strict=False).fill_null(float("nan")))
+        numbers = frame.select(pl.col(own).cast(pl.Float32, strict=False).fill_null(float("nan")))
         return torch.from_numpy(np.ascontiguousarray(numbers.to_numpy(writable=True)))
 
     def names(self, numbers: NDArray[np.int64] | None = None) -> list[str]:
         """Return the columns, by number; all of them by default."""
-        return self.columns if numbers is None else [self.columns[number] for number in numbers.tolist()]
+        own = self.columns
+        return own if numbers is None else [own[number] for number in numbers.tolist()]
 
     @property
     def plane(self) -> Plane | None:
