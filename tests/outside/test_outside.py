@@ -108,7 +108,6 @@ def test_the_weights_are_those_of_a_bare_trainer(run: Callable[..., Outcome], pr
     done = run(*PICTURES, "early_stopping.patience=null", "data.num_workers=1")
     assert done.status == 0, done.err
     import foreign
-
     from perceptron.classifier import Classifier
     from rosenblatt.tasks.multiclass import Multiclass
 
