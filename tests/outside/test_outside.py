@@ -224,3 +224,12 @@ def test_without_validation_a_run_goes_by_its_training(run: Callable[..., Outcom
     done = run("data=unvalidated", *PICTURES[1:], "early_stopping.monitor=train/loss")
     assert done.status == 0, done.err
     assert done.metrics["test/acc"] > 0.8
+
+
+def test_jobs_side_by_side_have_loaders_with_workers(run: Callable[..., Outcome]) -> None:
+    done = run(
+        "-m", *PICTURES[:2], "data.num_workers=1", "trainer.max_epochs=1", "lr=0.1,0.01", "sweep.name=two",
+        "hydra/launcher=joblib", "hydra.launcher.n_jobs=2",
+    )  # fmt: skip
+    assert done.status == 0, done.err
+    assert "failed" not in done.out

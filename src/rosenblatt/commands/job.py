@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import sys
 import threading
@@ -116,6 +117,8 @@ def run_job(task: TaskFunction, config: DictConfig) -> Any:
     job = current_job()
     if job is None:  # another sweeper was chosen
         return task(config)
+    if multiprocessing.get_start_method(allow_none=True) == "loky":  # joblib's, with which a DataLoader has no workers
+        multiprocessing.set_start_method(multiprocessing.get_all_start_methods()[0], force=True)
     end_with_sweep()
     try:
         with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
+from rosenblatt.cli.launch import importing
 from rosenblatt.commands.classes import KNOWN
 from rosenblatt.data.writer import FrameWriter
 from rosenblatt.errors import UserError
@@ -162,7 +163,8 @@ def predict_split(predictor: Predictor, folder: Path, split: str, output: str | 
             for frame in predictor.saved.slices(own.frame):
                 writer.write(frame.hstack(predictor.added(frame, pl.repeat(True, frame.height, eager=True), own.where)))
     else:
-        from rosenblatt.commands.splits import predict_loader  # Lightning takes its time
+        with importing():
+            from rosenblatt.commands.splits import predict_loader  # Lightning takes its time
 
         predict_loader(predictor, folder, split, output, overwrite)
     if output is not None:
