@@ -40,6 +40,7 @@ class Parts(NamedTuple):
         task: what there is to predict; ``None``: the module alone knows.
         loss: takes outputs and target, to measure with.
         decision: how decisions are to be made.
+        mode: whether the monitored metric is to be low or high; ``None`` is refused.
         sizes: that data offer to models.
         takes_task: whether the module's constructor names the task.
     """
@@ -50,6 +51,7 @@ class Parts(NamedTuple):
     task: Task | None
     loss: nn.Module | None
     decision: Decision
+    mode: str | None
     sizes: dict[str, Any]
     takes_task: bool
 
@@ -97,13 +99,16 @@ def make_parts(config: DictConfig) -> Parts:
     takes = names(config.module)
     task = said if isinstance(said, Task) else None
     model = make_model(config, sizes, said) if "model" in takes else None
-    if task is None and not isinstance(said, Task) and ("task" in takes or said is not None):
+    if not isinstance(said, Task) and ("task" in takes or said is not None):
         task = read_task(looked, model, said)
     if task is not None:
         task = _with_settings(config, task, threshold.value)
         if "task" in takes:
             task.check_decision(decision)
     loss = None if task is None else make_loss(config.loss, task)
+    # A module that does not ask for the task is measured by one only where data or the user have said which.
+    measured = task if "task" in takes or isinstance(said, Task) or config.task is not None else None
+    mode = mode_of(config, measured)
     module = build(
         "module",
         config.module,
@@ -111,7 +116,7 @@ def make_parts(config: DictConfig) -> Parts:
         task=task,
         loss=loss,
         optimizer=build("optimizer", config.optimizer),
-        scheduler=build("scheduler", config.scheduler, mode=mode_of(config, task)) if config.scheduler else None,
+        scheduler=build("scheduler", config.scheduler, mode=mode) if config.scheduler else None,
         monitor=config.early_stopping.monitor,
     )
     if not isinstance(module, pl.LightningModule):
@@ -119,9 +124,7 @@ def make_parts(config: DictConfig) -> Parts:
             f"module._target_={config.module._target_}: expected a LightningModule; it is a {type(module).__name__}. "
             "(A network alone goes to model=..., and the project's own module trains it.)"
         )
-    if task is not None and "task" not in takes and not isinstance(said, Task) and config.task is None:
-        task = None
-    parts = Parts(data, module, model, task, loss, decision, sizes, "task" in takes)
+    parts = Parts(data, module, model, measured, loss, decision, mode, sizes, "task" in takes)
     _check_monitor(config, parts)
     return parts
 
@@ -239,7 +242,7 @@ def _check_monitor(config: DictConfig, parts: Parts) -> None:
     known = parts.logged
     if known and monitor.partition("/")[0] in ("train", "val"):
         check_choice("early_stopping.monitor", monitor, [name for name in known if validates or name[:3] != "val"])
-    if mode_of(config, parts.task) is None:
+    if parts.mode is None:
         raise UserError(
             f"early_stopping.mode: nobody says whether {monitor} is to be low or high. Say it: early_stopping.mode=max "
             f"or early_stopping.mode=min.{nearest(monitor, known)}"

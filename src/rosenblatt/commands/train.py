@@ -28,7 +28,7 @@ from rosenblatt.commands.job import (
     shown_settings,
     warn_of_sweep_settings,
 )
-from rosenblatt.commands.parts import Parts, make_parts, mode_of
+from rosenblatt.commands.parts import Parts, make_parts
 from rosenblatt.commands.results import Reached, evaluate
 from rosenblatt.commands.resume import SettingsOfNow, last_checkpoint, open_run, same_data
 from rosenblatt.commands.saving import rows_of, save_model, saved_model
@@ -136,7 +136,8 @@ def _train(
     if ending is not None:
         with told("report.html"):
             lines = [f"{word}: {note}" for word, note in notes]
-            ending.finish(config, metrics, lines, *ending.mistakes(rows_of(parts, reached.last)))
+            shown = rows if kept == reached.last else rows_of(parts, reached.last)
+            ending.finish(config, metrics, lines, *ending.mistakes(shown))
     for logger in trainer.loggers:
         logger.finalize("success")
     run.write_json("metrics.json", metrics)  # last: of a folder with it nothing is done again
@@ -173,7 +174,7 @@ def make_callbacks(
     config: DictConfig, run: RunFolder, parts: Parts, job: Job | None, pool: FigurePool | None
 ) -> Callbacks:
     """Make the callbacks that every run has, and those that somebody brings."""
-    stopping = plain(config.early_stopping) | {"mode": mode_of(config, parts.task)}
+    stopping = plain(config.early_stopping) | {"mode": parts.mode}
     checkpoints = Checkpoints(run, stopping["monitor"], stopping["mode"], **plain(config.checkpoint))
     stop = StopOnCtrlC(checkpoints.save_last)
     # Not strict: an epoch without validation is no mistake.
