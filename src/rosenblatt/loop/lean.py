@@ -1,13 +1,14 @@
 """What makes small steps quick: of a model that takes microseconds, most of a step is Lightning's preparation of hooks.
 
 One call before ``fit``; it changes no result. The figures beside the parts are what a step of the toy takes longer
-without them, in processor time; without all of them it takes 1.7 times as long. Like `rosenblatt.loop.internals`, and
+without them, in processor time; without all of them it takes 1.5 times as long. Like `rosenblatt.loop.internals`, and
 nothing else, it touches private names of Lightning's, on 2.6.6: where one changes, ``tests/loop/test_lean.py`` fails.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import lightning.pytorch as pl
@@ -54,14 +55,14 @@ def make_lean(trainer: pl.Trainer, module: pl.LightningModule) -> None:
         for name in STEP_HOOKS:
             if not own_hook(part, name):  # Lightning prepares the call of what is callable: 2 %, 7 without `_Step`
                 put(part, name, None)
-    put(loop, "_build_kwargs", _arguments(module))  # 2 %
+    put(loop, "_build_kwargs", _arguments(module))  # 7 %
     if plain and trainer.strategy.root_device.type == "cpu":
-        _without_transfer(trainer, module, put)  # 2 %
+        _without_transfer(trainer, module, put)  # 7 %
     if module.automatic_optimization and not own_hook(module, "on_validation_model_zero_grad"):
         # The gradients of the epoch's last step stay, for histograms; the next step forgets them.
         put(module, "on_validation_model_zero_grad", None)
     if plain and not any(own_hook(module, name) for name in STEP_METHODS):
-        put(loop.automatic_optimization, "run", _Step(trainer, module))  # 19 %
+        put(loop.automatic_optimization, "run", _Step(trainer, module))  # 24 %
     before_train_end(trainer, lambda: [one() for one in undo])  # type: ignore[arg-type]
 
 
@@ -83,11 +84,15 @@ def _without_transfer(trainer: pl.Trainer, module: pl.LightningModule, put: Call
     strategy = trainer.strategy
     original = strategy.batch_to_device
 
+    @cache  # once the Trainer knows the data module
+    def has_hooks() -> bool:
+        parts = [part for part in (module, getattr(trainer, "datamodule", None)) if part is not None]
+        return any(own_hook(part, name) for part in parts for name in TRANSFER_HOOKS)
+
     def batch_to_device(batch: Any, device: torch.device | None = None, dataloader_idx: int = 0) -> Any:
-        if type(batch) in (tuple, list) and all(type(one) is Tensor and one.device.type == "cpu" for one in batch):
-            data = getattr(trainer, "datamodule", None)
-            if not any(own_hook(part, name) for part in (module, data) if part is not None for name in TRANSFER_HOOKS):
-                return type(batch)(batch)
+        stays = type(batch) in (tuple, list) and all(type(one) is Tensor and one.device.type == "cpu" for one in batch)
+        if stays and not has_hooks():
+            return type(batch)(batch)
         return original(batch, device=device, dataloader_idx=dataloader_idx)
 
     put(strategy, "batch_to_device", batch_to_device)
