@@ -10,7 +10,7 @@ import random
 import runpy
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,37 @@ def _restore_globals() -> Iterator[None]:
                 logger.removeHandler(handler)
 
 
+def run_program(file: Path, arguments: Sequence[str], run: Path, capsys: pytest.CaptureFixture[str]) -> Outcome:
+    """Run a program in this process; ``run`` is the folder that it is to leave."""
+    capsys.readouterr()
+    sys.argv[:] = [str(file), *arguments]
+    full_error = os.environ.get("HYDRA_FULL_ERROR")
+    status = 0
+    try:
+        runpy.run_path(str(file), run_name="__main__")
+    except SystemExit as exit:
+        status = exit.code if isinstance(exit.code, int) else 1
+        if isinstance(exit.code, str):
+            sys.stderr.write(f"{exit.code}\n")  # as Python does where it ends
+    os.environ.pop("HYDRA_FULL_ERROR", None)  # a program sets it for itself
+    if full_error is not None:
+        os.environ["HYDRA_FULL_ERROR"] = full_error
+    return Outcome(status, *capsys.readouterr(), run)
+
+
+def make_project(folder: Path, code: Iterable[Path], yaml: Mapping[str, str]) -> Path:
+    """Make a project that has copied train.py, scripts/ and configs/, and brings its own code and YAML."""
+    for name in ("configs", "scripts"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in (ROOT / "train.py", *code):
+        shutil.copy(file, folder)
+    for name, content in yaml.items():
+        path = folder / "configs" / f"{name}.yaml"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content)
+    return folder
+
+
 @pytest.fixture
 def program(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -68,24 +99,10 @@ def program(
     """``python train.py ...``, or a program of scripts/, in an empty folder, in this process."""
     monkeypatch.chdir(tmp_path)
 
-    def run_program(file: str, *arguments: str, run: str = "run") -> Outcome:
-        capsys.readouterr()
-        sys.argv[:] = [str(ROOT / file), *arguments]
-        full_error = os.environ.get("HYDRA_FULL_ERROR")
-        status = 0
-        try:
-            runpy.run_path(str(ROOT / file), run_name="__main__")
-        except SystemExit as exit:
-            status = exit.code if isinstance(exit.code, int) else 1
-            if isinstance(exit.code, str):
-                sys.stderr.write(f"{exit.code}\n")  # as Python does where it ends
-        os.environ.pop("HYDRA_FULL_ERROR", None)  # a program sets it for itself
-        if full_error is not None:
-            os.environ["HYDRA_FULL_ERROR"] = full_error
-        out, err = capsys.readouterr()
-        return Outcome(status, out, err, tmp_path / run)
+    def run(file: str, *arguments: str, run: str = "run") -> Outcome:
+        return run_program(ROOT / file, arguments, tmp_path / run, capsys)
 
-    return run_program
+    return run
 
 
 @pytest.fixture

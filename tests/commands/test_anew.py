@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import runpy
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 import rosenblatt
-from conftest import ROOT, Outcome
+from conftest import ROOT, Outcome, make_project, run_program
 from rosenblatt.commands.splits import frame_of
 from rosenblatt.errors import UserError
 
@@ -43,17 +40,8 @@ YAML = {
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project that has copied train.py, scripts/ and configs/, and brings its own code and YAML."""
-    folder = tmp_path_factory.mktemp("project")
-    for name in ("configs", "scripts"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "train.py", folder)
-    shutil.copy(ROOT / "tests" / "outside" / "foreign.py", folder)
-    shutil.copy(ROOT / "tests" / "commands" / "brought.py", folder)
-    for name, content in YAML.items():
-        path = folder / "configs" / f"{name}.yaml"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(content)
-    return folder
+    code = ROOT / "tests" / "outside" / "foreign.py", ROOT / "tests" / "commands" / "brought.py"
+    return make_project(tmp_path_factory.mktemp("project"), code, YAML)
 
 
 @pytest.fixture
@@ -65,15 +53,7 @@ def command(
     monkeypatch.syspath_prepend(str(root))
 
     def run(file: str, *words: str) -> Outcome:
-        capsys.readouterr()
-        sys.argv[:] = [str(root / file), *words]
-        status = 0
-        try:
-            runpy.run_path(str(root / file), run_name="__main__")
-        except SystemExit as exit:
-            status = exit.code if isinstance(exit.code, int) else 1
-        os.environ.pop("HYDRA_FULL_ERROR", None)
-        return Outcome(status, *capsys.readouterr(), tmp_path / "run")
+        return run_program(root / file, words, tmp_path / "run", capsys)
 
     return run
 

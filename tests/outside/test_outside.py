@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import runpy
-import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from conftest import ROOT, Outcome
+from conftest import Outcome, make_project, run_program
 
 YAML = {
     "data/pictures": "_target_: foreign.Pictures\nbatch_size: 20\n",
@@ -40,16 +36,7 @@ PICTURES = ("data=pictures", "model=net", "lr=0.01", "trainer.max_epochs=4")
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project that has copied train.py, scripts/ and configs/, and brings its own code and YAML."""
-    folder = tmp_path_factory.mktemp("project")
-    for name in ("configs", "scripts"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "train.py", folder)
-    shutil.copy(Path(__file__).with_name("foreign.py"), folder)
-    for name, content in YAML.items():
-        path = folder / "configs" / f"{name}.yaml"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(content)
-    return folder
+    return make_project(tmp_path_factory.mktemp("project"), [Path(__file__).with_name("foreign.py")], YAML)
 
 
 @pytest.fixture
@@ -60,23 +47,14 @@ def run(
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(project))
 
-    def run_program(*words: str, file: str = "train.py", folder: str = "run") -> Outcome:
+    def run_words(*words: str, file: str = "train.py", folder: str = "run") -> Outcome:
         if file == "train.py" and not any(word.startswith(("hydra.run.dir", "resume=", "-m")) for word in words):
             words = (*words, f"hydra.run.dir={folder}")
         if file == "train.py" and not any(word.startswith(("figures", "resume=")) for word in words):
             words = ("figures=none", *words) if words[0] != "-m" else ("-m", "figures=none", *words[1:])
-        capsys.readouterr()
-        sys.argv[:] = [str(project / file), *words]
-        status = 0
-        try:
-            runpy.run_path(str(project / file), run_name="__main__")
-        except SystemExit as exit:
-            status = exit.code if isinstance(exit.code, int) else 1
-        os.environ.pop("HYDRA_FULL_ERROR", None)
-        out, err = capsys.readouterr()
-        return Outcome(status, out, err, tmp_path / folder)
+        return run_program(project / file, words, tmp_path / folder, capsys)
 
-    return run_program
+    return run_words
 
 
 def test_a_network_on_ordinary_loaders_gets_all_that_a_classifier_gets(run: Callable[..., Outcome]) -> None:
