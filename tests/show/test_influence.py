@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from perceptron.models import MLP, Perceptron
-from rosenblatt.data.features import Bags, first_rows
+from rosenblatt.data.features import Bags, rows_between
 from rosenblatt.show.inside import influence_bars, influences
 from rosenblatt.tasks.arrays import Influence
 from rosenblatt.tasks.binary import Binary
@@ -107,8 +107,8 @@ def test_bars_of_nothing_say_so_and_of_many_classes_are_cut():
 
 
 def test_first_rows_are_whole_rows():
-    some = first_rows(BAGS, 2)
+    some = rows_between(BAGS, 0, 2)
     assert some.num_rows == 2
     assert some.ids.tolist() == [0, 2, 1, 2]
-    assert first_rows(BAGS, 9).offsets.tolist() == BAGS.offsets.tolist()
-    assert first_rows(torch.eye(3), 2).tolist() == torch.eye(3)[:2].tolist()
+    assert rows_between(BAGS, 0, 9).offsets.tolist() == BAGS.offsets.tolist()
+    assert rows_between(torch.eye(3), 0, 2).tolist() == torch.eye(3)[:2].tolist()

@@ -8,6 +8,7 @@ import pytest
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 from sklearn.preprocessing import normalize
 
+from ratio_reference import ratios
 from rosenblatt.data.recipe import ROW_NORM
 from rosenblatt.errors import UserError
 from rosenblatt.text.encoder import TextEncoder
@@ -132,21 +133,6 @@ def test_words_that_training_never_had_are_left_out():
 def test_lowercase_is_an_option():
     assert encoded(["Good good"], [""], ngrams=1)[0].names() == ["good"]
     assert sorted(encoded(["Good good"], [""], ngrams=1, lowercase=False)[0].names()) == ["Good", "good"]
-
-
-def ratios(present, membership):
-    """The formula of Wang & Manning, feature by feature and class by class."""
-    result = []
-    for feature in range(present.shape[1]):
-        values = []
-        for inside in membership.T > 0:
-            p = 1 + sum(present[row, feature] for row in range(len(present)) if inside[row])
-            q = 1 + sum(present[row, feature] for row in range(len(present)) if not inside[row])
-            p_all = sum(1 + present[inside, other].sum() for other in range(present.shape[1]))
-            q_all = sum(1 + present[~inside, other].sum() for other in range(present.shape[1]))
-            values.append(abs(np.log((p / p_all) / (q / q_all))))
-        result.append(max(values))
-    return np.array(result)
 
 
 def test_log_count_ratio_weights_are_the_ratio_of_each_word_that_is_there():

@@ -19,7 +19,7 @@ from rosenblatt.commands.parts import Parts
 from rosenblatt.commands.results import Reached, worst_rows
 from rosenblatt.data.columns import Columns
 from rosenblatt.data.contract import pair_of
-from rosenblatt.data.features import first_rows
+from rosenblatt.data.features import rows_between
 from rosenblatt.run.folder import RunFolder
 from rosenblatt.run.whole import write_whole
 from rosenblatt.show.figures.kinds import Drawing, learning_curves
@@ -52,7 +52,7 @@ def make_live(
     if parts.task is not None:
         examine = partial(examined, parts, parts.task, "val")
     if parts.model is not None and features is not None:
-        graph = parts.model, first_rows(features, 1)
+        graph = parts.model, rows_between(features, 0, 1)
     return LiveFigures(pool, epochs, config.figures.every_n_epochs, examine, _outputs_and_target, graph)
 
 

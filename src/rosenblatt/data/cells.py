@@ -105,9 +105,8 @@ class Table(RowReader):
 
     def one_by_one(self, data: bytes, last: bool, patience: int) -> Rows:
         """Return rows, and the broken ones among them."""
-        # Where a quote is wrong, nobody knows which line break ends a row: all lines are looked at. They are more than
-        # usual where the quote of the first row is open; the others may be in order then.
-        text = (data if last else data[: data.rfind(b"\n") + 1]).decode(errors="surrogateescape")
+        # There are more lines than usual where the quote of the first row is open; the others may be in order then.
+        text = data.decode(errors="surrogateescape")
         width, spoilt = len(self.columns), SPOILT.search(text) is not None
         rows: list[list[str | None]] = []
         broken, start, at = [], 0, 0  # in characters, and in bytes

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import Any
 
@@ -104,10 +104,8 @@ def to_look_at(data: pl.LightningDataModule) -> pl.LightningDataModule:
     """
     looked = data
     if not hasattr(data, "digest"):
-        try:
+        with suppress(Exception):  # what it holds can't be copied, such as a lock
             looked = copy.deepcopy(data)
-        except Exception:  # what it holds can't be copied, such as a lock
-            looked = data
     with looking():
         looked.prepare_data()
         looked.setup("fit")

@@ -65,11 +65,6 @@ def rows_between(features: Features, start: int, stop: int) -> Features:
     return Bags(features.ids[first:last], features.weights[first:last], offsets - first)
 
 
-def first_rows(features: Features, num: int) -> Features:
-    """Return the features of the first rows."""
-    return rows_between(features, 0, num)
-
-
 class Plane(NamedTuple):
     """How rows that have two numbers each, and nothing else, are points.
 

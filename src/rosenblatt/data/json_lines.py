@@ -48,8 +48,7 @@ class JsonLines(RowReader):
 
     def one_by_one(self, data: bytes, last: bool, patience: int) -> Rows:
         """Return a row a line, null where it can't be read."""
-        content = data if last else data[: data.rfind(b"\n") + 1]
-        lines = content.split(b"\n")
+        lines = data.split(b"\n")
         self.schema = self.schema or _common_schema(lines)
         kept: list[bytes] = []
         broken, at = [], 0
@@ -67,7 +66,7 @@ class JsonLines(RowReader):
                     broken.append(Broken(len(kept), at, problem))
                 kept.append(json.dumps(values).encode())
             at += len(line) + 1
-        return Rows(self._read(b"\n".join(kept)) if self.schema else pl.DataFrame(), len(content), broken)
+        return Rows(self._read(b"\n".join(kept)) if self.schema else pl.DataFrame(), len(data), broken)
 
     def _read(self, content: bytes | memoryview) -> pl.DataFrame:
         # Polars refuses a schema with a key that is in no line; so there is a line with all of them.

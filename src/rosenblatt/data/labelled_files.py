@@ -153,7 +153,8 @@ class FileData(DataModule):
                 split: frame for split, frame in frames.items() if split != "train"
             }
         labels = {
-            split: self.columns.labels_of(frame, self.paths.get(split, source)) for split, frame in frames.items()
+            split: lists if frame is whole else self.columns.labels_of(frame, self.paths.get(split, source))
+            for split, frame in frames.items()
         }
         missing = [split for split in SPLITS if split not in frames and self.fractions[split] > 0]
         if missing:
@@ -173,11 +174,8 @@ class FileData(DataModule):
         self.labels.warn(targets)
         task = self.labels.made(targets["train"])
         self._rows = as_parquet(frames[next(split for split in reversed(SPLITS) if split in frames)])
-        del (
-            lists,
-            labels,
-            whole,
-        )  # `encode` frees the frames when it can: beside the features they need twice the memory
+        # `encode` frees the frames when it can: beside the features they need twice the memory.
+        del lists, labels, whole
         found = self.encode(frames, targets, task)
         return task, {split: found[split] for split in SPLITS if split in found}
 

@@ -57,9 +57,12 @@ class RowReader(ABC):
                 self.size = self.piece if frame is None else min(2 * self.size, BLOCK)
                 if frame is not None:
                     return Rows(frame, end - text.at)
-            rows = self.one_by_one(text.data[text.at : stop], last, text.patience)
-            if rows.num_bytes:
-                return rows
+            # Where a row is broken, nobody knows which line break ends it: all lines are looked at.
+            end = stop if last else text.data.rfind(b"\n", text.at, stop) + 1
+            if end > text.at:
+                rows = self.one_by_one(text.data[text.at : end], last, text.patience)
+                if rows.num_bytes:
+                    return rows
             if stop == len(text.data):
                 break
             self.size = 2 * (stop - text.at)
@@ -78,8 +81,8 @@ class RowReader(ABC):
         """Return the rows that data begin with, the broken ones in their place.
 
         Args:
-            data: rows, the last of which may go on.
-            last: whether it does not.
+            data: whole lines.
+            last: whether the file ends there; otherwise a row that holds line breaks may go on.
             patience: how many bytes a row may have to which no end is found.
         """
 
@@ -105,17 +108,16 @@ class Lines(RowReader):
 
     def one_by_one(self, data: bytes, last: bool, patience: int) -> Rows:
         """Return a row for each line, with a mark for each byte that the encoding does not have."""
-        content = data if last else data[: data.rfind(b"\n") + 1]
         lines: list[str] = []
         broken, at = [], 0
-        for line in content.removesuffix(b"\n").split(b"\n") if content else ():
+        for line in data.removesuffix(b"\n").split(b"\n"):
             text = line.decode(errors="surrogateescape")
             if SPOILT.search(text):
                 broken.append(Broken(len(lines), at, NOT_OF_THE_ENCODING))
             if text.strip() or not self.fasttext:
                 lines.append(SPOILT.sub("\ufffd", text))
             at += len(line) + 1
-        return Rows(self._frame(lines), len(content), broken)
+        return Rows(self._frame(lines), len(data), broken)
 
     def _frame(self, lines: list[str]) -> pl.DataFrame:
         """Return ``text``, and of fastText lines that are not blank ``label``, a list."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from rosenblatt.data.features import Bags, Features, Plane, first_rows
+from rosenblatt.data.features import Bags, Features, Plane, rows_between
 from rosenblatt.errors import first_line
 from rosenblatt.show.words import short_name
 from rosenblatt.tasks.arrays import Boundary, HiddenLayer, Influence, InfluenceBars
@@ -102,7 +102,7 @@ def hidden_layer(layers: nn.Sequential, rows: Rows) -> HiddenLayer | str:
     num_inputs = last.weight.shape[0] if isinstance(last, BagLinear) else last.in_features
     if not before or num_inputs != 2:
         return f"the last layer has {num_inputs:,} inputs, not 2"
-    hidden, like = first_rows(rows.features, MAX_ROWS), next(layers.parameters())
+    hidden, like = rows_between(rows.features, 0, MAX_ROWS), next(layers.parameters())
     hidden = hidden.to(like) if isinstance(hidden, Tensor) else Bags(*(part.to(like.device) for part in hidden))
     for layer in before:
         hidden = layer(hidden)
@@ -172,7 +172,7 @@ def influences(
     if isinstance(features, Bags):  # the memory holds as many numbers for each entry of a bag as the layer has outputs
         most = MAX_WORK // bag_layer(model).weight.shape[1]
         num_rows = max(1, min(MAX_ROWS, int((features.offsets <= most).sum()) - 1))
-    features = first_rows(features, num_rows)
+    features = rows_between(features, 0, num_rows)
     values = features.weights.numpy() if isinstance(features, Bags) else features.flatten().numpy()
     num_rows = features.num_rows if isinstance(features, Bags) else len(features)
     found = []

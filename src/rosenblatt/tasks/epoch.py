@@ -14,6 +14,7 @@ from torchmetrics import MetricCollection, R2Score
 from torchmetrics.classification import MultilabelPrecision, MultilabelRecall
 
 from rosenblatt.errors import UserError, first_line
+from rosenblatt.tasks.regression import explained
 from rosenblatt.tasks.task import Task
 
 FLUSH_AT = 1 << 18  # numbers of outputs that wait before the metrics see them: 1 MiB of float32
@@ -257,9 +258,7 @@ class R2(R2Score):
 
     def compute(self) -> Tensor:
         """Return 1 less the squared errors over the squared distances from the mean."""
-        spread = self.sum_squared_error - self.sum_error.square() / self.total
-        differ = spread > 1e-12 * self.sum_squared_error  # else it is roundoff
-        return torch.where(differ, 1 - self.residual / spread, math.nan)
+        return explained(self.residual, self.sum_error, self.sum_squared_error, self.total)
 
 
 @contextmanager

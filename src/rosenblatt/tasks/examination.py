@@ -178,9 +178,7 @@ def reliability_curves(
         shown = {"without temperature": uncalibrated, "with temperature": probs}
     curves = []
     for name, some in shown.items():
-        # Of the second class or of each label, or of the class that is predicted.
-        sure, true = (some, target) if some.ndim == target.ndim else (some.amax(dim=1), some.argmax(dim=1) == target)
-        found = reliability(sure.flatten(), true.flatten())
+        found = reliability(some, target)
         there = found.num_rows > 0
         curves.append(Curve(name, found.mean_prob[there].numpy(), found.share[there].numpy()))
     of = "of each label" if target.ndim == 2 else "of the predicted class" if probs.ndim == 2 else f"of {classes[-1]}"

@@ -164,9 +164,7 @@ class Regression(Task):
         def replicates(weights: Tensor) -> Scores:
             squares, distances, total, total_squares = (weights.double() @ columns).T  # (B,) each
             num_rows = weights.sum(dim=1).double()
-            spread = total_squares - total.square() / num_rows
-            differ = spread > 1e-12 * total_squares  # else it is roundoff: of a row that was drawn each time
-            r2 = torch.where(differ, 1 - squares / spread, math.nan)
+            r2 = explained(squares, total, total_squares, num_rows)
             return {"rmse": (squares / num_rows).sqrt(), "mae": distances / num_rows, "r2": r2}
 
         return resampled([replicates], len(target), num_replicates(len(target)))
@@ -222,6 +220,20 @@ class Regression(Task):
         """Return the rows that are farthest off, the farthest first."""
         order: list[int] = (scores - target.flatten()).abs().argsort(descending=True, stable=True)[:at_most].tolist()
         return order
+
+
+def explained(squares: Tensor, total: Tensor, total_squares: Tensor, num_rows: Tensor) -> Tensor:
+    """Return the share of the variance that is explained; NaN where all targets are the same.
+
+    Args:
+        squares: sum of the squared errors, of any shape, as all of these; float64.
+        total: sum of the targets, counted from a number nearby.
+        total_squares: sum of the squares of the same.
+        num_rows: how many they are.
+    """
+    spread = total_squares - total.square() / num_rows
+    differ = spread > 1e-12 * total_squares  # else it is roundoff, as of a row that was drawn each time
+    return torch.where(differ, 1 - squares / spread, math.nan)
 
 
 def rank_of(num_rows: int, level: float = LEVEL) -> int:

@@ -105,7 +105,7 @@ def only(found: Counts, kept: Ids) -> Counts:
 
 
 def counted(ids: Ids, offsets: Ints, num_features: int, rows: Ints | None = None) -> Ints:
-    """Return how many rows hold each feature, (num_features,) int64.
+    """Return how often each feature is among the pairs of rows, (num_features,) int64: how many rows hold it.
 
     Args:
         ids: (nnz,) the features of all rows.

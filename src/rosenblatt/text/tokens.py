@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from rosenblatt.data.features import offsets_of
+from rosenblatt.text.counting import counted
 from rosenblatt.text.ngrams import Ids, Ints, Sequences
 
 # An HTML tag, a word with its apostrophes, or one other character that is no space.
@@ -52,9 +53,8 @@ class Words:
         codes, counts = map_chunks(lambda chunk: self._split(chunk, kind), texts)
         words = pl.Series(np.arange(codes.max(initial=0) + 1, dtype=np.uint32)).cat.to(kind).cast(pl.String)
         del keeper
-        total = np.zeros(len(words), dtype=np.int64)
-        for start in range(0, len(codes), 10_000_000):  # bincount makes a copy in 64 bits of what it counts
-            total += np.bincount(codes[start : start + 10_000_000], minlength=len(words))
+        offsets = offsets_of(counts)
+        total = counted(codes, offsets, len(words))
         self.unseen = _share_in_one_text(codes, counts, total)
         table = pl.DataFrame({"word": words, "count": total, "code": np.arange(len(words), dtype=np.int32)})
         # The second key makes the order, and so a seeded run, the same whatever the threads did.
@@ -62,7 +62,7 @@ class Words:
         self.names = kept["word"].to_list()
         number = np.full(len(words), -1, dtype=np.int32)
         number[kept["code"].to_numpy()] = np.arange(kept.height)
-        return Sequences(number[codes], offsets_of(counts))
+        return Sequences(number[codes], offsets)
 
     def transform(self, texts: pl.Series) -> Sequences:
         """Number the words of N texts; -1 for one that is not among ``names``."""
