@@ -1,5 +1,7 @@
 import os
+import shutil
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -187,3 +189,16 @@ def test_an_entry_is_a_file_that_safetensors_itself_can_read(cache):
     for name, tensor in tensors.items():
         assert found[name].dtype == tensor.dtype
         assert torch.equal(found[name], tensor)
+
+
+@pytest.mark.parametrize("wing", ["data", "text", "table", "tasks"])
+def test_an_entry_is_of_the_code_that_made_it(tmp_path, monkeypatch, wing):
+    engine = tmp_path / "engine"
+    shutil.copytree(Path(module.__file__).parents[1], engine, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(module, "__file__", str(engine / "data" / "cache.py"))
+    (tmp_path / "rows.csv").write_text("text,label\na,b\n")
+    before = module.key_of({"train": str(tmp_path / "rows.csv")}, {})
+    assert module.key_of({"train": str(tmp_path / "rows.csv")}, {}) == before
+    file = max((engine / wing).glob("*.py"))
+    file.write_text(file.read_text() + "\n")
+    assert module.key_of({"train": str(tmp_path / "rows.csv")}, {}) != before

@@ -133,7 +133,7 @@ def key_of(paths: dict[str, str], settings: dict[str, Any]) -> str:
     with ThreadPoolExecutor(os.cpu_count()) as threads:  # hashing gives the interpreter free
         contents = dict(zip(paths, threads.map(_digest, paths.values()), strict=True))
     # Whoever changes how data are read or encoded changes what the same settings mean.
-    wings = [Path(__file__).parents[1] / name for name in ("data", "text", "table")]
+    wings = [Path(__file__).parents[1] / name for name in ("data", "text", "table", "tasks")]
     code = [_digest(str(file)) for wing in wings for file in sorted(wing.glob("*.py"))]
     text = json.dumps([FORMAT, pl.__version__, code, contents, settings], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
