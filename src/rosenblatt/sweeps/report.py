@@ -14,13 +14,14 @@ from rich.text import Text
 from rosenblatt.errors import UserError
 from rosenblatt.run.folder import RunFolder, shown_path
 from rosenblatt.run.whole import write_whole
+from rosenblatt.show.metrics import title_of
 from rosenblatt.sweeps.dimensions import shortened
 from rosenblatt.sweeps.folder import WINNER
 from rosenblatt.sweeps.jobs import Job
 from rosenblatt.sweeps.leaderboard import Board, Row, columns, leaderboard_table, means_of
 from rosenblatt.sweeps.plan import Plan
 from rosenblatt.sweeps.settings import Direction
-from rosenblatt.tasks.titles import TITLES, shown
+from rosenblatt.tasks.titles import shown
 
 if TYPE_CHECKING:
     from rosenblatt.show.figures.trials import Setting
@@ -233,7 +234,7 @@ def write_page(
         best, first = rows[0], next(iter(objectives))
         lead = f"Best: {best.trial.words or best.folders[0]}"
         tests = [(one, one.removeprefix("test/")) for one in _measured(best.test)][:3]
-        on_test = [(shown(best.test[one]), f"{TITLES.get(metric, metric)} on test") for one, metric in tests]
+        on_test = [(shown(best.test[one]), f"{title_of(metric)} on test") for one, metric in tests]
         facts = [(shown(best.means[first]), f"{first} of the best"), *on_test, *facts]
     names, lines = columns(rows[:MAX_ROWS], objectives)
     better = " and ".join(f"{one} ({'low' if way == 'min' else 'high'} is good)" for one, way in objectives.items())
