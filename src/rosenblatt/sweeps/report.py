@@ -68,8 +68,7 @@ class Report:
 
     def __enter__(self) -> Report:
         done = f", {self.num_ended} of them done before" if self.num_ended else ""
-        jobs = "1 job" if self.num_jobs == 1 else f"{self.num_jobs} jobs"
-        self._print(f"sweep {self.path.name}: {jobs}{done}; {shown_path(self.path)}")
+        self._print(f"sweep {self.path.name}: {_counted(self.num_jobs, 'job')}{done}; {shown_path(self.path)}")
         if self._thread is not None:
             self._thread.start()
         return self
@@ -188,12 +187,16 @@ class Report:
                 yield "on test", ", ".join(_with_interval(name, best.test) for name in _measured(best.test)[:4])
             yield "repeat", self._repeated(best)
         if num_left:
-            trials = "1 trial" if num_left == 1 else f"{num_left} trials"
+            trials = _counted(num_left, "trial")
             yield "left", f"{trials}, which other processes run; the last one to end measures the winner"
         yield "time", f"{seconds:.1f} s"
         files = [name for name in ("report.html", "leaderboard.csv", "overview.png") if (self.path / name).exists()]
         yield "folder", shown_path(self.path) + (": " + ", ".join(files) if files else "")
         yield "next", f"tensorboard --logdir {shown_path(self.path)}"
+
+
+def _counted(num: int, word: str) -> str:
+    return f"1 {word}" if num == 1 else f"{num} {word}s"
 
 
 def _measured(test: Mapping[str, float]) -> list[str]:
@@ -266,10 +269,10 @@ def _overview(
     keys = list(dict.fromkeys(key for row in rows for key in row.trial.setting))[:MAX_SETTINGS]
     if not keys:
         return ""
-    trials = "1 trial" if len(rows) == 1 else f"{len(rows)} trials"
+    better = "lower" if way == "min" else "higher"
     drawn = draw(
         Trials(
-            f"{folder.name}: {name} of {trials} ({'lower' if way == 'min' else 'higher'} is better)",
+            f"{folder.name}: {name} of {_counted(len(rows), 'trial')} ({better} is better)",
             name,
             [row.means[name] for row in rows],
             [row.spreads.get(name, 0.0) for row in rows],
