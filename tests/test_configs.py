@@ -12,9 +12,10 @@ import torch
 from hydra import compose, initialize_config_dir
 from lightning.pytorch.demos.boring_classes import BoringModel
 from lightning.pytorch.profilers import PassThroughProfiler, SimpleProfiler
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from rosenblatt.cli.build import build, build_each
+from rosenblatt.cli.schema import NODES
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 CHOICES = sorted((path.parent.name, path.stem) for path in CONFIGS.glob("*/*.yaml"))
@@ -56,6 +57,10 @@ def test_several_callbacks_and_loggers_are_chosen_at_once_one_or_none() -> None:
         "logger": ["tensorboard", "csv"],
     }
     assert chosen("logger=none", "callbacks=[none]") == {"callbacks": [], "logger": []}
+
+
+def test_a_project_that_names_no_logger_has_that_of_the_file() -> None:
+    assert NODES["logger"] == OmegaConf.to_container(OmegaConf.load(CONFIGS / "logger" / "tensorboard.yaml"))
 
 
 class Module(BoringModel):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 class UserError(Exception):
@@ -33,6 +33,15 @@ def listed(names: Iterable[object], at_most: int = 12) -> str:
     quoted = [repr(str(name)) for name in names]
     rest = len(quoted) - at_most
     return ", ".join(quoted[:at_most]) + (f" and {rest:,} more" if rest > 0 else "")
+
+
+def differences(then: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
+    """Return a line for each setting that was another one, or that only one of the two has."""
+    return [
+        f"{key} was {then.get(key, 'not there')}, and is {now.get(key, 'not there')} now"
+        for key in dict.fromkeys([*then, *now])
+        if then.get(key) != now.get(key)
+    ]
 
 
 def first_line(error: BaseException) -> str:

@@ -112,10 +112,7 @@ EXPORT = {
     "overwrite": Key(bool, False),
 }
 SCHEMAS = {"train": TRAIN, "evaluate": EVALUATE, "predict": PREDICT, "export": EXPORT}
-TENSORBOARD = {
-    "_target_": "lightning.pytorch.loggers.TensorBoardLogger", "save_dir": "${hydra:runtime.output_dir}", "name": "",
-    "version": "tensorboard", "default_hp_metric": False,
-}  # fmt: skip
+TENSORBOARD = {"_target_": "rosenblatt.show.tensorboard.History", "save_dir": "${hydra:runtime.output_dir}"}
 NODES: dict[str, Any] = {  # of a project whose train.yaml does not name them
     "module": None, "scheduler": None, "threshold": None, "metrics": {}, "callbacks": {},
     "logger": {"tensorboard": TENSORBOARD},

@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from rosenblatt.errors import UserError, first_line
+from rosenblatt.errors import UserError, differences, first_line
 
 OF_THIS_CALL = ("resume", "resume_anyway", "sweep")  # and not of the run
 OF_NO_MATTER = ("figures", "logger")  # for what is learnt
@@ -41,13 +41,13 @@ def changes(before: Path, config: DictConfig) -> list[str]:
     Raises:
         UserError: the file can't be read.
     """
-    then = flat(read_yaml(before, dict, "settings, such as lr: 0.1"))
-    now = flat(plain(config))
-    return [
-        f"{key} was {then.get(key, 'not there')}, and is {now.get(key, 'not there')} now"
-        for key in dict.fromkeys([*then, *now])
-        if then.get(key) != now.get(key) and key.partition(".")[0] not in (*OF_THIS_CALL, *OF_NO_MATTER)
-    ]
+    then = read_yaml(before, dict, "settings, such as lr: 0.1")
+    return differences(_compared(then), _compared(plain(config)))
+
+
+def _compared(settings: Mapping[str, Any]) -> dict[str, int | float | str | bool]:
+    ignored = (*OF_THIS_CALL, *OF_NO_MATTER)
+    return flat({key: value for key, value in settings.items() if key not in ignored})
 
 
 def read_yaml(path: Path, kind: type, expected: str) -> Any:

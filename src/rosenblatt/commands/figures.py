@@ -22,7 +22,7 @@ from rosenblatt.data.contract import pair_of
 from rosenblatt.data.features import rows_between
 from rosenblatt.run.folder import RunFolder
 from rosenblatt.run.whole import write_whole
-from rosenblatt.show.figures.kinds import Drawing, learning_curves
+from rosenblatt.show.figures.kinds import drawings, learning_curves
 from rosenblatt.show.inside import Rows, influence_bars, influences, inside_arrays, looked_at, word_vectors
 from rosenblatt.show.page import RunPage
 from rosenblatt.show.pool import FigurePool, told
@@ -88,10 +88,7 @@ def examined(parts: Parts, task: Task, split: str, outputs: Tensor, target: Tens
         rows = Rows(features, target, preds, task, getattr(getattr(parts.data, "encoder", None), "plane", None))
         arrays |= inside_arrays(parts.model, rows)
     arrays |= task.arrays(outputs, target)
-    figures: dict[str, Drawing | str] = {
-        name: one if isinstance(one, str) else Drawing(one, of) for name, one in arrays.items()
-    }
-    return Examined(figures, task.questions(outputs, target, MAX_PR_CURVES))
+    return Examined(drawings(arrays, of), task.questions(outputs, target, MAX_PR_CURVES))
 
 
 @dataclass
@@ -119,7 +116,7 @@ class Ending:
         """Have figures drawn; ``monitor`` is the metric that has decided which epoch is the best."""
         reached, split, moment = self.reached, self.reached.last, f"epoch {best_epoch}"
         curves = learning_curves(self.live.epochs, monitor, best_epoch)
-        self.figures.order({"learning_curves": curves if isinstance(curves, str) else Drawing(curves)})
+        self.figures.order(drawings({"learning_curves": curves}))
         if reached.task is None or reached.measured is None:
             return
         if reached.measured.is_whole:
@@ -139,7 +136,7 @@ class Ending:
         names = _numbered if encoder is None else encoder.names
         self.influences = influences(model, features, task, names)
         bars = influence_bars(self.influences, task.num_outputs)
-        self.figures.order({"influence": bars if isinstance(bars, str) else Drawing(bars, of)})
+        self.figures.order(drawings({"influence": bars}, of))
         if (vectors := word_vectors(model, features)) is not None:
             for writer in self.writers:
                 log_embeddings(writer, "words", names(vectors[0]), vectors[1], self.figures.step)

@@ -26,7 +26,7 @@ class Words(NamedTuple):
     """The words of a command.
 
     Attributes:
-        fixed: as they were typed.
+        fixed: as they were typed, without those of ``sweep.space``.
         varies: what varies, by plain keys.
         typed: each key as it was typed, with signs that tell Hydra to add it, by its plain one.
     """
@@ -34,6 +34,10 @@ class Words(NamedTuple):
     fixed: list[str]
     varies: list[Dimension]
     typed: dict[str, str]
+
+    def of_job(self, setting: Mapping[str, str]) -> list[str]:
+        """Return the words that a job is run with: what is fixed, and a value of each key that varies."""
+        return [*self.fixed, *(f"{self.typed[key]}={value}" for key, value in setting.items())]
 
 
 def read_words(words: Sequence[str], space: Mapping[str, str], method: str, loader: ConfigLoader) -> Words:
@@ -62,7 +66,7 @@ def read_words(words: Sequence[str], space: Mapping[str, str], method: str, load
                 f"sweep.space.{plain}: expected what varies, such as interval(0.1, 1), range(1, 5), choice(a, b) or "
                 "tag(log, interval(1e-4, 1))."
             )
-        if is_space(word) and one.is_sweep_override():  # as it can be typed, too
+        if _is_space(word) and one.is_sweep_override():  # as it can be typed, too
             plain = plain.removeprefix("sweep.space.")
             word = opened(plain, "train")
         key = _key(word)
@@ -71,12 +75,12 @@ def read_words(words: Sequence[str], space: Mapping[str, str], method: str, load
         if method == "grid" and key in OF_SEARCH:
             raise UserError(f"{key}: no such setting here; sweep=optuna has it.")
         found.typed[key] = word.partition("=")[0]
-        if not one.is_sweep_override():
-            found.fixed.append(word)
-        elif is_of_sweep(word):
-            raise UserError(f"{plain}: settings of the sweep itself do not vary. Put a list into brackets: [a,b]")
-        else:
+        if one.is_sweep_override():
+            if is_of_sweep(word):
+                raise UserError(f"{plain}: settings of the sweep itself do not vary. Put a list into brackets: [a,b]")
             found.varies.append(_dimension(one, plain, method))
+        elif not _is_space(word):
+            found.fixed.append(word)
     return found
 
 
@@ -135,7 +139,7 @@ def is_of_sweep(word: str) -> bool:
     return re.split(r"[.@]", _key(word))[0] == "sweep"
 
 
-def is_space(word: str) -> bool:
+def _is_space(word: str) -> bool:
     """Return whether a word says what varies."""
     return _key(word).startswith("sweep.space")
 
@@ -150,13 +154,12 @@ def composed(words: Words, config: DictConfig, loader: ConfigLoader) -> dict[str
         HydraException: what Hydra makes of them.
         UserError: a setting of the first job is not what it may be.
     """
-    fixed = [word for word in words.fixed if not is_space(word)]
     first = {}
     for one in words.varies:
         first[one.key] = one.values[0] if isinstance(one, Choices) else repr(int(one.low) if one.whole else one.low)
 
     def job(varied: Mapping[str, str]) -> DictConfig:
-        return loader.load_sweep_config(config, [*fixed, *(f"{words.typed[key]}={varied[key]}" for key in varied)])
+        return loader.load_sweep_config(config, words.of_job(varied))
 
     base = job(first)
     found, chosen = _shown(base), [word for word in base.hydra.overrides.task if loader.get_group_options(_key(word))]

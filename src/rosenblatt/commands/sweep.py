@@ -35,7 +35,7 @@ from rosenblatt.cli.schema import checked
 from rosenblatt.cli.values import plain
 from rosenblatt.cli.words import in_quotes
 from rosenblatt.commands.job import run_job
-from rosenblatt.commands.space import Words, composed, is_of_sweep, is_space, read_words
+from rosenblatt.commands.space import Words, composed, is_of_sweep, read_words
 from rosenblatt.errors import UserError, nearest
 from rosenblatt.run.cores import num_cores
 from rosenblatt.sweeps.dimensions import Choices, Dimension
@@ -206,8 +206,7 @@ def _share_cores(width: int, launcher: DictConfig) -> None:
 
 def _words(job: Job, words: Words, settings: Settings) -> list[str]:
     """Return the words that a job is run with, its place, and that its lines go to its log alone."""
-    own = [word for word in words.fixed if not is_space(word)]
-    own += [f"{words.typed[key]}={value}" for key, value in job.trial.setting.items()]
+    own = words.of_job(job.trial.setting)
     if len(settings.seeds) > 1:
         own.append(f"seed={job.seed}")
     if (job.folder / "config.yaml").exists():

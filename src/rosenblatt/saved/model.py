@@ -113,8 +113,8 @@ class SavedModel:
         Raises:
             UserError: a column is missing, or rows are of another kind.
         """
-        task, scores = self._task_and_scores(rows)
-        found = task.predictions(scores)["prediction"]
+        task = self.known_task
+        found = task.predictions(self._scores_of_rows(rows))["prediction"]
         if isinstance(found.dtype, pl.List):
             return found.to_list()
         return found.to_numpy() if found.dtype.is_numeric() else np.array(found.to_list(), dtype=object)
@@ -125,11 +125,10 @@ class SavedModel:
         Raises:
             UserError: numbers are predicted, which have none.
         """
-        if not isinstance(self.known_task, Classification):
+        task = self.known_task
+        if not isinstance(task, Classification):
             raise UserError("This model predicts numbers, so there are no classes with probabilities: predict_interval")
-        task, scores = self._task_and_scores(rows)
-        assert isinstance(task, Classification)
-        found: NDArray[np.float32] = task.of_every_class(scores).numpy()
+        found: NDArray[np.float32] = task.of_every_class(self._scores_of_rows(rows)).numpy()
         return found
 
     def predict_interval(self, rows: Rows) -> NDArray[np.float64]:
@@ -138,13 +137,13 @@ class SavedModel:
         Raises:
             UserError: classes are predicted, or validation rows were too few for intervals.
         """
-        if not isinstance(self.known_task, Regression):
+        task = self.known_task
+        if not isinstance(task, Regression):
             raise UserError("This model predicts classes, which have probabilities and no intervals: predict_proba")
-        task, scores = self._task_and_scores(rows)
-        found = task.predictions(scores)
+        found = task.predictions(self._scores_of_rows(rows))
         if "low" not in found.columns:
             raise UserError(
-                f"This model has no intervals: they are read off validation rows, and there were {task.num_validation}."  # type: ignore[attr-defined]
+                f"This model has no intervals: they are read off validation rows, and there were {task.num_validation}."
             )
         return found.select("low", "high").cast(pl.Float64).to_numpy()
 
@@ -216,9 +215,8 @@ class SavedModel:
         outputs: Tensor = self.model.eval()(features)
         return self.known_task.scores(outputs)
 
-    def _task_and_scores(self, rows: Rows) -> tuple[Task, Tensor]:
-        task, frame = self.known_task, self.frame_of(rows)
-        return task, torch.cat([self.scores_of_frame(one, "rows") for one in self.slices(frame)])
+    def _scores_of_rows(self, rows: Rows) -> Tensor:
+        return torch.cat([self.scores_of_frame(one, "rows") for one in self.slices(self.frame_of(rows))])
 
     def slices(self, frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
         """Yield the rows of a frame, as many at a time as can be encoded without filling the memory; once at least."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from rosenblatt.errors import UserError
+from rosenblatt.errors import UserError, differences
 from rosenblatt.run.folder import RunFolder
 from rosenblatt.sweeps.dimensions import Dimension
 from rosenblatt.sweeps.settings import Settings
@@ -95,12 +95,7 @@ class SweepFolder:
             raise UserError(f"{self.path}: something else is there. Take another sweep.name.")
         lines = []
         if before is not None:
-            then, now = before["varies"] | before["settings"], varies | same
-            lines += [
-                f"{key} was {then.get(key, 'not there')}, and is {now.get(key, 'not there')} now"
-                for key in dict.fromkeys([*then, *now])
-                if then.get(key) != now.get(key)
-            ]
+            lines += differences(before["varies"] | before["settings"], varies | same)
             lines += [
                 f"the file {one} has changed" for one, was in before["data"].items() if digests.get(one, was) != was
             ]

@@ -31,8 +31,8 @@ class Pruning(pl.Callback):
         self.study = optuna.load_study(
             study_name=study, storage=storage, sampler=optuna.samplers.RandomSampler(), pruner=made
         )
-        self.trial_id = storage.get_trial_id_from_study_id_trial_number(storage.get_study_id_from_name(study), number)
-        self.trial = optuna.Trial(self.study, self.trial_id)
+        trial_id = storage.get_trial_id_from_study_id_trial_number(storage.get_study_id_from_name(study), number)
+        self.trial = optuna.Trial(self.study, trial_id)
         self.metric = metric
         self.pruned = False
 

@@ -14,13 +14,14 @@ from rich.text import Text
 from rosenblatt.errors import UserError
 from rosenblatt.run.folder import RunFolder, shown_path
 from rosenblatt.run.whole import write_whole
+from rosenblatt.show.metrics import title_of
 from rosenblatt.sweeps.dimensions import shortened
 from rosenblatt.sweeps.folder import WINNER
 from rosenblatt.sweeps.jobs import Job
 from rosenblatt.sweeps.leaderboard import Board, Row, columns, leaderboard_table, means_of
 from rosenblatt.sweeps.plan import Plan
 from rosenblatt.sweeps.settings import Direction
-from rosenblatt.tasks.titles import TITLES, shown
+from rosenblatt.tasks.titles import shown
 
 if TYPE_CHECKING:
     from rosenblatt.show.figures.trials import Setting
@@ -67,8 +68,7 @@ class Report:
 
     def __enter__(self) -> Report:
         done = f", {self.num_ended} of them done before" if self.num_ended else ""
-        jobs = "1 job" if self.num_jobs == 1 else f"{self.num_jobs} jobs"
-        self._print(f"sweep {self.path.name}: {jobs}{done}; {shown_path(self.path)}")
+        self._print(f"sweep {self.path.name}: {_counted(self.num_jobs, 'job')}{done}; {shown_path(self.path)}")
         if self._thread is not None:
             self._thread.start()
         return self
@@ -187,12 +187,16 @@ class Report:
                 yield "on test", ", ".join(_with_interval(name, best.test) for name in _measured(best.test)[:4])
             yield "repeat", self._repeated(best)
         if num_left:
-            trials = "1 trial" if num_left == 1 else f"{num_left} trials"
+            trials = _counted(num_left, "trial")
             yield "left", f"{trials}, which other processes run; the last one to end measures the winner"
         yield "time", f"{seconds:.1f} s"
         files = [name for name in ("report.html", "leaderboard.csv", "overview.png") if (self.path / name).exists()]
         yield "folder", shown_path(self.path) + (": " + ", ".join(files) if files else "")
         yield "next", f"tensorboard --logdir {shown_path(self.path)}"
+
+
+def _counted(num: int, word: str) -> str:
+    return f"1 {word}" if num == 1 else f"{num} {word}s"
 
 
 def _measured(test: Mapping[str, float]) -> list[str]:
@@ -233,7 +237,7 @@ def write_page(
         best, first = rows[0], next(iter(objectives))
         lead = f"Best: {best.trial.words or best.folders[0]}"
         tests = [(one, one.removeprefix("test/")) for one in _measured(best.test)][:3]
-        on_test = [(shown(best.test[one]), f"{TITLES.get(metric, metric)} on test") for one, metric in tests]
+        on_test = [(shown(best.test[one]), f"{title_of(metric)} on test") for one, metric in tests]
         facts = [(shown(best.means[first]), f"{first} of the best"), *on_test, *facts]
     names, lines = columns(rows[:MAX_ROWS], objectives)
     better = " and ".join(f"{one} ({'low' if way == 'min' else 'high'} is good)" for one, way in objectives.items())
@@ -265,10 +269,10 @@ def _overview(
     keys = list(dict.fromkeys(key for row in rows for key in row.trial.setting))[:MAX_SETTINGS]
     if not keys:
         return ""
-    trials = "1 trial" if len(rows) == 1 else f"{len(rows)} trials"
+    better = "lower" if way == "min" else "higher"
     drawn = draw(
         Trials(
-            f"{folder.name}: {name} of {trials} ({'lower' if way == 'min' else 'higher'} is better)",
+            f"{folder.name}: {name} of {_counted(len(rows), 'trial')} ({better} is better)",
             name,
             [row.means[name] for row in rows],
             [row.spreads.get(name, 0.0) for row in rows],

@@ -407,3 +407,13 @@ class Drawing(NamedTuple):
     def caption(self) -> str:
         """What to look at in it."""
         return KINDS[type(self.arrays)].caption
+
+
+def drawings(arrays: Mapping[str, Any], of: str = "") -> dict[str, Drawing | str]:
+    """Return what is to be drawn, by name; a reason why there is nothing to draw stays as it is.
+
+    Args:
+        arrays: of one of the `KINDS` each, or a reason.
+        of: what they show, see `Drawing`.
+    """
+    return {name: one if isinstance(one, str) else Drawing(one, of) for name, one in arrays.items()}
