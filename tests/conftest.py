@@ -51,6 +51,8 @@ def _restore_globals() -> Iterator[None]:
     os.environ.update(environment)
     sys.argv[:] = argv
     logging.raiseExceptions = True
+    if "joblib" in sys.modules:  # its workers stay, and with them the folder that they were started in
+        sys.modules["joblib"].externals.loky.get_reusable_executor().shutdown(wait=True)
     torch.set_rng_state(random_state)
     torch.set_num_threads(threads)
     for name in ("", "rosenblatt_file"):
