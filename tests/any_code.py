@@ -24,10 +24,10 @@ from torchmetrics import MaxMetric, MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassRecall
 
 from rosenblatt.loop.checkpoints import Checkpoints, newest
+from rosenblatt.loop.epochs import Measures, StopEarly
 from rosenblatt.loop.history import cut_history
 from rosenblatt.loop.internals import after_steps
 from rosenblatt.loop.lean import make_lean
-from rosenblatt.loop.measures import Measures, StopEarly
 from rosenblatt.run.folder import RunFolder
 
 NUM_ROWS, BATCH = 60, 8  # eight batches, the last of four rows

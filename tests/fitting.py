@@ -12,7 +12,7 @@ import torch
 from perceptron.classifier import Classifier
 from perceptron.models import Perceptron
 from rosenblatt.data.batches import Batches
-from rosenblatt.loop.measures import Measures
+from rosenblatt.loop.epochs import Measures
 from rosenblatt.tasks.binary import Binary
 
 QUIET = [

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 import rosenblatt
 from conftest import ROOT, Outcome, make_project, run_program
-from rosenblatt.commands.splits import frame_of
+from rosenblatt.commands.predict import frame_of
 from rosenblatt.errors import UserError
 
 EVALUATE, PREDICT = "scripts/evaluate.py", "scripts/predict.py"

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from perceptron.toy import ToyData
 from rosenblatt.data.contract import (
+    digests_of,
     first_batches,
     has_split,
     loader_of,
@@ -289,3 +290,14 @@ def test_a_pair_may_be_a_list_with_anything_for_features():
     features = {"text": torch.zeros(3), "image": torch.zeros(3)}
     target = torch.zeros(3)
     assert pair_of([features, target]) == (features, target)
+
+
+def test_a_digest_is_anything_that_json_takes():
+    data = Plain(lambda: [])
+    assert digests_of(data) == {}
+    for said, kept in (("1f3a", {"data": "1f3a"}), ({"train": (3, "a")}, {"train": [3, "a"]}), ([1], {"data": [1]})):
+        data.digest = lambda said=said: said
+        assert digests_of(data) == kept
+    data.digest = lambda: {"train": torch.ones(2)}
+    with pytest.raises(UserError, match=r"expected Plain\.digest\(\) to return words and numbers.*Tensor"):
+        digests_of(data)

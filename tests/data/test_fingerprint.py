@@ -107,6 +107,8 @@ def one(rows: int, digest: str = "a") -> dict[str, object]:
             {"train": one(7), "val": one(9, "b")},
             ["val had 9 rows, and has others now"],
         ),
+        ({"data": "1f3a"}, {"data": "1f3b"}, ["data was 1f3a, and is 1f3b now"]),
+        ({"data": "1f3a"}, {}, ["data was 1f3a, and is None now"]),
         ({"train": one(7), "test": one(1)}, {"train": one(7)}, ["test had 1 rows, and has no rows now"]),
         ({"train": one(7)}, {"train": one(7), "test": one(2)}, ["test had no rows, and has 2 rows now"]),
         (

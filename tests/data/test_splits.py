@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rosenblatt.data.splits import by_column, by_fractions, check_fractions
+from rosenblatt.data.labelled_files import by_column, by_fractions, check_fractions
 from rosenblatt.errors import UserError
 
 SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}

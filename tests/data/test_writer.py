@@ -13,8 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rosenblatt.data.files import read_frame
-from rosenblatt.data.writer import FrameWriter
+from rosenblatt.data.files import FrameWriter, read_frame
 from rosenblatt.errors import UserError
 
 SETTINGS = settings(deadline=None, max_examples=40)

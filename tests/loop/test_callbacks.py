@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from fitting import NUM_BATCHES, QUIET, Poison, batches, fit
 from rosenblatt.errors import UserError
 from rosenblatt.loop import progress as under_test
-from rosenblatt.loop.progress import TrainingProgress
+from rosenblatt.loop.epochs import TrainingProgress
 
 pytestmark = QUIET
 
@@ -25,7 +25,7 @@ pytestmark = QUIET
 def lines(monkeypatch):
     """What is logged about epochs: names of loggers and messages."""
     found: list[tuple[str, str]] = []
-    for name in ("rosenblatt.loop.progress", "rosenblatt_file"):
+    for name in ("rosenblatt.loop.epochs", "rosenblatt_file"):
         logger = logging.getLogger(name)
         monkeypatch.setattr(logger, "info", lambda message, name=name: found.append((name, message)))
     return found
@@ -58,7 +58,7 @@ class Figures(pl.Callback):
 def test_without_a_terminal_each_epoch_is_a_line_with_its_figures(lines):
     figures, file = Figures(), io.StringIO()
     fit(figures, TrainingProgress(Console(file=file)), max_epochs=11)
-    assert {name for name, _ in lines} == {"rosenblatt.loop.progress"}
+    assert {name for name, _ in lines} == {"rosenblatt.loop.epochs"}
     for (_, message), epoch, expected in zip(lines, range(1, 12), figures.epochs, strict=True):
         pattern = rf"epoch {epoch:>2}/11  train/loss (\S+)  train/acc (\S+)  val/loss (\S+)  val/acc (\S+)"
         found = [float(value) for value in re.fullmatch(pattern, message).groups()]

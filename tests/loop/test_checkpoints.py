@@ -20,7 +20,7 @@ from perceptron.models import MLP
 from rosenblatt.data.batches import Batches
 from rosenblatt.errors import UserError
 from rosenblatt.loop.checkpoints import Checkpoints
-from rosenblatt.loop.measures import Measures, StopEarly
+from rosenblatt.loop.epochs import Measures, StopEarly
 from rosenblatt.run.folder import RunFolder
 from rosenblatt.tasks.binary import Binary
 

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from perceptron.models import MLP
+from rosenblatt.commands.saving import card
 from rosenblatt.data.encoder import PointEncoder
-from rosenblatt.saved.card import card
 from rosenblatt.saved.model import SavedModel
 from rosenblatt.tasks.multiclass import Multiclass
 from rosenblatt.tasks.titles import TITLES

@@ -10,7 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import nn
 from torch.utils.data import DataLoader
 
-from rosenblatt.loop.measures import Measures
+from rosenblatt.loop.epochs import Measures
 from rosenblatt.show.figures.kinds import Drawing
 from rosenblatt.show.pool import FigurePool
 from rosenblatt.show.run_figures import Examined, LiveFigures

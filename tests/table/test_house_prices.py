@@ -13,7 +13,7 @@ from fitting import make_trainer
 from perceptron.classifier import Classifier
 from perceptron.models import Perceptron
 from rosenblatt.table.data import TableData
-from rosenblatt.tasks.task import Decision
+from rosenblatt.tasks.threshold import Decision
 
 NOISE = 8_000
 

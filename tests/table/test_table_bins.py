@@ -9,8 +9,7 @@ from sklearn.preprocessing import KBinsDiscretizer
 from rosenblatt.errors import UserError
 from rosenblatt.table import columns
 from rosenblatt.table import encoder as table
-from rosenblatt.table.columns import edges_of
-from rosenblatt.table.encoder import TableEncoder
+from rosenblatt.table.encoder import TableEncoder, edges_of
 
 RNG = np.random.default_rng(0)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from rosenblatt.tasks.regression import FEW, Regression, radius_of, rank_of, share_inside
-from rosenblatt.tasks.task import Decision
+from rosenblatt.tasks.threshold import Decision
 
 
 @settings(max_examples=150, deadline=None)

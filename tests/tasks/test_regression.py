@@ -20,7 +20,7 @@ from rosenblatt.tasks.epoch import EpochMetrics, Measured, in_proportion
 from rosenblatt.tasks.inference import task_from
 from rosenblatt.tasks.intervals import num_replicates
 from rosenblatt.tasks.regression import Regression
-from rosenblatt.tasks.task import Decision
+from rosenblatt.tasks.threshold import Decision
 
 MEANS = [0.0, -3e5, 1e9]
 

@@ -13,8 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from rosenblatt.errors import UserError
-from rosenblatt.text.encoder import TextEncoder
-from rosenblatt.text.vocabulary import MAX_N, SCHEMA, from_frame, sizes_of, to_frame
+from rosenblatt.text.encoder import MAX_N, SCHEMA, TextEncoder, from_frame, sizes_of, to_frame
 
 NEW = ["", " ", "unheard of", "a b", "b a a", "Ab! aB", "<br />b", "naïve пьеса 好", "a" * 50]
 OPTIONS = st.fixed_dictionaries(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 
@@ -10,14 +9,16 @@ import lightning.pytorch as pl
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from rosenblatt.cli.project import foreign, loader
+from rosenblatt.cli.project import loader
 from rosenblatt.cli.schema import checked, opened
-from rosenblatt.cli.values import plain
 from rosenblatt.cli.words import in_quotes, with_earlier
 from rosenblatt.commands.parts import Parts, make_parts
+from rosenblatt.commands.resume import refuse_foreign_code
+from rosenblatt.data.contract import digests_of
 from rosenblatt.data.fingerprint import differences
 from rosenblatt.errors import UserError, first_line
 from rosenblatt.loop.random_state import random_state, set_random_state
+from rosenblatt.run.folder import RunFolder
 from rosenblatt.saved.folder import run_of
 from rosenblatt.saved.model import SavedModel
 
@@ -51,7 +52,9 @@ def built_anew(folder: Path, saved: SavedModel) -> Parts:
     parts.data.prepare_data()
     parts.data.setup("fit")
     set_random_state(state)  # as training measures: whoever draws splits in setup draws the same
-    _check_data(run, parts)
+    before, now = RunFolder(run).read_json("data.json"), digests_of(parts.data)
+    if before is not None and now and (changed := differences(before, now)):
+        raise UserError(f"run={run}: the data are not those that the run was started with: {'; '.join(changed)}.")
     try:
         parts.module.load_state_dict(saved.state)
     except RuntimeError as error:
@@ -69,22 +72,5 @@ def _composed(run: Path) -> DictConfig:
     OmegaConf.set_struct(config, False)
     config.logger = {}  # of no use here, and it may lead into the run folder
     config = checked(config, "train")
-    if target := foreign(plain(config), []):
-        raise UserError(
-            f"run={run}: the arguments in its overrides.yaml would call {target!r}, which no file of configs/ names "
-            "for that. If the run is yours, name it in one."
-        )
+    refuse_foreign_code(config, f"run={run}", [])
     return config
-
-
-def _check_data(run: Path, parts: Parts) -> None:
-    """Raise a `UserError` where the data say that they are others than those of training."""
-    digest, path = getattr(parts.data, "digest", None), run / "data.json"
-    if not callable(digest) or not path.is_file():
-        return
-    now, before = json.loads(json.dumps(digest())), json.loads(path.read_text(encoding="utf-8"))
-    if before != now:
-        lines = differences(before, now) if isinstance(before, dict) and isinstance(now, dict) else []
-        raise UserError(
-            f"run={run}: the data are not those that the run was started with{': ' if lines else ''}{'; '.join(lines)}."
-        )

@@ -35,7 +35,8 @@ from rosenblatt.show.tables import class_table, confusion_table, mistake_table, 
 from rosenblatt.tasks.counts import by_class, class_counts, confusion_matrix
 from rosenblatt.tasks.epoch import Measured, in_proportion
 from rosenblatt.tasks.inference import LabelEncoder
-from rosenblatt.tasks.task import Decision, Task
+from rosenblatt.tasks.task import Task
+from rosenblatt.tasks.threshold import Decision
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,8 @@ from rosenblatt.tasks.classification import Classification
 from rosenblatt.tasks.epoch import EpochMetrics
 from rosenblatt.tasks.inference import task_named, task_of_batch
 from rosenblatt.tasks.regression import Regression
-from rosenblatt.tasks.task import Decision, Task
+from rosenblatt.tasks.task import Task
+from rosenblatt.tasks.threshold import Decision
 from rosenblatt.tasks.titles import direction
 
 log = logging.getLogger(__name__)

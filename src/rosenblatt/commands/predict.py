@@ -11,15 +11,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
+import torch
+from lightning_utilities.core.apply_func import apply_to_collection
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from rosenblatt.cli.launch import importing
 from rosenblatt.commands.classes import KNOWN
-from rosenblatt.data.writer import FrameWriter
-from rosenblatt.errors import UserError
+from rosenblatt.data.features import SPLITS
+from rosenblatt.data.files import FrameWriter
+from rosenblatt.errors import UserError, check_choice, first_line
 from rosenblatt.saved.folder import find, read
 from rosenblatt.saved.model import SavedModel
 from rosenblatt.saved.reasons import Reason
@@ -163,12 +167,99 @@ def predict_split(predictor: Predictor, folder: Path, split: str, output: str | 
             for frame in predictor.saved.slices(own.frame):
                 writer.write(frame.hstack(predictor.added(frame, pl.repeat(True, frame.height, eager=True), own.where)))
     else:
-        with importing():
-            from rosenblatt.commands.splits import predict_loader  # Lightning takes its time
-
         predict_loader(predictor, folder, split, output, overwrite)
     if output is not None:
         log.info("%s rows predicted, in %s.", f"{predictor.num_rows - predictor.num_unreadable:,}", output)
+
+
+def predict_loader(predictor: Predictor, folder: Path, split: str, output: str | None, overwrite: bool) -> None:
+    """Write a row for each row that the loader of a split gives, of data and module that are built anew.
+
+    Raises:
+        UserError: no such split, or a module that does not predict.
+    """
+    check_choice("split", split, SPLITS)
+    saved = predictor.saved
+    if predictor.num_reasons and saved.encoder is None:
+        raise UserError("explain: without an encoder of the data module there are no names of features. Leave it out.")
+    with importing():  # Lightning takes its time, and rows of files do without
+        from lightning.pytorch import LightningModule
+        from lightning.pytorch.utilities.model_helpers import is_overridden
+
+        from rosenblatt.commands.anew import built_anew
+        from rosenblatt.commands.results import Evaluator
+        from rosenblatt.data.contract import LOADERS, loader_of
+    with FrameWriter(output or "-", overwrite) as writer:
+        parts = built_anew(folder, saved)
+        if split == "test":
+            parts.data.setup("test")
+        loader = loader_of(parts.data, split)
+        if loader is None:
+            why = "which gives rows in any order" if split == "train" else "or it gives no batch"
+            raise UserError(f"split={split}: {type(parts.data).__name__} has no {LOADERS[split]}, {why}.")
+        name = type(parts.module).__name__
+        own_step = is_overridden("predict_step", parts.module, LightningModule)
+        if not own_step and not is_overridden("forward", parts.module, LightningModule):
+            raise UserError(
+                f"module: {name} has neither predict_step nor forward, so that it predicts nothing. "
+                "Write predict_step(self, batch, batch_idx), which returns a tensor with a row for each row."
+            )
+
+        def write(outputs: Any, batch: Any) -> None:
+            if is_of_task(outputs, saved):
+                frame = predictor.columns_of(saved.known_task.scores(outputs.float().cpu()))
+            else:
+                frame = frame_of(outputs, name)
+            writer.write(frame.rename({one: f"{predictor.prefix}{one}" for one in frame.columns}))
+            predictor.num_rows += frame.height
+
+        try:
+            Evaluator(parts.module, "auto", saved.precision).outputs(loader, write)
+        except (AttributeError, NotImplementedError, TypeError, ValueError) as error:
+            if own_step:
+                raise
+            raise UserError(
+                f"module: {name} has no predict_step, and its forward can't take a whole batch: "
+                f"{first_line(error)}. Write predict_step(self, batch, batch_idx)."
+            ) from error
+
+
+def is_of_task(outputs: Any, saved: SavedModel) -> bool:
+    """Return whether outputs are those of the model's task."""
+    if saved.task is None or not isinstance(outputs, Tensor):
+        return False
+    if outputs.ndim == 1:
+        return not saved.task.classes
+    return outputs.ndim == 2 and outputs.shape[1] == saved.task.num_outputs
+
+
+def frame_of(outputs: Any, module: str) -> pl.DataFrame:
+    """Return what ``predict_step`` gives as columns ``output_0``, ``output_1``, ...
+
+    Args:
+        outputs: tensors (N,) or (N, k), a column each number; more dimensions are lists; several in a tuple or a dict
+            follow each other.
+        module: its name, for messages.
+
+    Raises:
+        UserError: it is something else, or of different numbers of rows.
+    """
+    tensors: list[Tensor] = []
+    apply_to_collection(outputs, (Tensor, np.ndarray), lambda one: tensors.append(torch.as_tensor(one)))
+    if not tensors or any(one.ndim == 0 for one in tensors) or len({len(one) for one in tensors}) > 1:
+        raise UserError(
+            f"module: expected predict_step of {module} to return a tensor with a row for each row of the batch, or "
+            f"several of them; it returns {type(outputs).__name__}{[tuple(one.shape) for one in tensors]}."
+        )
+    columns: list[pl.Series] = []
+    for tensor in tensors:
+        numbers = tensor.detach().cpu()
+        numbers = numbers.float() if numbers.dtype in (torch.bfloat16, torch.float16) else numbers
+        if numbers.ndim == 2:
+            columns += [pl.Series(column.numpy()) for column in numbers.T.contiguous()]
+        else:
+            columns.append(pl.Series(numbers.numpy() if numbers.ndim == 1 else numbers.tolist()))
+    return pl.DataFrame([one.alias(f"output_{number}") for number, one in enumerate(columns)])
 
 
 def as_known(frame: pl.DataFrame, saved: SavedModel) -> pl.DataFrame:

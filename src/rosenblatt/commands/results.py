@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
@@ -49,9 +49,9 @@ class Evaluator:
         except ImportError as error:  # such as torch_xla, for a TPU
             raise UserError(f"accelerator={accelerator}: {str(error).splitlines()[0]}. Try auto.") from None
 
-    def outputs(self, loader: Any, collect: Collect) -> None:
-        """Hand what ``predict_step`` makes of each batch to a callback."""
-        self.trainer.callbacks = [collect]  # type: ignore[attr-defined]
+    def outputs(self, loader: Any, take: Callable[[Any, Any], None]) -> None:
+        """Hand what ``predict_step`` makes of each batch, and the batch, to a function."""
+        self.trainer.callbacks = [_ForEach(take)]  # type: ignore[attr-defined]
         self.trainer.predict(self.module, dataloaders=loader, return_predictions=False)
 
     def measured(
@@ -68,10 +68,10 @@ class Evaluator:
             keep_all: keep outputs however many there are.
         """
         metrics = EpochMetrics(task, ranking=ranking or task.ranks_cheaply, per_class=per_class)
-        collect = Measure(task, loss, metrics, math.inf if keep_all else MAX_KEPT)
-        self.outputs(loader, collect)
+        measure = Measure(task, loss, metrics, math.inf if keep_all else MAX_KEPT)
+        self.outputs(loader, measure.take)
         values, classes = metrics.to("cpu").compute()
-        return Measured(values, classes, *collect.kept())
+        return Measured(values, classes, *measure.kept())
 
     def logged(self, loader: Any, split: str) -> dict[str, float]:
         """Return what the module's own steps log of a split: ``validation_step`` or ``test_step``.
@@ -88,27 +88,20 @@ class Evaluator:
         return {name: float(value) for one in found for name, value in one.items()}
 
 
-class Collect(pl.Callback):
-    """Gets the outputs of each batch, and the batch."""
+class _ForEach(pl.Callback):
+    """Hands the outputs of each batch, and the batch, to a function."""
+
+    def __init__(self, take: Callable[[Any, Any], None]) -> None:
+        self.take = take
 
     def on_predict_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, *_: Any
     ) -> None:
-        """Take them."""
+        """Hand them over."""
         self.take(outputs, batch)
 
-    def take(self, outputs: Any, batch: Any) -> None:
-        """Take the outputs of a batch."""
-        raise NotImplementedError
 
-
-class Measure(Collect):
+class Measure:
     """Counts batches for metrics, and keeps outputs and targets.
 
     Args:

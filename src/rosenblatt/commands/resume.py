@@ -20,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from rosenblatt.cli.project import foreign
 from rosenblatt.cli.values import OF_THIS_CALL, changes, plain
 from rosenblatt.cli.words import typed
+from rosenblatt.data.contract import digests_of
 from rosenblatt.data.fingerprint import differences
 from rosenblatt.errors import UserError
 from rosenblatt.loop.checkpoints import Checkpoints, newest, read
@@ -41,7 +42,7 @@ def open_run(config: DictConfig, own: bool) -> RunFolder:
     """
     hydra = HydraConfig.get()
     if config.resume is not None and not own:
-        _refuse_foreign_code(config)
+        refuse_foreign_code(config, f"resume={config.resume}", typed)
     if not _is_first():
         return RunFolder(hydra.runtime.output_dir)
     settings = config.copy()
@@ -68,16 +69,22 @@ def open_run(config: DictConfig, own: bool) -> RunFolder:
     return run
 
 
-def _refuse_foreign_code(config: DictConfig) -> None:
+def refuse_foreign_code(config: DictConfig, of: str, typed: list[str]) -> None:
     """Raise a `UserError` if settings that a run folder brought with it name code that this project's do not.
 
     Whatever ``_target_`` says is called; the folder may be somebody else's.
+
+    Args:
+        config: composed with the words of the folder.
+        of: word of the command line that names the folder.
+        typed: words of the command line, which may name any code.
     """
     found = foreign(plain(config), typed)
     if found is not None:
+        remedy = "give the argument that does on the command line" if typed else "name it in one"
         raise UserError(
-            f"resume={config.resume}: the arguments in its overrides.yaml would call {found!r}, which no file of "
-            "configs/ names there. If the run is yours, give the argument that does on the command line."
+            f"{of}: the arguments in its overrides.yaml would call {found!r}, which no file of configs/ names for "
+            f"that. If the run is yours, {remedy}."
         )
 
 
@@ -87,8 +94,7 @@ def same_data(run: RunFolder, data: pl.LightningDataModule, config: DictConfig) 
     Raises:
         UserError: they are others.
     """
-    digest = getattr(data, "digest", None)
-    digests: dict[str, Any] = digest() if callable(digest) else {}
+    digests = digests_of(data)
     if config.resume:
         if (before := run.read_json("data.json")) is not None:
             _refuse("the data are", differences(before, digests), config)

@@ -37,7 +37,6 @@ from rosenblatt.cli.words import in_quotes
 from rosenblatt.commands.job import run_job
 from rosenblatt.commands.space import Words, composed, is_of_sweep, read_words
 from rosenblatt.errors import UserError, nearest
-from rosenblatt.run.cores import num_cores
 from rosenblatt.sweeps.dimensions import Choices, Dimension
 from rosenblatt.sweeps.folder import SweepFolder
 from rosenblatt.sweeps.jobs import SWEEP_PID, Job, finish, jobs_in, jobs_of
@@ -245,3 +244,8 @@ def _measured(run: Path) -> dict[str, Any]:
     settings = plain(checked(OmegaConf.create({"run": str(run)}), "evaluate"))
     with redirect_stdout(io.StringIO()):
         return evaluate(settings)
+
+
+def num_cores() -> int:
+    """Return the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

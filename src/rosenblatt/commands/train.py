@@ -34,9 +34,8 @@ from rosenblatt.commands.resume import SettingsOfNow, last_checkpoint, open_run,
 from rosenblatt.commands.saving import rows_of, save_model, saved_model
 from rosenblatt.data.contract import has_split
 from rosenblatt.loop.checkpoints import Checkpoints, read
+from rosenblatt.loop.epochs import Measures, StopEarly, TrainingProgress
 from rosenblatt.loop.lean import make_lean
-from rosenblatt.loop.measures import Measures, StopEarly
-from rosenblatt.loop.progress import TrainingProgress
 from rosenblatt.loop.random_state import random_state, set_random_state
 from rosenblatt.loop.signals import StopOnCtrlC
 from rosenblatt.loop.threads import use_threads

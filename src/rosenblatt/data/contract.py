@@ -7,19 +7,20 @@ missing, what needs it is left out, or says which method to write.
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import Any
 
 import lightning.pytorch as pl
-import torch
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from rosenblatt.errors import UserError, check_choice
 from rosenblatt.loop.random_state import random_state, set_random_state
+from rosenblatt.loop.replay import generator_states, set_generator_states
 from rosenblatt.tasks.inference import TASKS, task_named
 from rosenblatt.tasks.task import Task
 
@@ -121,24 +122,33 @@ def first_batches(data: pl.LightningDataModule, num: int = 1) -> list[Any]:
     if not has_split(data, "train"):
         raise UserError(f"data: {type(data).__name__} has no train_dataloader, so there is nothing to learn from.")
     with looking():
-        loader = data.train_dataloader()
-        generators = [(generator, generator.get_state()) for generator in _generators_of(loader)]
+        loader = looked = data.train_dataloader()
+        states = generator_states(loader)
         if isinstance(loader, DataLoader):
-            loader = copy.copy(loader)
-            loader.num_workers, loader.timeout = 0, 0  # to start workers for a batch takes longer
-        batches = list(islice(loader, num))
-        for generator, state in generators:
-            generator.set_state(state)
+            looked = copy.copy(loader)
+            looked.num_workers, looked.timeout = 0, 0  # to start workers for a batch takes longer
+        batches = list(islice(looked, num))
+        set_generator_states(states, loader)
     if not batches:
         raise UserError(f"data: the training loader of {type(data).__name__} has no batch, so nothing can be learnt.")
     return batches
 
 
-def _generators_of(loader: Any) -> list[torch.Generator]:
-    """Return the generators that a loader and its samplers draw from."""
-    parts = [loader, *(getattr(loader, name, None) for name in ("sampler", "batch_sampler"))]
-    found = [getattr(part, "generator", None) for part in (*parts, getattr(parts[-1], "sampler", None))]
-    return [generator for generator in found if isinstance(generator, torch.Generator)]
+def digests_of(data: pl.LightningDataModule) -> dict[str, Any]:
+    """Return what the data module says tells its data from others, as JSON gives it back; empty: nothing.
+
+    Raises:
+        UserError: it holds what JSON has no place for.
+    """
+    digest = getattr(data, "digest", None)
+    try:
+        found = json.loads(json.dumps(digest() if callable(digest) else {}))
+    except TypeError as error:
+        raise UserError(
+            f"data: expected {type(data).__name__}.digest() to return words and numbers, or lists and mappings of "
+            f"them: {error}."
+        ) from None
+    return found if isinstance(found, dict) else {"data": found}
 
 
 def pair_of(batch: Any) -> tuple[Any, Tensor] | None:

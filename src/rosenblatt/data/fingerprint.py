@@ -33,16 +33,18 @@ def _digest(tensor: Tensor) -> str:
 
 
 def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Return which splits differ, as lines.
+    """Return which parts of the data differ, as lines.
 
     Args:
-        before: what `fingerprint` returned then.
+        before: what `fingerprint`, or a data module of somebody's own, said then.
         now: and now.
     """
     lines = []
-    for split in dict.fromkeys([*before, *now]):
-        old, new = before.get(split), now.get(split)
-        if old != new:
-            rows = [f"{one['rows']:,} rows" if isinstance(one, dict) else "no rows" for one in (old, new)]
-            lines.append(f"{split} had {rows[0]}, and has {rows[1] if rows[0] != rows[1] else 'others'} now")
+    for part in dict.fromkeys([*before, *now]):
+        pair = before.get(part), now.get(part)
+        rows = [f"{one['rows']:,} rows" if isinstance(one, dict) and "rows" in one else "no rows" for one in pair]
+        if pair[0] != pair[1] and rows == ["no rows", "no rows"]:
+            lines.append(f"{part} was {pair[0]}, and is {pair[1]} now")
+        elif pair[0] != pair[1]:
+            lines.append(f"{part} had {rows[0]}, and has {rows[1] if rows[0] != rows[1] else 'others'} now")
     return lines

@@ -30,8 +30,8 @@ from rosenblatt.tasks.intervals import (
     resampled,
     wilson,
 )
-from rosenblatt.tasks.task import Decision, Task
-from rosenblatt.tasks.threshold import choose_threshold
+from rosenblatt.tasks.task import Task
+from rosenblatt.tasks.threshold import Decision, choose_threshold
 
 if TYPE_CHECKING:  # torchmetrics takes as long to import as torch, and predicting does without
     from torchmetrics import Metric

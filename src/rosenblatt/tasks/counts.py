@@ -1,7 +1,8 @@
-"""Counts of what is true and what is predicted, and what follows from them: F1, precision and recall."""
+"""Counts and sums of what is true and what is predicted, and what follows from them: F1, precision, recall, and R2."""
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
@@ -47,3 +48,17 @@ def by_class(confusions: Tensor) -> dict[str, list[float]]:
     """
     found = ratios(confusions.diagonal(), confusions.sum(dim=0), confusions.sum(dim=1))
     return {name: values.tolist() for name, values in found.items()}
+
+
+def explained(squares: Tensor, total: Tensor, total_squares: Tensor, num_rows: Tensor) -> Tensor:
+    """Return the share of the variance that is explained; NaN where all targets are the same.
+
+    Args:
+        squares: sum of the squared errors, of any shape, as all of these; float64.
+        total: sum of the targets, counted from a number nearby.
+        total_squares: sum of the squares of the same.
+        num_rows: how many they are.
+    """
+    spread = total_squares - total.square() / num_rows
+    differ = spread > 1e-12 * total_squares  # else it is roundoff, as of a row that was drawn each time
+    return torch.where(differ, 1 - squares / spread, math.nan)

@@ -14,7 +14,7 @@ from torchmetrics import MetricCollection, R2Score
 from torchmetrics.classification import MultilabelPrecision, MultilabelRecall
 
 from rosenblatt.errors import UserError, first_line
-from rosenblatt.tasks.regression import explained
+from rosenblatt.tasks.counts import explained
 from rosenblatt.tasks.task import Task
 
 FLUSH_AT = 1 << 18  # numbers of outputs that wait before the metrics see them: 1 MiB of float32

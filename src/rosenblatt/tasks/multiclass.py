@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from rosenblatt.errors import UserError
 from rosenblatt.tasks.classification import Classification
-from rosenblatt.tasks.task import Decision
+from rosenblatt.tasks.threshold import Decision
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,11 @@ from torch import Tensor, nn
 from rosenblatt.errors import UserError
 from rosenblatt.tasks.arrays import Arrays, DataTable
 from rosenblatt.tasks.classification import shape_of
+from rosenblatt.tasks.counts import explained
 from rosenblatt.tasks.examination import number_table, regression_arrays
 from rosenblatt.tasks.intervals import Interval, Scores, num_replicates, resampled
-from rosenblatt.tasks.task import Decision, Task
+from rosenblatt.tasks.task import Task
+from rosenblatt.tasks.threshold import Decision
 
 if TYPE_CHECKING:  # torchmetrics takes as long to import as torch, and predicting does without
     from torchmetrics import Metric
@@ -220,20 +222,6 @@ class Regression(Task):
         """Return the rows that are farthest off, the farthest first."""
         order: list[int] = (scores - target.flatten()).abs().argsort(descending=True, stable=True)[:at_most].tolist()
         return order
-
-
-def explained(squares: Tensor, total: Tensor, total_squares: Tensor, num_rows: Tensor) -> Tensor:
-    """Return the share of the variance that is explained; NaN where all targets are the same.
-
-    Args:
-        squares: sum of the squared errors, of any shape, as all of these; float64.
-        total: sum of the targets, counted from a number nearby.
-        total_squares: sum of the squares of the same.
-        num_rows: how many they are.
-    """
-    spread = total_squares - total.square() / num_rows
-    differ = spread > 1e-12 * total_squares  # else it is roundoff, as of a row that was drawn each time
-    return torch.where(differ, 1 - squares / spread, math.nan)
 
 
 def rank_of(num_rows: int, level: float = LEVEL) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import polars as pl
 from torch import Tensor, nn
@@ -13,31 +13,13 @@ from torch import Tensor, nn
 from rosenblatt.tasks.arrays import Arrays, DataTable
 from rosenblatt.tasks.examination import OneAgainstRest
 from rosenblatt.tasks.intervals import Interval
+from rosenblatt.tasks.threshold import Decision
 
 if TYPE_CHECKING:  # torchmetrics takes as long to import as torch, and predicting does without
     from torchmetrics import Metric
 
 Self = TypeVar("Self", bound="Task")
 MAX_RANKED = 50  # classes up to which AUROC and average precision cost little
-
-
-class Decision(NamedTuple):
-    """How decisions are to be made, as it was set.
-
-    Attributes:
-        goal: what the threshold is to reach on validation (`rosenblatt.tasks.threshold.Goal`), or ``None``: it stays.
-        at_least: precision to keep, for the goal ``precision``.
-        temperature: whether logits are divided by the number that makes validation the most likely.
-    """
-
-    goal: Any = None
-    at_least: float | None = None
-    temperature: bool = False
-
-    @property
-    def by_validation(self) -> bool:
-        """Whether anything is chosen on validation."""
-        return self.goal is not None or self.temperature
 
 
 @dataclass(frozen=True)

@@ -9,17 +9,35 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from rosenblatt.errors import UserError, listed
-from rosenblatt.tasks.task import Decision
 
 Goal: TypeAlias = Literal["accuracy", "f1", "youden", "precision"]
 log = logging.getLogger(__name__)
+
+
+class Decision(NamedTuple):
+    """How decisions are to be made, as it was set.
+
+    Attributes:
+        goal: what the threshold is to reach on validation; ``None``: it stays.
+        at_least: precision to keep, for the goal ``precision``.
+        temperature: whether logits are divided by the number that makes validation the most likely.
+    """
+
+    goal: Goal | None = None
+    at_least: float | None = None
+    temperature: bool = False
+
+    @property
+    def by_validation(self) -> bool:
+        """Whether anything is chosen on validation."""
+        return self.goal is not None or self.temperature
 
 
 def choose_threshold(

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from rosenblatt.errors import UserError
 from rosenblatt.loop.checkpoints import Checkpoints, read
-from rosenblatt.loop.measures import Measures, StopEarly
+from rosenblatt.loop.epochs import Measures, StopEarly
 from rosenblatt.run.folder import RunFolder
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(does not have many workers|smaller than the logging interval)")

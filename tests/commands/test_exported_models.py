@@ -16,11 +16,18 @@ import torch
 from torch import nn
 
 from perceptron.models import MLP, Perceptron
+from rosenblatt.commands import export as exporting
+from rosenblatt.commands.export import (
+    SUFFIXES,
+    TOLERANCE,
+    PlainBagLinear,
+    inputs_of,
+    largest_difference,
+    write_exported,
+)
 from rosenblatt.data.batches import rows_between
 from rosenblatt.data.features import Bags
 from rosenblatt.errors import UserError
-from rosenblatt.saved import export as exporting
-from rosenblatt.saved.export import SUFFIXES, TOLERANCE, PlainBagLinear, export, inputs_of, largest_difference
 from rosenblatt.saved.model import SavedModel
 from rosenblatt.text.sparse import BagLinear
 from saved_models import KINDS, NUMBERS, TASKS, plain_logits, plain_probs, points, table, task_of, texts
@@ -75,7 +82,7 @@ def needs(format: str) -> None:
 def made(folder: Path, format: Any, kind: str, saved: SavedModel) -> ExportedModel:
     needs(format)
     path = folder / "new" / f"model{SUFFIXES[format]}"
-    export(saved, path, format, saved.encode(rows_of(kind)))
+    write_exported(saved, path, format, saved.encode(rows_of(kind)))
     assert [one.name for one in path.parent.iterdir()] == [path.name]
     return ExportedModel(saved, path, format, kind, runner(path, format))
 
@@ -205,7 +212,7 @@ def test_sums_of_many_pairs_lose_no_digits():
 def test_the_model_itself_stays_as_it_was(tmp_path):
     saved = texts("multiclass", MLP)
     before = saved.predict_proba(["a good film"]).tolist()
-    export(saved, tmp_path / "model.pt2", "torch_export", saved.encode(["a good film", ""]))
+    write_exported(saved, tmp_path / "model.pt2", "torch_export", saved.encode(["a good film", ""]))
     assert type(saved.model.layers[0]) is BagLinear
     assert saved.predict_proba(["a good film"]).tolist() == before
 
@@ -222,7 +229,7 @@ def test_what_fails_half_way_leaves_the_old_file_and_no_other(tmp_path, monkeypa
 
     monkeypatch.setattr(exporting, "replace", replace)
     with pytest.raises(OSError, match="No space left"):
-        export(points(), path, format, torch.ones(3, 2))
+        write_exported(points(), path, format, torch.ones(3, 2))
     assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [(path.name, b"old")]
 
 
@@ -231,15 +238,15 @@ def test_packages_that_are_missing_are_named_with_how_to_get_them(tmp_path, monk
     needs("onnx")
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(UserError, match=rf"format=onnx needs {package}\. Try: pip install 'rosenblatt\[onnx\]'"):
-        export(points(), tmp_path / "model.onnx", "onnx", torch.ones(3, 2))
+        write_exported(points(), tmp_path / "model.onnx", "onnx", torch.ones(3, 2))
     assert not list(tmp_path.iterdir())
 
 
 def test_a_model_that_differs_does_not_take_the_place_of_one_that_does_not(tmp_path, monkeypatch):
     path = tmp_path / "model.pt2"
-    export(points(), path, "torch_export", torch.ones(3, 2))
+    write_exported(points(), path, "torch_export", torch.ones(3, 2))
     before = path.read_bytes()
     monkeypatch.setattr(exporting, "largest_difference", lambda *_: 0.1)
     with pytest.raises(UserError, match=r"differ from those of the model by up to 1\.0e-01, .* not kept"):
-        export(points(), path, "torch_export", torch.ones(3, 2))
+        write_exported(points(), path, "torch_export", torch.ones(3, 2))
     assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [(path.name, before)]
