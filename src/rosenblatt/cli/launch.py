@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import inspect
 import logging
@@ -50,6 +51,7 @@ def launch(main: Callable[[], Any], config_name: str) -> None:
     global wants_traceback
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints a traceback by itself
+    _share_heap()
     signal.signal(signal.SIGTERM, _leave)  # else it ends without taking away files that are half written
     enter(Path(inspect.unwrap(main).__code__.co_filename))
     GlobalHydra.instance().clear()  # of an earlier program in this process
@@ -67,6 +69,16 @@ def launch(main: Callable[[], Any], config_name: str) -> None:
             main = partial(_help, config_name)
         while _lacks_group(main):
             GlobalHydra.instance().clear()
+
+
+def _share_heap() -> None:
+    """Have all threads take memory from one heap.
+
+    glibc gives each thread its own, whose pages are faulted in anew: to encode IMDB took a fifth longer (docs/log.md).
+    """
+    if sys.platform == "linux":
+        with suppress(AttributeError, OSError):  # of another C library
+            ctypes.CDLL(None).mallopt(-8, 1)  # M_ARENA_MAX
 
 
 def _lacks_group(main: Callable[[], Any]) -> bool:

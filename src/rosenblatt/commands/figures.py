@@ -22,7 +22,7 @@ from rosenblatt.data.contract import pair_of
 from rosenblatt.data.features import rows_between
 from rosenblatt.run.folder import RunFolder
 from rosenblatt.run.whole import write_whole
-from rosenblatt.show.figures.kinds import drawings, learning_curves
+from rosenblatt.show.figures.kinds import drawings
 from rosenblatt.show.inside import Rows, influence_bars, influences, inside_arrays, looked_at, word_vectors
 from rosenblatt.show.page import RunPage
 from rosenblatt.show.pool import FigurePool, told
@@ -99,24 +99,25 @@ class Ending:
         run: folder that gets it.
         live: has shown epochs until now.
         parts: of the run.
-        reached: what was measured.
         figures: of it.
         writers: of TensorBoard.
+        moment: that the model is of, such as ``epoch 3``.
+        reached: what was measured; from `examine` on.
+        influences: what moves each output; from `examine` on.
     """
 
     run: RunFolder
     live: LiveFigures
     parts: Parts
-    reached: Reached
     figures: FinalFigures
     writers: list[SummaryWriter]
+    moment: str
+    reached: Reached = field(init=False)
     influences: list[Influence] = field(default_factory=list)
 
-    def begin(self, best_epoch: int, monitor: str) -> None:
-        """Have figures drawn; ``monitor`` is the metric that has decided which epoch is the best."""
-        reached, split, moment = self.reached, self.reached.last, f"epoch {best_epoch}"
-        curves = learning_curves(self.live.epochs, monitor, best_epoch)
-        self.figures.order(drawings({"learning_curves": curves}))
+    def examine(self, reached: Reached) -> None:
+        """Have figures of what was measured drawn."""
+        self.reached, split, moment = reached, reached.last, self.moment
         if reached.task is None or reached.measured is None:
             return
         if reached.measured.is_whole:

@@ -40,6 +40,7 @@ from rosenblatt.loop.random_state import random_state, set_random_state
 from rosenblatt.loop.signals import StopOnCtrlC
 from rosenblatt.loop.threads import use_threads
 from rosenblatt.run.folder import RunFolder
+from rosenblatt.show.figures.kinds import drawings, learning_curves
 from rosenblatt.show.pool import FigurePool, told
 from rosenblatt.show.run_figures import FinalFigures, LiveFigures
 from rosenblatt.show.tables import as_text, per_class_csv, summary
@@ -111,6 +112,7 @@ def _train(
     facts |= {"interrupted": around.stop.pressed}
     facts |= {"pruned": True} if any(one.pruned for one in around.pruning) else {}
 
+    ending = begin_ending(run, trainer, parts, around, facts["best_epoch"])
     set_random_state(before_fit)  # whoever draws splits in setup draws those that training had
     accelerator, precision = str(config.trainer.get("accelerator", "auto")), trainer.precision
     reached = evaluate(parts, accelerator, precision, final=job is None)
@@ -118,7 +120,8 @@ def _train(
     kept = "test" if has_split(parts.data, "test") else reached.last
     rows = rows_of(parts, kept)
     saved = saved_model(config, parts, reached, str(precision), kept, rows)
-    ending = begin_ending(run, trainer, parts, reached, around, facts["best_epoch"])
+    if ending is not None:
+        ending.examine(reached)
     metrics = reached.figures | around.measures.of_training(facts["best_epoch"], reached.figures) | facts
     metrics |= {f"{split}/repeated": num for split, num in getattr(parts.data, "num_repeated", {}).items()}
     before = around.checkpoints.seconds  # of processes that were cut off
@@ -208,17 +211,16 @@ def load_best(trainer: pl.Trainer, module: pl.LightningModule, checkpoints: Chec
 
 
 def begin_ending(
-    run: RunFolder, trainer: pl.Trainer, parts: Parts, reached: Reached, around: Callbacks, best_epoch: int
+    run: RunFolder, trainer: pl.Trainer, parts: Parts, around: Callbacks, best_epoch: int
 ) -> Ending | None:
-    """Have the figures of what was reached drawn; ``None`` where nothing is to be drawn, as of a trial run."""
+    """Have learning curves drawn, while splits are measured; ``None``: nothing is to be drawn, as of a trial run."""
     live = around.live
     if live is None or trainer.fast_dev_run:  # type: ignore[attr-defined]
         return None
     writers = writers_of(trainer)
     figures = FinalFigures(live.pool, run.path / "figures", writers, trainer.global_step)
-    ending = Ending(run, live, parts, reached, figures, writers)
-    ending.begin(best_epoch, around.measures.monitor)
-    return ending
+    figures.order(drawings({"learning_curves": learning_curves(live.epochs, around.measures.monitor, best_epoch)}))
+    return Ending(run, live, parts, figures, writers, f"epoch {best_epoch}")
 
 
 def log_outcomes(trainer: pl.Trainer, settings: dict[str, Any], figures: dict[str, Any], monitor: str) -> None:
