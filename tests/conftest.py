@@ -39,6 +39,12 @@ class Outcome:
 
 
 @pytest.fixture(autouse=True)
+def _without_a_disk_that_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave it to the system when files get to the disk: no test ends with a power cut, and some disks take a second."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+
+
+@pytest.fixture(autouse=True)
 def _restore_globals() -> Iterator[None]:
     """Undo what a command changes in its process."""
     environment, argv, random_state = dict(os.environ), list(sys.argv), torch.get_rng_state()

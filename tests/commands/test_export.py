@@ -11,7 +11,7 @@ import pytest
 
 import rosenblatt
 from conftest import SMALL, Outcome
-from rosenblatt.saved import export as under_test
+from rosenblatt.commands import export as under_test
 
 pytest.importorskip("onnxscript")
 onnxruntime = pytest.importorskip("onnxruntime")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import multiprocessing
 import shutil
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,12 @@ def test_it_ends_as_a_bare_trainer_does_and_goes_on_to_the_same_bits(tmp_path, m
         resumed = Training(case, copy)
         assert_same(resumed.outcome(), expected, copy.name)
         assert points(copy) == points(tmp_path / "bare"), copy.name
+
+
+def test_workers_end_with_the_training(tmp_path):
+    training = Training("two workers", tmp_path)
+    assert training.trainer.current_epoch == 2
+    assert multiprocessing.active_children() == []
 
 
 def test_what_can_not_be_gone_through_again_is_told_at_the_start(tmp_path, caplog):

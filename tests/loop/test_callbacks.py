@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from fitting import NUM_BATCHES, QUIET, Poison, batches, fit
 from rosenblatt.errors import UserError
-from rosenblatt.loop import progress as under_test
+from rosenblatt.loop import epochs as under_test
 from rosenblatt.loop.epochs import TrainingProgress
 
 pytestmark = QUIET

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import KBinsDiscretizer
 
 from rosenblatt.errors import UserError
-from rosenblatt.table import columns
+from rosenblatt.table import encoder as columns
 from rosenblatt.table import encoder as table
 from rosenblatt.table.encoder import TableEncoder, edges_of
 

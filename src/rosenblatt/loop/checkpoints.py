@@ -166,7 +166,10 @@ class Checkpoints(Checkpoint):
                 trainer.should_stop = True  # it was killed after its last epoch, or before it had the least epochs
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Of a run that had ended, no epoch was left to take back what there is."""
+        """End the workers of loaders; of a run that had ended, no epoch was left to take back what there is."""
+        for loader in internals.train_loaders(trainer):
+            if isinstance(loader, Replayed):
+                loader.end()
         if self._restored is not None:
             internals.load_metrics_before(trainer, self._restored["metrics"])
             set_random_state(self._restored["random"])

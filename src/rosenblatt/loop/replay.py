@@ -64,7 +64,7 @@ class Replayed:
         self.taken, self.first, self.latest = 0, None, None
         self.start = self._state()
         self.again = getattr(self.loader, "_iterator", None) is not None  # workers that live on
-        self.iterator = iter(())  # those of the pass before end before others are forked
+        self.end()  # before others are forked
         self.iterator = iter(self.loader)
         return self
 
@@ -79,6 +79,10 @@ class Replayed:
         batch = next(self.iterator)
         self.taken += 1
         return batch
+
+    def end(self) -> None:
+        """Let go of the pass, and of its workers: where a loader has a length, nobody asks for the batch that ends it."""
+        self.iterator = iter(())
 
     def _replay(self, state: dict[str, Any]) -> None:
         self.start, self.first, self.again = state["start"], state["first"], state["again"]
