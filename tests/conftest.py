@@ -40,7 +40,7 @@ class Outcome:
 
 @pytest.fixture(autouse=True)
 def _without_a_disk_that_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave it to the system when files get to the disk: no test ends with a power cut, and some disks take a second."""
+    """Leave it to the system when files get to the disk: no test ends with a power cut, and disks may take a second."""
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 

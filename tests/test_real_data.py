@@ -39,6 +39,7 @@ def test_the_defaults_reach_what_they_should(train: Callable[..., Outcome], name
     assert done.metrics[metric] >= least
 
 
+@pytest.mark.soak  # a minute
 def test_cooking_reaches_its_precision(train: Callable[..., Outcome], tmp_path: Path) -> None:
     lines = (DATA / "cooking" / "cooking.stackexchange.txt").read_text(encoding="utf-8").splitlines(keepends=True)
     (tmp_path / "train.txt").write_text("".join(lines[:12_404]), encoding="utf-8")

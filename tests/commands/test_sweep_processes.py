@@ -184,6 +184,7 @@ def test_machines_with_folders_of_their_own_share_a_study(tmp_path: Path) -> Non
     assert sum((folder / FIRST / "winner.json").exists() for folder in folders) <= 1
 
 
+@pytest.mark.soak
 def test_a_pruned_search_that_is_killed_goes_on_to_the_same_trials(
     train: Callable[..., Outcome], tmp_path: Path
 ) -> None:

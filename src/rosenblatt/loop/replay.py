@@ -81,7 +81,7 @@ class Replayed:
         return batch
 
     def end(self) -> None:
-        """Let go of the pass, and of its workers: where a loader has a length, nobody asks for the batch that ends it."""
+        """Let go of the pass and its workers: where a loader has a length, nobody asks for the batch that ends them."""
         self.iterator = iter(())
 
     def _replay(self, state: dict[str, Any]) -> None:
