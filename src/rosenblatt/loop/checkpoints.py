@@ -10,7 +10,7 @@ import zipfile
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import lightning.pytorch as pl
 import numpy as np
@@ -35,6 +35,7 @@ from rosenblatt.run.folder import RunFolder
 from rosenblatt.run.whole import force, replace
 
 log = logging.getLogger(__name__)
+Value = TypeVar("Value")
 
 LIGHTNINGS = {
     "epoch", "global_step", "pytorch-lightning_version", "state_dict", "loops", "callbacks", "optimizer_states",
@@ -179,10 +180,11 @@ class Checkpoints(Checkpoint):
         if self._restored is not None:
             self._restore(trainer, self._restored)
             self._restored = None
-        elif trainer.global_step > self._saved_step:
-            due = time.monotonic() - self._saved >= self.min_seconds
-            if _agreed(trainer, due):
-                self._save_last(trainer, whole_epochs=True)
+        elif trainer.global_step > self._saved_step and _of_first(trainer, self._is_due()):
+            self._save_last(trainer, whole_epochs=True)
+
+    def _is_due(self) -> bool:
+        return time.monotonic() - self._saved >= self.min_seconds
 
     def _restore(self, trainer: pl.Trainer, state: dict[str, Any]) -> None:
         """Take back what Lightning leaves out, once all hooks that set up a run are through."""
@@ -223,7 +225,7 @@ class Checkpoints(Checkpoint):
             self._keep_best(trainer)
 
     def _keep_best(self, trainer: pl.Trainer) -> None:
-        score, best = internals.measured(trainer).get(self.monitor, math.nan), self.best_score
+        score, best = _of_first(trainer, internals.measured(trainer).get(self.monitor, math.nan)), self.best_score
         if not math.isnan(score) and (best is None or (score < best if self.mode == "min" else score > best)):
             self.best_score = score  # NaN is such as the AUROC of one class alone
             self.save_best(trainer)
@@ -327,9 +329,9 @@ def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, np.generic) or type(value) in PLAIN
 
 
-def _agreed(trainer: pl.Trainer, due: bool) -> bool:
-    """Return whether the first of several processes, whose clocks differ, finds that something is due."""
-    return bool(trainer.strategy.broadcast(due)) if trainer.world_size > 1 else due
+def _of_first(trainer: pl.Trainer, value: Value) -> Value:
+    """Return what the first of several processes says: clocks differ, and so may what each has measured of its rows."""
+    return trainer.strategy.broadcast(value) if trainer.world_size > 1 else value
 
 
 def _counting(module: nn.Module) -> list[tuple[str, Any]]:
