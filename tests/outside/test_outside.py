@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -115,6 +117,15 @@ def test_a_module_of_its_own_kind_is_measured_by_its_own_steps(run: Callable[...
     assert rows.columns == [f"output_{number}" for number in range(6)]
     assert rows.height == 101
     assert len(load_file(next((done.run / "model").glob("*.safetensors")))) == 4
+
+
+def test_two_processes_train_one_model_though_each_measures_its_own_rows(project: Path, tmp_path: Path) -> None:
+    words = ("data=pictures", "module=squeeze", "lr=0.2", "trainer.max_epochs=30", "early_stopping.patience=null")
+    two = ("trainer.devices=2", "trainer.accelerator=cpu", "hydra.run.dir=run", "figures=none")
+    command = [sys.executable, str(project / "train.py"), *words, *two]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["epochs"] == 30
 
 
 def test_code_of_many_kinds_runs(run: Callable[..., Outcome]) -> None:
