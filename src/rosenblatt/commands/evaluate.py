@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import lightning.pytorch as pl
 import polars
@@ -18,7 +18,7 @@ from rosenblatt.cli.project import foreign
 from rosenblatt.commands.anew import built_anew
 from rosenblatt.commands.classes import KNOWN
 from rosenblatt.commands.parts import make_loss
-from rosenblatt.commands.results import Evaluator, worst_rows
+from rosenblatt.commands.results import Evaluator, Reached, worst_rows
 from rosenblatt.commands.results import evaluate as measure
 from rosenblatt.data.batches import Batches
 from rosenblatt.data.columns import Columns
@@ -41,26 +41,6 @@ from rosenblatt.tasks.threshold import Decision
 log = logging.getLogger(__name__)
 
 
-class Found(NamedTuple):
-    """What a model reaches on a split.
-
-    Attributes:
-        split: such as ``test``.
-        where: file of the rows, or what they came from.
-        metrics: flat, as in ``metrics.json``.
-        task: what outputs mean, and what they are; ``None``: the module's own steps have measured.
-        measured: by the task.
-        frame: the rows, where they are known.
-    """
-
-    split: str
-    where: str
-    metrics: dict[str, Any]
-    task: Task | None
-    measured: Measured | None
-    frame: polars.DataFrame | None
-
-
 def evaluate(settings: dict[str, Any]) -> dict[str, Any]:
     """Measure a model on its own test split or on another file, print the tables, and write ``evaluation.json``.
 
@@ -80,28 +60,24 @@ def evaluate(settings: dict[str, Any]) -> dict[str, Any]:
     use_threads(settings["threads"], saved.model)
     rows = rows_of(saved, folder, settings["data"])
     if rows is not None and saved.encoder is not None and saved.task is not None:
-        found = of_rows(saved, rows, settings["accelerator"])
+        reached, where = of_rows(saved, rows, settings["accelerator"]), rows.where
     else:
-        found = of_loader(saved, folder, settings["accelerator"], rows)
-    content: dict[str, Any] = {"run": str(folder), "data": found.where}
+        reached, where = of_loader(saved, folder, settings["accelerator"])
+    frame = rows.frame if rows is not None and rows.split == reached.last else None
+    content: dict[str, Any] = {"run": str(folder), "data": where}
+    notes, task = [("data", where)], reached.task
     tables: list[RenderableType] = []
-    num_rows: dict[str, int] = {}
-    if found.task is not None and found.measured is not None:
-        num_rows = {found.split: len(found.measured.target)}
-        content |= {"rows": num_rows[found.split], **found.metrics}
-        more, tables = classes_and_mistakes(
-            saved.columns, found.task, found.measured, found.frame, settings["mistakes"]
-        )
-        content |= found.task.decision_figures() | more
+    if task is not None and reached.measured is not None:
+        content |= {"rows": reached.num_rows[reached.last], **reached.figures, **task.decision_figures()}
+        more, tables = classes_and_mistakes(saved.columns, task, reached.measured, frame, settings["mistakes"])
+        content |= more
+        notes += [one for one in task.notes(reached.figures, reached.last, Decision()) if one[0] == "intervals"]
     else:
-        content |= found.metrics
-    notes = [("data", found.where)]
-    if found.task is not None:
-        notes += [one for one in found.task.notes(found.metrics, found.split, Decision()) if one[0] == "intervals"]
-    baseline = "majority" if found.task is None else found.task.baseline_title
-    tables.insert(0, summary(found.metrics, num_rows, notes, baseline))
+        content |= reached.figures
+    baseline = "majority" if task is None else task.baseline_title
+    tables.insert(0, summary(reached.figures, reached.num_rows, notes, baseline))
     own = settings["data"]["test"] is None
-    name = "evaluation.json" if own else f"evaluation-{Path(found.where).name.split('.')[0]}.json"
+    name = "evaluation.json" if own else f"evaluation-{Path(where).name.split('.')[0]}.json"
     output = Path(settings["output"] or run_of(folder) / name)
     try:
         write_whole(output, as_json(content).encode())
@@ -148,7 +124,7 @@ class Outputs(pl.LightningModule):
         return outputs
 
 
-def of_rows(saved: SavedModel, rows: OwnRows, accelerator: str) -> Found:
+def of_rows(saved: SavedModel, rows: OwnRows, accelerator: str) -> Reached:
     """Measure a model on rows, as training did; neither its data nor its settings are needed."""
     split, where, frame = rows
     task, loss = task_and_loss(saved)
@@ -157,21 +133,22 @@ def of_rows(saved: SavedModel, rows: OwnRows, accelerator: str) -> Found:
     batches = Batches(features, target, saved.batch_size)
     measured = evaluator.measured(batches, task, loss, ranking=True, per_class=True, keep_all=True)
     figures = measured.values | in_proportion(task, measured, loss, ranking=task.ranks_cheaply)
-    return Found(split, where, {f"{split}/{name}": one for name, one in figures.items()}, task, measured, frame)
+    return Reached(
+        {f"{split}/{name}": one for name, one in figures.items()}, [split], task, measured, {split: len(target)}
+    )
 
 
-def of_loader(saved: SavedModel, folder: Path, accelerator: str, rows: OwnRows | None) -> Found:
-    """Measure a model on the last split of its data, which are built anew."""
+def of_loader(saved: SavedModel, folder: Path, accelerator: str) -> tuple[Reached, str]:
+    """Measure a model on the last split of its data, which are built anew; return what that was, too."""
     parts = built_anew(folder, saved)
     reached = measure(parts, accelerator, saved.precision, final=True, keep_all=True)
     if not reached.splits:
         raise UserError(
             f"run={folder}: nothing can be measured. Write test_dataloader and test_step (or predict_step, and a task)."
         )
-    metrics = {name: one for name, one in reached.figures.items() if parted(name)[0] == reached.last}
-    frame = rows.frame if rows is not None and rows.split == reached.last else None
-    where = f"{reached.last} of {type(parts.data).__name__}"
-    return Found(reached.last, where, metrics, reached.task, reached.measured, frame)
+    figures = {name: one for name, one in reached.figures.items() if parted(name)[0] == reached.last}
+    num_rows = {split: num for split, num in reached.num_rows.items() if split == reached.last}
+    return reached._replace(figures=figures, num_rows=num_rows), f"{reached.last} of {type(parts.data).__name__}"
 
 
 def task_and_loss(saved: SavedModel) -> tuple[Task, nn.Module]:
