@@ -18,7 +18,7 @@ from rosenblatt.cli.project import foreign
 from rosenblatt.commands.anew import built_anew
 from rosenblatt.commands.classes import KNOWN
 from rosenblatt.commands.parts import make_loss
-from rosenblatt.commands.results import Evaluator, Reached, worst_rows
+from rosenblatt.commands.results import Evaluator, Reached, put_in_proportion, worst_rows
 from rosenblatt.commands.results import evaluate as measure
 from rosenblatt.data.batches import Batches
 from rosenblatt.data.columns import Columns
@@ -33,7 +33,7 @@ from rosenblatt.saved.rows import OwnRows, own_rows
 from rosenblatt.show.metrics import parted
 from rosenblatt.show.tables import class_table, confusion_table, mistake_table, summary
 from rosenblatt.tasks.counts import by_class, class_counts, confusion_matrix
-from rosenblatt.tasks.epoch import Measured, in_proportion
+from rosenblatt.tasks.epoch import Measured
 from rosenblatt.tasks.inference import LabelEncoder
 from rosenblatt.tasks.task import Task
 from rosenblatt.tasks.threshold import Decision
@@ -132,16 +132,15 @@ def of_rows(saved: SavedModel, rows: OwnRows, accelerator: str) -> Reached:
     evaluator = Evaluator(Outputs(saved.model), accelerator, saved.precision)
     batches = Batches(features, target, saved.batch_size)
     measured = evaluator.measured(batches, task, loss, ranking=True, per_class=True, keep_all=True)
-    figures = measured.values | in_proportion(task, measured, loss, ranking=task.ranks_cheaply)
-    return Reached(
-        {f"{split}/{name}": one for name, one in figures.items()}, [split], task, measured, {split: len(target)}
-    )
+    figures = {f"{split}/{name}": one for name, one in measured.values.items()}
+    return put_in_proportion(Reached(figures, [split], task, measured, {split: len(target)}), loss)
 
 
 def of_loader(saved: SavedModel, folder: Path, accelerator: str) -> tuple[Reached, str]:
     """Measure a model on the last split of its data, which are built anew; return what that was, too."""
     parts = built_anew(folder, saved)
     reached = measure(parts, accelerator, saved.precision, final=True, keep_all=True)
+    reached = put_in_proportion(reached, parts.loss)
     if not reached.splits:
         raise UserError(
             f"run={folder}: nothing can be measured. Write test_dataloader and test_step (or predict_step, and a task)."

@@ -174,7 +174,7 @@ def evaluate(parts: Parts, accelerator: str, precision: Any, final: bool, keep_a
         parts: with the weights to measure.
         accelerator: of the Trainer.
         precision: of the Trainer.
-        final: whether test is measured, and the last split put in proportion: a job of a sweep does without.
+        final: whether test is measured: a job of a sweep does without.
         keep_all: keep outputs however many there are.
     """
     data, task = parts.data, parts.task
@@ -197,14 +197,19 @@ def evaluate(parts: Parts, accelerator: str, precision: Any, final: bool, keep_a
             measured = evaluator.measured(loader, task, parts.loss, ranking=last, per_class=last, keep_all=keep_all)
             figures |= {f"{split}/{name}": value for name, value in measured.values.items()}
             num_rows[split] = len(measured.target)
-            if last and final:
-                proportion = in_proportion(task, measured, parts.loss, ranking=task.ranks_cheaply)
-                figures |= {f"{split}/{name}": value for name, value in proportion.items()}
     except UserError:
         if parts.takes_task:
             raise
         return _by_own_steps(evaluator, loaders)  # what it predicts is something else than the task of its data
     return Reached(figures | task.decision_figures(), list(loaders), task, measured, num_rows)
+
+
+def put_in_proportion(reached: Reached, loss: nn.Module | None) -> Reached:
+    """Return it with intervals, a baseline and more of the last split, see `rosenblatt.tasks.epoch.in_proportion`."""
+    if reached.task is None or reached.measured is None or loss is None:
+        return reached
+    found = in_proportion(reached.task, reached.measured, loss, ranking=reached.task.ranks_cheaply)
+    return reached._replace(figures=reached.figures | {f"{reached.last}/{name}": one for name, one in found.items()})
 
 
 def _by_own_steps(evaluator: Evaluator, loaders: Mapping[str, Any]) -> Reached:

@@ -29,7 +29,7 @@ from rosenblatt.commands.job import (
     warn_of_sweep_settings,
 )
 from rosenblatt.commands.parts import Parts, make_parts
-from rosenblatt.commands.results import Reached, evaluate
+from rosenblatt.commands.results import Reached, evaluate, put_in_proportion
 from rosenblatt.commands.resume import SettingsOfNow, last_checkpoint, open_run, same_data
 from rosenblatt.commands.saving import rows_of, save_model, saved_model
 from rosenblatt.data.contract import has_split
@@ -116,12 +116,14 @@ def _train(
     set_random_state(before_fit)  # whoever draws splits in setup draws those that training had
     accelerator, precision = str(config.trainer.get("accelerator", "auto")), trainer.precision
     reached = evaluate(parts, accelerator, precision, final=job is None)
+    if ending is not None:
+        ending.examine(reached)
+    if job is None:
+        reached = put_in_proportion(reached, parts.loss)  # while figures are drawn
     # A job of a sweep is measured on test only as the winner, for which its rows are kept.
     kept = "test" if has_split(parts.data, "test") else reached.last
     rows = rows_of(parts, kept)
     saved = saved_model(config, parts, reached, str(precision), kept, rows)
-    if ending is not None:
-        ending.examine(reached)
     metrics = reached.figures | around.measures.of_training(facts["best_epoch"], reached.figures) | facts
     metrics |= {f"{split}/repeated": num for split, num in getattr(parts.data, "num_repeated", {}).items()}
     before = around.checkpoints.seconds  # of processes that were cut off

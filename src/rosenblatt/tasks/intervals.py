@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from statistics import NormalDist
 from typing import TypeAlias
 
@@ -56,13 +57,17 @@ def resampled(kinds: Sequence[Replicates], num_rows: int, num: int, seed: int = 
         num: of replicates.
         seed: of the draws.
     """
-    random, blocks, size = np.random.default_rng(seed), [], max(1, BLOCK // num_rows)
-    for start in range(0, num, size):
-        shape = min(size, num - start), num_rows
-        # Each replicate counts in a range of its own.
-        drawn = random.integers(num_rows, size=shape) + np.arange(shape[0])[:, None] * num_rows
-        weights = torch.from_numpy(np.bincount(drawn.ravel(), minlength=drawn.size)).view(shape)
-        blocks += [scores(weights) for scores in kinds]
+    random, size = np.random.default_rng(seed), max(1, BLOCK // num_rows)
+    found: list[Future[list[Scores]]] = []
+    with ThreadPoolExecutor(2) as threads:
+        for start in range(0, num, size):
+            shape = min(size, num - start), num_rows
+            # Each replicate counts in a range of its own.
+            drawn = random.integers(num_rows, size=shape) + np.arange(shape[0])[:, None] * num_rows
+            weights = torch.from_numpy(np.bincount(drawn.ravel(), minlength=drawn.size)).view(shape)
+            found.append(threads.submit(lambda weights: [scores(weights) for scores in kinds], weights))
+            wait(found[:-2])  # the memory holds a few draws
+    blocks = [block for one in found for block in one.result()]
     intervals = {}
     for name in dict.fromkeys(name for block in blocks for name in block):
         values = torch.cat([block[name] for block in blocks if name in block])
