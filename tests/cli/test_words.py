@@ -10,7 +10,8 @@ from hydra import compose, initialize_config_dir
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rosenblatt.cli.words import quoted
+from rosenblatt.cli.words import quoted, with_earlier
+from rosenblatt.errors import UserError
 
 TEXTS = [
     "costs ${y} dollars", "[a,b]", "it's, you know", "back\\slash", "end\\", "\\${y}", "\\\\${y}", "null", "", "${",
@@ -45,3 +46,17 @@ def test_quotes_around_a_text_and_lists_of_quoted_texts_are_for_hydra(tmp_path: 
 def test_a_path_is_taken_as_it_is(tmp_path: Path, path: str) -> None:
     assert received(tmp_path, f"run={path}") == path
     assert received(tmp_path, "run=null") is None
+
+
+def test_a_link_in_a_run_is_refused_but_where_a_logger_has_its_own(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    (run / "wandb" / "offline-run-1").mkdir(parents=True)
+    (run / "overrides.yaml").write_text("- lr=0.1\n")
+    (run / "wandb" / "latest-run").symlink_to("offline-run-1")
+    (run / "wandb" / "offline-run-1" / "debug.log").symlink_to(tmp_path / "core.log")
+    assert with_earlier([f"resume={run}"])[0] == "lr=0.1"
+    for name in ("checkpoints", "wandb-of-mine"):
+        (run / name).symlink_to(tmp_path, target_is_directory=True)
+        with pytest.raises(UserError, match=rf"{name}: it is a link, and a run has none"):
+            with_earlier([f"resume={run}"])
+        (run / name).unlink()

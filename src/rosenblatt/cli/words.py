@@ -77,6 +77,7 @@ def with_earlier(words: list[str]) -> list[str]:
             "runs alone. Go on with the older one, or start a new run. (A finished one evaluates and predicts here.)"
         )
     links = [path for path in folder.rglob("*") if path.is_symlink()]
+    links = [path for path in links if folder / "wandb" not in path.parents]  # there they are that logger's own
     if links:  # what is written, cut or removed there would be somewhere else
         raise UserError(f"{links[0]}: it is a link, and a run has none. Put the file itself there, or take it out.")
     earlier = _overrides(folder / "overrides.yaml")

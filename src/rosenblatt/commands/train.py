@@ -273,6 +273,7 @@ def _what_next(
     )
     go_on = [("go on", f"python train.py {_quoted('resume', run.shown)}")] if metrics["interrupted"] else []
     figures = "" if live is None else f"; showing figures {live.seconds:.1f} s"
+    logs = "logs" if run.shown.startswith("logs") else shlex.quote(run.shown)
     page = [("report", f"{run.shown}/report.html")] if (run.path / "report.html").exists() else []
     return [
         *go_on,
@@ -280,7 +281,7 @@ def _what_next(
         ("run folder", run.shown),
         *page,
         ("next", f"python scripts/predict.py {_quoted('run', run.shown)} {example}"),
-        ("", f"tensorboard --logdir {'logs' if run.shown.startswith('logs') else shlex.quote(run.shown)}"),
+        *([("", f"tensorboard --logdir {logs}")] if (run.path / "tensorboard").exists() else []),
         ("", "python train.py --help"),
     ]
 
