@@ -218,7 +218,9 @@ def test_without_validation_a_run_goes_by_its_training(run: Callable[..., Outcom
 def test_jobs_side_by_side_have_loaders_with_workers(run: Callable[..., Outcome]) -> None:
     done = run(
         "-m", *PICTURES[:2], "data.num_workers=1", "trainer.max_epochs=1", "lr=0.1,0.01", "sweep.name=two",
-        "hydra/launcher=joblib", "hydra.launcher.n_jobs=2",
+        "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "metrics=mcc", "early_stopping.monitor=val/mcc",
     )  # fmt: skip
     assert done.status == 0, done.err
     assert "failed" not in done.out
+    winner = json.loads(Path("logs/sweeps/two/winner.json").read_text())  # of a data module without a digest
+    assert {"test/acc", "test/mcc", "test/loss"} <= winner["test"].keys()

@@ -15,9 +15,19 @@ from torchmetrics import Metric
 
 from rosenblatt.cli.build import build, build_each, names
 from rosenblatt.cli.values import plain
-from rosenblatt.data.contract import first_batches, has_split, looking, pair_of, sizes_of, task_of, to_look_at
+from rosenblatt.data.contract import (
+    first_batches,
+    has_split,
+    looking,
+    pair_of,
+    sizes_of,
+    splits_of,
+    task_of,
+    to_look_at,
+)
 from rosenblatt.errors import UserError, check_choice, first_line, nearest
 from rosenblatt.loop.threads import num_parameters
+from rosenblatt.show.metrics import parted
 from rosenblatt.tasks.classification import Classification
 from rosenblatt.tasks.epoch import EpochMetrics
 from rosenblatt.tasks.inference import task_named, task_of_batch
@@ -60,7 +70,7 @@ class Parts(NamedTuple):
     def described(self) -> str:
         """All of it in a sentence."""
         what = type(self.module if self.model is None else self.model).__name__
-        rows = ", ".join(f"{split} {len(target):,}" for split, (_, target) in getattr(self.data, "splits", {}).items())
+        rows = ", ".join(f"{split} {len(target):,}" for split, (_, target) in splits_of(self.data).items())
         parts = [
             "" if self.task is None else self.task.described,
             f"rows: {rows}" if rows else type(self.data).__name__,
@@ -235,14 +245,16 @@ def _check_monitor(config: DictConfig, parts: Parts) -> None:
     """Raise a `UserError` for a metric to monitor that is known not to come, or whose direction nobody knows."""
     monitor = str(config.early_stopping.monitor)
     validates = has_split(parts.data, "val")
-    if monitor.startswith("val") and not validates:
+    if parted(monitor)[0] == "val" and not validates:
         raise UserError(
             f"early_stopping.monitor={monitor}: {type(parts.data).__name__} has no val_dataloader, so nothing is "
             "validated. Write one, or watch the training: early_stopping.monitor=train/loss"
         )
     known = parts.logged
     if known and monitor.partition("/")[0] in ("train", "val"):
-        check_choice("early_stopping.monitor", monitor, [name for name in known if validates or name[:3] != "val"])
+        check_choice(
+            "early_stopping.monitor", monitor, [name for name in known if validates or parted(name)[0] != "val"]
+        )
     if parts.mode is None:
         raise UserError(
             f"early_stopping.mode: nobody says whether {monitor} is to be low or high. Say it: early_stopping.mode=max "

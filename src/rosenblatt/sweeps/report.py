@@ -152,7 +152,6 @@ class Report:
     def _measure_winner(self, row: Row) -> None:
         """Evaluate the runs of the best setting on test, and write ``winner.json``; not again what has been already."""
         runs = [RunFolder(self.path / name) for name in row.folders]
-        runs = [run for run in runs if "test" in (run.read_json("data.json") or {})]  # else there is no test split
         try:
             found = [run.read_json("evaluation.json") or self.evaluate(run.path) for run in runs]
         except UserError as error:
