@@ -27,6 +27,7 @@ from rosenblatt.data.contract import (
 )
 from rosenblatt.errors import UserError, check_choice, first_line, nearest
 from rosenblatt.loop.threads import num_parameters
+from rosenblatt.show.inside import looked_at
 from rosenblatt.show.metrics import parted
 from rosenblatt.tasks.classification import Classification
 from rosenblatt.tasks.epoch import EpochMetrics
@@ -184,18 +185,14 @@ def read_task(looked: pl.LightningDataModule, model: nn.Module | None, said: str
             "another kind. Bring a LightningModule that takes it: module=..."
         )
     features, target = pair
-    modes = {part: part.training for part in model.modules()}
-    with looking(), torch.no_grad():
+    with looking(), looked_at(model), torch.no_grad():
         try:
-            outputs = model.eval()(features)
+            outputs = model(features)
         except Exception as error:  # of a network of somebody's own
             kind = f"features {tuple(features.shape)}" if isinstance(features, Tensor) else "features"
             raise UserError(
                 f"model: {type(model).__name__} can't take the first batch, with {kind}: {first_line(error)}"
             ) from error
-        finally:
-            for part, training in modes.items():
-                part.training = training
     task = task_of_batch(outputs, target, said)
     if isinstance(task, Regression):
         batches = first_batches(looked, SCALE_BATCHES)
