@@ -139,12 +139,11 @@ class TrainingProgress(pl.Callback):
     The lines go to the log file in either case.
 
     Args:
-        console: where to draw.
         monitor: metric that is shown whatever else there is.
     """
 
-    def __init__(self, console: Console | None = None, monitor: str = "val/loss") -> None:
-        self.console = console or Console()
+    def __init__(self, monitor: str = "val/loss") -> None:
+        self.console = Console()
         self.monitor = monitor
         self.bar: Progress | None = None
         self.unreported = False
