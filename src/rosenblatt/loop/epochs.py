@@ -23,11 +23,6 @@ log = logging.getLogger(__name__)
 class StopEarly(EarlyStopping):
     """Lightning's early stopping, of what this epoch has measured: one without validation has no value to look at."""
 
-    @property
-    def state_key(self) -> str:
-        """The key of its state in checkpoints, which was Lightning's own in older ones."""
-        return super().state_key.replace(type(self).__qualname__, EarlyStopping.__qualname__)
-
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Look, where the value is one of validation."""
         if not trainer.sanity_checking and trainer.state.fn == "fit":
