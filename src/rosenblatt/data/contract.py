@@ -19,8 +19,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from rosenblatt.errors import UserError, check_choice
-from rosenblatt.loop.random_state import random_state, set_random_state
-from rosenblatt.loop.replay import generator_states, set_generator_states
+from rosenblatt.loop.random_state import generator_states, random_state, set_generator_states, set_random_state
 from rosenblatt.tasks.inference import TASKS, task_named
 from rosenblatt.tasks.task import Task
 
