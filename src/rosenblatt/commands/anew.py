@@ -14,8 +14,7 @@ from rosenblatt.cli.schema import checked, opened
 from rosenblatt.cli.words import earlier_words
 from rosenblatt.commands.parts import Parts, make_parts
 from rosenblatt.commands.resume import refuse_foreign_code
-from rosenblatt.data.contract import digests_of
-from rosenblatt.data.fingerprint import differences
+from rosenblatt.data.contract import differences, digests_of
 from rosenblatt.errors import UserError, first_line
 from rosenblatt.loop.random_state import random_state, set_random_state
 from rosenblatt.run.folder import RunFolder

@@ -22,8 +22,7 @@ from rosenblatt.data.columns import Columns
 from rosenblatt.data.encoder import Encoder
 from rosenblatt.data.features import Bags, Splits
 from rosenblatt.errors import UserError, check_choice
-from rosenblatt.loop.random_state import random_state, set_random_state
-from rosenblatt.loop.replay import generator_states, set_generator_states
+from rosenblatt.loop.random_state import generator_states, random_state, set_generator_states, set_random_state
 from rosenblatt.tasks.inference import TASKS, task_named
 from rosenblatt.tasks.task import Task
 
@@ -189,6 +188,24 @@ def digests_of(data: pl.LightningDataModule) -> dict[str, Any]:
             f"them: {error}."
         ) from None
     return found if isinstance(found, dict) else {"data": found}
+
+
+def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Return which parts of the data differ, as lines.
+
+    Args:
+        before: what `digests_of` said then.
+        now: and now.
+    """
+    lines = []
+    for part in dict.fromkeys([*before, *now]):
+        pair = before.get(part), now.get(part)
+        rows = [f"{one['rows']:,} rows" if isinstance(one, dict) and "rows" in one else "no rows" for one in pair]
+        if pair[0] != pair[1] and rows == ["no rows", "no rows"]:
+            lines.append(f"{part} was {pair[0]}, and is {pair[1]} now")
+        elif pair[0] != pair[1]:
+            lines.append(f"{part} had {rows[0]}, and has {rows[1] if rows[0] != rows[1] else 'others'} now")
+    return lines
 
 
 def pair_of(batch: Any) -> tuple[Any, Tensor] | None:
