@@ -1,4 +1,4 @@
-"""What a sweep tells: a line for each job that ends, the leaderboard, its winner on test, a picture and a page."""
+"""What a sweep tells: a line for each job that ends, the leaderboard, its winner on test, a figure and a page."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class Report:
 
         Args:
             seconds: that the sweep has taken.
-            with_figures: whether to write a picture and a page.
+            with_figures: whether to write a figure and a page.
 
         Returns:
             Whether no more jobs have failed than may.
