@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
 import torch
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from torch import Tensor, nn
 from torchmetrics import Metric
@@ -26,6 +27,7 @@ from rosenblatt.data.contract import (
     to_look_at,
 )
 from rosenblatt.errors import UserError, check_choice, first_line, nearest
+from rosenblatt.loop.internals import tell_hyperparameters_in_words
 from rosenblatt.loop.threads import num_parameters
 from rosenblatt.show.inside import looked_at
 from rosenblatt.show.metrics import parted
@@ -117,6 +119,11 @@ def make_parts(config: DictConfig) -> Parts:
         task = _with_settings(config, task, threshold.value)
         if "task" in takes:
             task.check_decision(decision)
+    if decision.by_validation and not has_split(data, "val"):
+        raise UserError(
+            f"threshold, calibration: they are chosen on validation, and {type(data).__name__} has no val_dataloader. "
+            "Write one, or leave them out."
+        )
     loss = None if task is None else make_loss(config.loss, task)
     # A module that does not ask for the task is measured by one only where data or the user have said which.
     measured = task if "task" in takes or isinstance(said, Task) or config.task is not None else None
@@ -136,9 +143,19 @@ def make_parts(config: DictConfig) -> Parts:
             f"module._target_={config.module._target_}: expected a LightningModule; it is a {type(module).__name__}. "
             "(A network alone goes to model=..., and the project's own module trains it.)"
         )
+    tell_hyperparameters_in_words(module)
+    _warn_of_ignored(config, takes if measured is None else {*takes, "loss"})
     parts = Parts(data, module, model, measured, loss, decision, mode, sizes, "task" in takes)
     _check_monitor(config, parts)
     return parts
+
+
+def _warn_of_ignored(config: DictConfig, takes: set[str]) -> None:
+    """Say so where somebody has typed what a module of its own kind does not take."""
+    words = [word.lstrip("+") for word in HydraConfig.get().overrides.task] if HydraConfig.initialized() else []
+    for group in ("model", "loss", "optimizer", "scheduler"):
+        if group not in takes and any(word.startswith((f"{group}=", f"{group}.")) for word in words):
+            log.warning("%s is ignored: %s takes none.", group, config.module._target_)
 
 
 def make_model(config: DictConfig, sizes: Mapping[str, Any], said: Task | str | None) -> nn.Module:
@@ -196,7 +213,13 @@ def read_task(looked: pl.LightningDataModule, model: nn.Module | None, said: str
     task = task_of_batch(outputs, target, said)
     if isinstance(task, Regression):
         batches = first_batches(looked, SCALE_BATCHES)
-        task = task.counted(torch.cat([batch[1].flatten() for batch in batches]))
+        numbers = torch.cat([batch[1].flatten() for batch in batches])
+        if not numbers.isfinite().all():
+            raise UserError(
+                f"data: expected numbers to predict; of the first {len(numbers):,} training rows "
+                f"{int((~numbers.isfinite()).sum()):,} have NaN or infinity. Correct these rows or take them out."
+            )
+        task = task.counted(numbers)
     log.info("The first batch says: %s.", task.described)
     return task
 

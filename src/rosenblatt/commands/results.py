@@ -73,7 +73,10 @@ class Evaluator:
         measure = Measure(task, loss, metrics, math.inf if keep_all else MAX_KEPT)
         self.outputs(loader, measure.take)
         values, classes = metrics.to("cpu").compute()
-        return Measured(values, classes, *measure.kept())
+        outputs, target = measure.kept()
+        if odd := int((~outputs.isfinite()).view(len(outputs), -1).any(dim=1).sum()):
+            log.warning("The model gives NaN or infinity for %s of %s rows: look at their features.", odd, len(target))
+        return Measured(values, classes, outputs, target)
 
     def logged(self, loader: Any, split: str) -> dict[str, float]:
         """Return what the module's own steps log of a split: ``validation_step`` or ``test_step``.
@@ -128,8 +131,8 @@ class Measure:
                 "(features, target)."
             )
         target = pair[1]
+        self.task.check(outputs, target)
         if not self._targets:
-            self.task.check(outputs, target)
             self.metrics.to(outputs.device)
         outputs = outputs.float()
         self.metrics.update(outputs, target, self.loss(self.task.tempered(outputs), target))

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import EarlyStopping, Timer
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
@@ -33,6 +33,7 @@ from rosenblatt.commands.results import Reached, evaluate, put_in_proportion
 from rosenblatt.commands.resume import SettingsOfNow, last_checkpoint, open_run, same_data
 from rosenblatt.commands.saving import rows_of, save_model, saved_model
 from rosenblatt.data.contract import columns_of, has_split, repeated_of, splits_of
+from rosenblatt.errors import UserError
 from rosenblatt.loop.checkpoints import Checkpoints, read
 from rosenblatt.loop.epochs import Measures, StopEarly, TrainingProgress
 from rosenblatt.loop.lean import make_lean
@@ -95,7 +96,7 @@ def _train(
     log.info(parts.described)
 
     around = make_callbacks(config, run, parts, job, pool)
-    loggers = [*build_each("logger", config.logger).values()]
+    loggers = _of_kind(Logger, "logger", build_each("logger", config.logger))
     checkpoint = last_checkpoint(run, parts.module, loggers) if config.resume else None
     settings = plain(config.trainer) | ({} if job is None else devices_of(config.trainer))
     trainer: pl.Trainer = build(
@@ -185,11 +186,19 @@ def make_callbacks(
     measures = Measures(stopping["monitor"], stopping["mode"])
     live = make_live(config, parts, pool, measures.epochs)
     pruning = [] if job is None else make_pruning(job)
-    own = [*build_each("callbacks", config.callbacks).values()]
+    own = [*_of_kind(pl.Callback, "callbacks", build_each("callbacks", config.callbacks))]
     first = [] if live is None else [live]  # a checkpoint says how long the history is
     progress = TrainingProgress(monitor=stopping["monitor"])
     every = [*first, *own, *early, *anyway, measures, checkpoints, stop, progress, *pruning]
     return Callbacks(every, checkpoints, stop, measures, live, pruning)
+
+
+def _of_kind(kind: type, group: str, made: dict[str, Any]) -> list[Any]:
+    """Return what was built, once all of it is of a kind."""
+    for name, one in made.items():
+        if not isinstance(one, kind):
+            raise UserError(f"{group}.{name}: expected a {kind.__name__} of Lightning's; it is a {type(one).__name__}.")
+    return [*made.values()]
 
 
 def _lr_before(config: DictConfig, run: RunFolder) -> float:

@@ -67,6 +67,15 @@ class Classification(Task):
         """Return the cross-entropy of the task."""
         return ClassLoss(self, **settings)
 
+    def seen_by(self, loss: nn.Module) -> nn.Module:
+        """Return the loss as it is, unless it is one for numbers."""
+        if isinstance(loss, nn.L1Loss | nn.MSELoss | nn.HuberLoss | nn.SmoothL1Loss):
+            raise UserError(
+                f"loss: {type(loss).__name__} is for numbers, and here is {self.described}. Leave it out, or say that "
+                "numbers are predicted: task=regression."
+            )
+        return loss
+
     @abstractmethod
     def cross_entropy(self, logits: Tensor, target: Tensor, class_weights: Tensor | None, smoothing: float) -> Tensor:
         """Return the mean loss of N rows, a scalar.
