@@ -5,6 +5,9 @@ Nothing here imports rosenblatt or perceptron, and each class does what the test
 
 from __future__ import annotations
 
+import os
+import signal
+
 import lightning.pytorch as pl
 import torch
 import torchmetrics
@@ -78,6 +81,35 @@ class BrokenBlobs(Blobs):
         if row == 250:
             raise OSError("picture 250 is cut off")
         return super().__getitem__(row)
+
+
+class Dying(Pictures):
+    """A worker that the system kills, as where the memory is full."""
+
+    def setup(self, stage: str) -> None:
+        super().setup(stage)
+        self.parts[0].__class__ = DyingBlobs
+
+
+class DyingBlobs(Blobs):
+    """One row is too much."""
+
+    def __getitem__(self, row: int):
+        if row == 250:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__getitem__(row)
+
+
+class Odd(Pictures):
+    """A class that nobody has told of, in one row of a split that is not looked at."""
+
+    def __init__(self, split: int = 0, label: int = 9) -> None:
+        super().__init__()
+        self.split, self.label = split, label
+
+    def setup(self, stage: str) -> None:
+        super().setup(stage)
+        self.parts[self.split].target[77] = self.label
 
 
 class Drawn(pl.LightningDataModule):
@@ -202,6 +234,27 @@ class Squeeze(pl.LightningModule):
 
     def configure_optimizers(self):
         return self.optimizer(self.parameters())
+
+
+class Remembering(pl.LightningModule):
+    """Keeps what it was made of, as Lightning's examples do."""
+
+    def __init__(self, model, task, loss, optimizer) -> None:
+        super().__init__()
+        self.save_hyperparameters(ignore=["model", "loss"])
+        self.model, self.loss = model, loss
+
+    def training_step(self, batch, batch_idx):
+        return self.loss(self.model(batch[0]), batch[1])
+
+    def validation_step(self, batch, batch_idx):
+        self.log("val/loss", self.loss(self.model(batch[0]), batch[1]))
+
+    def predict_step(self, batch, batch_idx):
+        return self.model(batch[0])
+
+    def configure_optimizers(self):
+        return self.hparams.optimizer(self.parameters())
 
 
 class Silent(Squeeze):

@@ -26,14 +26,18 @@ YAML = {
     "data/pictures": "_target_: foreign.Pictures\nbatch_size: 20\n",
     "data/unvalidated": "_target_: foreign.WithoutValidation\n",
     "data/broken": "_target_: foreign.Broken\nnum_workers: 1\n",
+    "data/dying": "_target_: foreign.Dying\nnum_workers: 1\n",
+    "data/odd": "_target_: foreign.Odd\n",
     "data/drawn": "_target_: foreign.Drawn\n",
     "data/line": "_target_: foreign.Line\n",
     "data/stream": "_target_: foreign.Stream\n",
     "model/net": "_target_: foreign.Net\nchannels: 4\n",
     "model/straight": "_target_: foreign.Straight\n",
     "module/squeeze": "_target_: foreign.Squeeze\nsize: 6\n",
+    "module/remembering": "_target_: foreign.Remembering\n",
     "module/silent": "_target_: foreign.Silent\n",
     "module/by_hand": "_target_: foreign.ByHand\n",
+    "loss/absolute": "_target_: torch.nn.L1Loss\n",
     "loss/soft": "_target_: foreign.Soft\npower: 1.0\n",
     "metrics/mcc": "mcc:\n  _target_: torchmetrics.MatthewsCorrCoef\n",
     "callbacks/count": "count:\n  _target_: foreign.Count\n  path: epochs.txt\n",
@@ -167,6 +171,10 @@ def test_two_processes_train_one_model_though_each_measures_its_own_rows(project
 
 
 def test_code_of_many_kinds_runs(run: Callable[..., Outcome]) -> None:
+    kept = run(*PICTURES, "module=remembering", "scheduler=cosine", folder="kept")
+    assert kept.status == 0, kept.err
+    assert "scheduler is ignored: foreign.Remembering takes none" in kept.out + kept.err
+    assert kept.metrics["test/acc"] > 0.8
     done = run("data=stream", "module=by_hand", "early_stopping.monitor=val_loss", "lr=0.01", "trainer.max_epochs=2")
     assert done.status == 0, done.err
     assert {"test_loss", "val_loss", "val_acc", "train_loss"} <= done.metrics.keys()
@@ -227,6 +235,17 @@ def test_loggers_are_chosen(run: Callable[..., Outcome], loggers: str, there: se
         (["data=pictures", "module=silent", "trainer.max_epochs=2"], "val/error"),
         (["data=pictures", "model=net", "early_stopping.monitor=val/acuracy"], "'val/acc"),
         (["data=broken", "model=net"], "picture 250 is cut off"),
+        (["data=dying", "model=net"], "a worker of a DataLoader has died"),
+        (["data=odd", "model=net", "trainer.max_epochs=1"], "a batch has the class 9"),
+        (["data=odd", "data.split=2", "model=net", "trainer.max_epochs=1"], "row 18 of a batch has 9"),
+        (["data=odd", "data.label=-100", "model=net", "trainer.max_epochs=1"], "Number classes from 0"),
+        (["data=pictures", "model=net", "loss=absolute"], "L1Loss is for numbers"),
+        (
+            ["data=unvalidated", "model=net", "early_stopping.monitor=train/loss", "calibration=temperature"],
+            "no val_data",
+        ),
+        (["data=pictures", "model=net", "+callbacks.mine._target_=torch.nn.ReLU"], "expected a Callback"),
+        (["data._target_=Pictures"], "plain.Pictures"),
         (["data=pictures", "model=straight"], "can't take the first batch"),
         (["data=line", "model=net"], "can't take the first batch"),
         (["data=drawn", "model=straight", "model.num_outputs=2"], "outputs (N, 1)"),

@@ -47,9 +47,10 @@ def explained(error: BaseException, config_name: str) -> str | None:
         lines = [one for one in re.findall(r'File "([^"]+)", line (\d+)', str(error)) if _is_own(one[0])]
         place = f" ({_shown(*lines[-1])})" if lines else ""
         return f"data: {found[1]}{(found[3] or '').rstrip()}, in a worker of a DataLoader{place}"
-    if found := re.search(r"Target (-?\d+) is out of bounds", str(error)):
+    if found := re.search(r"Target (-?\d+) is out of bounds|bincount only supports .*non-negative", str(error)):
+        label = found[1] or "below 0"
         return (
-            f"data: a batch has the class {found[1]}, for which the model has no output. Number classes from 0, and "
+            f"data: a batch has the class {label}, for which the model has no output. Number classes from 0, and "
             "give the model an output for each; or the data module a task with the names of all classes."
         )
     if _of_a_worker(error):
