@@ -22,7 +22,8 @@ from rosenblatt.data.columns import Columns
 from rosenblatt.data.encoder import Encoder
 from rosenblatt.data.features import Bags, Splits
 from rosenblatt.errors import UserError, check_choice
-from rosenblatt.loop.random_state import generator_states, random_state, set_generator_states, set_random_state
+from rosenblatt.loop.random_state import random_state, set_random_state
+from rosenblatt.loop.replay import generator_states, set_generator_states
 from rosenblatt.tasks.inference import TASKS, task_named
 from rosenblatt.tasks.task import Task
 
