@@ -149,19 +149,17 @@ class Ending:
             for writer in self.writers:
                 log_embeddings(writer, "words", names(vectors[0]), vectors[1], self.step)
 
-    def finish(
-        self, config: DictConfig, metrics: dict[str, Any], notes: list[str], mistakes: list[dict[str, Any]], why: str
-    ) -> None:
+    def finish(self, config: DictConfig, metrics: dict[str, Any], notes: list[str], rows: bytes | None) -> None:
         """Write ``figures/`` and ``report.html``.
 
         Args:
             config: of the run.
             metrics: flat, as in ``metrics.json``.
             notes: what else there is to say of them.
-            mistakes: rows that are wrong, as people read them.
-            why: what to say where there are none.
+            rows: of the last split, as a Parquet file.
         """
         run, split, task = self.run, self.reached.last, self.reached.task
+        mistakes, why = self._mistakes(rows)
         with told("tables"):
             for writer in self.writers:
                 log_influences(writer, self.influences, self.step)
@@ -205,12 +203,8 @@ class Ending:
                 log_figure(writer, f"{END}/{name}", drawn, self.step)
         return PageFigure(name, drawing.caption, inline(drawn.svg, name, drawing.caption))
 
-    def mistakes(self, rows: bytes | None) -> tuple[list[dict[str, Any]], str]:
-        """Return the rows that are wrong, as people read them, and what to say where there are none.
-
-        Args:
-            rows: of the last split, as a Parquet file.
-        """
+    def _mistakes(self, rows: bytes | None) -> tuple[list[dict[str, Any]], str]:
+        """Return the rows that are wrong, as people read them, and what to say where there are none."""
         measured, task = self.reached.measured, self.reached.task
         if measured is None or task is None:
             return [], "Not looked for: what this module predicts has no right or wrong."

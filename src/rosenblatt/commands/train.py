@@ -141,7 +141,7 @@ def _train(
         with told("report.html"):
             lines = [f"{word}: {note}" for word, note in notes]
             shown = rows if kept == reached.last else rows_of(parts, reached.last)
-            ending.finish(config, metrics, lines, *ending.mistakes(shown))
+            ending.finish(config, metrics, lines, shown)
     for logger in trainer.loggers:
         logger.finalize("success")
     run.write_json("metrics.json", metrics)  # last: of a folder with it nothing is done again
