@@ -19,10 +19,9 @@ from rosenblatt.errors import listed
 from rosenblatt.loop.threads import num_parameters
 from rosenblatt.run.folder import RunFolder
 from rosenblatt.run.whole import write_whole
-from rosenblatt.saved.folder import write
+from rosenblatt.saved.folder import facts_of, write
 from rosenblatt.saved.known import installed
 from rosenblatt.saved.model import Origin, SavedModel
-from rosenblatt.saved.rows import facts_of
 from rosenblatt.show.metrics import metric_rows, splits_of
 from rosenblatt.tasks.classification import Classification
 from rosenblatt.tasks.threshold import Decision

@@ -1,13 +1,14 @@
 """The model folder: written whole, and read as what a stranger may have sent.
 
 ``model.json`` says what the model is, ``weights.safetensors`` and ``vocabulary.parquet`` what it has learnt, and
-``README.md`` is for people. Nothing in it is pickled, and nothing that it names is imported: classes are looked up
-among those that are known (`rosenblatt.saved.known`), and file names are fixed. All that is read is checked before it
-is used.
+``README.md`` is for people; rows that it was measured on lie beside the folder. Nothing in it is pickled, and nothing
+that it names is imported: classes are looked up among those that are known (`rosenblatt.saved.known`), and file names
+are fixed. All that is read is checked before it is used.
 """
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import json
 import os
@@ -16,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 import torch
@@ -27,7 +28,9 @@ from torch import Tensor, nn
 from rosenblatt.arguments import check_arguments
 from rosenblatt.data.encoder import Encoder
 from rosenblatt.data.features import Bags
+from rosenblatt.data.files import read_frame
 from rosenblatt.errors import UserError, listed, nearest
+from rosenblatt.run.folder import shown_path
 from rosenblatt.run.whole import force, usual_rights
 from rosenblatt.saved.description import Description, Part, described, read_description
 from rosenblatt.saved.known import Find, installed, look_up
@@ -290,3 +293,39 @@ def _try(encoder: Encoder, found: Description) -> None:
     bags = found.sizes.get("bags", isinstance(features, Bags))
     if isinstance(features, Bags) != bags:
         raise ValueError(f"bags is {bags}, and not so of what the encoder gives")
+
+
+class OwnRows(NamedTuple):
+    """Rows of the last split of a run.
+
+    Attributes:
+        split: ``test``, or the last that there was.
+        where: their file.
+        frame: the rows.
+    """
+
+    split: str
+    where: str
+    frame: pl.DataFrame
+
+
+def own_rows(folder: Path, saved: SavedModel) -> OwnRows | None:
+    """Return the rows that a model was measured on, which lie beside its folder; ``None`` where they are not there.
+
+    Raises:
+        ModelRefused: others lie in their place.
+    """
+    if saved.rows is None:
+        return None
+    split = saved.rows["split"]
+    path = folder.absolute().parent / f"{split}.parquet"
+    if not path.exists():
+        return None
+    with refusing(path):
+        check_content(path, saved.rows)
+    return OwnRows(split, shown_path(path), read_frame(str(path)))
+
+
+def facts_of(split: str, content: bytes) -> dict[str, Any]:
+    """Return what `rosenblatt.saved.model.SavedModel` knows of a file with rows."""
+    return {"split": split, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
