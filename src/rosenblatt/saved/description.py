@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from rosenblatt import __version__
-from rosenblatt.arguments import check_arguments
+from rosenblatt.arguments import check_arguments, fits
 from rosenblatt.data.columns import Columns
 from rosenblatt.data.source import is_utf8
 from rosenblatt.errors import listed
@@ -131,6 +131,8 @@ def read_description(text: str, finds: Sequence[Find]) -> Description:
     facts = mapping(content["model"])
     if facts["role"] not in ("model", "module") or not isinstance(facts["prefix"], str):
         raise ValueError("role or prefix of the model is none")
+    if (precision := content["precision"]) not in PRECISIONS:
+        raise ValueError(f"expected precision to be one of {listed(PRECISIONS)}; it says {str(precision)[:50]!r}")
     maker = look_up(facts["role"], facts["_target_"], finds)
     target = facts["_target_"] if version > 1 else path_of(maker)
     saved = SavedModel(
@@ -140,11 +142,11 @@ def read_description(text: str, finds: Sequence[Find]) -> Description:
         loss=_loss(content["loss"], task),
         metrics={name: _node(one) for name, one in mapping(content["metrics"]).items()},
         batch_size=whole(content["batch_size"]),
-        precision=_precision(content["precision"]),
+        precision=precision,
         rows=_rows(content["rows"]),
     )  # fmt: skip
     rest = content["rest"]
-    if not isinstance(rest, list) or not all(isinstance(one, str) for one in rest) or len(set(rest)) < len(rest):
+    if not fits(rest, list[str]) or len(set(rest)) < len(rest):
         raise ValueError("rest is no list of names")
     encoder = None
     if content["encoder"] is not None:
@@ -188,7 +190,7 @@ def _task(facts: dict[str, Any]) -> Task:
     facts = dict(facts)
     name = facts.pop("name")
     classes = facts["classes"]
-    if not isinstance(name, str) or not isinstance(classes, list) or not all(isinstance(one, str) for one in classes):
+    if not isinstance(name, str) or not fits(classes, list[str]):
         raise ValueError("the task has no name, or classes are no list of names")
     whole(facts["num_rows"], 0)
     if name == "regression":
@@ -250,17 +252,9 @@ def _columns(facts: Any) -> Columns:
     facts, known = mapping(facts), [field.name for field in fields(Columns)]
     if set(facts) != set(known):
         raise ValueError(f"expected columns to have {listed(known)}; there are {listed(facts)}")
-    if not isinstance(facts["text"], list):
-        raise ValueError("columns.text is no list")
     check_arguments("columns", Columns, facts)
     is_utf8(facts["encoding"])  # tells if there is no such encoding
     return Columns(**facts | {"text": tuple(facts["text"])})
-
-
-def _precision(value: Any) -> str:
-    if value not in PRECISIONS:
-        raise ValueError(f"expected precision to be one of {listed(PRECISIONS)}; it says {str(value)[:50]!r}")
-    return str(value)
 
 
 def _rows(value: Any) -> dict[str, Any] | None:
