@@ -120,14 +120,7 @@ EXAMPLES = {
     "TableEncoder": "frame_with_the_same_columns",
     "TextEncoder": '["a text", "another one"]',
 }
-
-NO_MATTER = (
-    "trainer.",
-    "logger.",
-    "checkpoint.",
-    "data.cache",
-    "resume",
-)  # settings that do not make the model another one
+NO_MATTER = ("trainer.", "logger.", "checkpoint.", "data.cache", "resume")  # settings that make no other model
 
 
 def card(saved: SavedModel, metrics: Mapping[str, Any], data: Mapping[str, Any], settings: Mapping[str, Any]) -> str:

@@ -9,7 +9,6 @@ are fixed. All that is read is checked before it is used.
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import os
 import shutil
@@ -25,7 +24,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from rosenblatt.arguments import check_arguments
+from rosenblatt.arguments import ANY, check_arguments, parameters_of
 from rosenblatt.data.encoder import Encoder
 from rosenblatt.data.features import Bags
 from rosenblatt.data.files import read_frame
@@ -206,11 +205,7 @@ def _offered(maker: Any, saved: SavedModel, finds: Sequence[Find]) -> dict[str, 
     every: dict[str, Any] = {**saved.sizes, **({} if task is None else {"num_outputs": task.num_outputs})}
     if role == "module":  # nothing of this is used to predict
         every |= {"task": task, "optimizer": partial(torch.optim.SGD, lr=0.0), "scheduler": None, "monitor": "val/loss"}
-    names = {
-        name
-        for name, one in inspect.signature(maker).parameters.items()
-        if one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)
-    }
+    names = [name for name, one in (parameters_of(maker) or {}).items() if one.kind not in ANY]
     if "loss" in names and role == "module" and task is not None:
         own = "_target_" not in saved.loss
         every["loss"] = task.loss(**saved.loss) if own else task.seen_by(built(saved.loss, "loss", finds))
