@@ -23,20 +23,12 @@ from rosenblatt.data.contract import pair_of
 from rosenblatt.data.features import rows_between
 from rosenblatt.run.folder import RunFolder
 from rosenblatt.run.whole import write_whole
+from rosenblatt.show import tensorboard
 from rosenblatt.show.figures.kinds import Drawing, drawings
 from rosenblatt.show.inside import Rows, influence_bars, influences, inside_arrays, looked_at, word_vectors
 from rosenblatt.show.page import PageFigure, RunPage, inline
 from rosenblatt.show.pool import FigurePool, Ordered, told
 from rosenblatt.show.run_figures import Examined, LiveFigures
-from rosenblatt.show.tensorboard import (
-    END,
-    MAX_PR_CURVES,
-    log_embeddings,
-    log_figure,
-    log_influences,
-    log_mistakes,
-    log_pr_curves,
-)
 from rosenblatt.tasks.arrays import Influence
 from rosenblatt.tasks.task import Task
 from rosenblatt.tasks.titles import SPLIT_TITLES
@@ -90,7 +82,7 @@ def examined(parts: Parts, task: Task, split: str, outputs: Tensor, target: Tens
         rows = Rows(features, target, preds, task, getattr(getattr(parts.data, "encoder", None), "plane", None))
         arrays |= inside_arrays(parts.model, rows)
     arrays |= task.arrays(outputs, target)
-    return Examined(drawings(arrays, of), task.questions(outputs, target, MAX_PR_CURVES))
+    return Examined(drawings(arrays, of), task.questions(outputs, target, tensorboard.MAX_PR_CURVES))
 
 
 @dataclass
@@ -133,7 +125,7 @@ class Ending:
                 found = examined(self.parts, reached.task, split, outputs, target, moment)
                 self.order(found.figures)
                 for writer in self.writers:
-                    log_pr_curves(writer, f"{END}/{split}", found.questions, self.step)
+                    tensorboard.log_pr_curves(writer, f"{tensorboard.END}/{split}", found.questions, self.step)
         features = features_of(self.parts, split)
         if self.parts.model is not None and features is not None:
             with told("influences"), looked_at(self.parts.model):
@@ -147,7 +139,7 @@ class Ending:
         self.order(drawings({"influence": bars}, of))
         if (vectors := word_vectors(model, features)) is not None:
             for writer in self.writers:
-                log_embeddings(writer, "words", names(vectors[0]), vectors[1], self.step)
+                tensorboard.log_embeddings(writer, "words", names(vectors[0]), vectors[1], self.step)
 
     def finish(self, config: DictConfig, metrics: dict[str, Any], notes: list[str], rows: bytes | None) -> None:
         """Write ``figures/`` and ``report.html``.
@@ -162,8 +154,8 @@ class Ending:
         mistakes, why = self._mistakes(rows)
         with told("tables"):
             for writer in self.writers:
-                log_influences(writer, self.influences, self.step)
-                log_mistakes(writer, f"{END}/{split}", mistakes, self.step)
+                tensorboard.log_influences(writer, self.influences, self.step)
+                tensorboard.log_mistakes(writer, f"{tensorboard.END}/{split}", mistakes, self.step)
         overrides: Any = OmegaConf.to_container(OmegaConf.load(run.path / "overrides.yaml"))
         targets = {split: target for split, (_, target) in (getattr(self.parts.data, "splits", None) or {}).items()}
         content = RunPage(
@@ -200,7 +192,7 @@ class Ending:
             return PageFigure(name, "", reason=self.pool.tell(f"{error.filename} can't be written: {error.strerror}"))
         with told(name):
             for writer in self.writers:
-                log_figure(writer, f"{END}/{name}", drawn, self.step)
+                tensorboard.log_figure(writer, f"{tensorboard.END}/{name}", drawn, self.step)
         return PageFigure(name, drawing.caption, inline(drawn.svg, name, drawing.caption))
 
     def _mistakes(self, rows: bytes | None) -> tuple[list[dict[str, Any]], str]:
