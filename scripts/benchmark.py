@@ -24,7 +24,7 @@ from pathlib import Path
 
 from benchmarks import report, sets
 from benchmarks.contest import NOT_INSTALLED, REMEDY, Measurement, hold, kept
-from benchmarks.suites import Options, Skipped, accuracy, cache, imdb, loop, pictures, predict, scale, start, sweep
+from benchmarks.suites import Options, Skipped, accuracy, cache, figures, imdb, loop, predict, scale, start, sweep
 
 ROOT = Path(__file__).resolve().parents[1]
 SUITES = {
@@ -36,7 +36,7 @@ SUITES = {
     "cache": cache.SUITE,
     "predict": predict.SUITE,
     "sweep": sweep.SUITE,
-    "pictures": pictures.SUITE,
+    "figures": figures.SUITE,
 }
 PACKAGES = ("torch", "lightning", "polars", "numpy", "fasttext", "vowpalwabbit", "scikit-learn")
 

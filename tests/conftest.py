@@ -159,7 +159,7 @@ def trained(
 
 @pytest.fixture
 def sweep(program: Callable[..., Outcome]) -> Callable[..., Outcome]:
-    """``python train.py -m ...``; pictures only where they are asked for."""
+    """``python train.py -m ...``; figures only where they are asked for."""
 
     def without_figures(*words: str) -> Outcome:
         added = () if any(word.startswith("figures") for word in words) else ("figures=none",)

@@ -30,9 +30,9 @@ from rosenblatt.tasks.multiclass import Multiclass
 from rosenblatt.tasks.multilabel import Multilabel
 from rosenblatt.tasks.regression import Regression
 from rosenblatt.tasks.task import Task
+from rosenblatt.text.data import rows_of_class
 from rosenblatt.text.encoder import TextEncoder
 from rosenblatt.text.sparse import BagLinear
-from rosenblatt.text.weighting import rows_of_class
 
 CLASSES = {"binary": ("no", "yes"), "multiclass": ("café", "red, wine", "tea"), "multilabel": ("a b", "c", "d")}
 THRESHOLDS: dict[str, Any] = {"binary": 0.375, "multiclass": 0.5, "multilabel": (0.25, 0.5, 0.625)}

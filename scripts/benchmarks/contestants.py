@@ -26,7 +26,7 @@ def ours(
     """Return ``python train.py`` with settings.
 
     It runs in a new folder each time, so that its cache (``data.cache``, below the current folder) is always empty; and
-    without pictures, as its peers do, unless they are asked for.
+    without figures, as its peers do, unless they are asked for.
 
     Args:
         settings: what follows on the command line.
@@ -39,8 +39,8 @@ def ours(
     def figures(run: Path, output: str) -> Figures:
         return metrics_of(run / "out" / "metrics.json", metric, required)
 
-    pictures = [] if any(word.startswith("figures") for word in settings) else ["figures=none"]
-    command = (sys.executable, str(ROOT / "train.py"), *settings, *pictures, setting("hydra.run.dir", "{run}/out"))
+    drawn = [] if any(word.startswith("figures") for word in settings) else ["figures=none"]
+    command = (sys.executable, str(ROOT / "train.py"), *settings, *drawn, setting("hydra.run.dir", "{run}/out"))
     return Contestant(name, command, terminal=terminal, figures=figures)
 
 

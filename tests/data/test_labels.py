@@ -4,7 +4,7 @@ import torch
 
 from rosenblatt.data.columns import to_lists
 from rosenblatt.errors import UserError
-from rosenblatt.text.weighting import rows_of_class
+from rosenblatt.text.data import rows_of_class
 
 
 @pytest.mark.parametrize(

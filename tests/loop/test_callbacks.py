@@ -31,6 +31,12 @@ def lines(monkeypatch):
     return found
 
 
+def progress_on(console):
+    progress = TrainingProgress()
+    progress.console = console
+    return progress
+
+
 class Figures(pl.Callback):
     """Loss and accuracy of each epoch by plain torch: train before each step, val after the last."""
 
@@ -57,7 +63,7 @@ class Figures(pl.Callback):
 
 def test_without_a_terminal_each_epoch_is_a_line_with_its_figures(lines):
     figures, file = Figures(), io.StringIO()
-    fit(figures, TrainingProgress(Console(file=file)), max_epochs=11)
+    fit(figures, progress_on(Console(file=file)), max_epochs=11)
     assert {name for name, _ in lines} == {"rosenblatt.loop.epochs"}
     for (_, message), epoch, expected in zip(lines, range(1, 12), figures.epochs, strict=True):
         pattern = rf"epoch {epoch:>2}/11  train/loss (\S+)  train/acc (\S+)  val/loss (\S+)  val/acc (\S+)"
@@ -68,7 +74,7 @@ def test_without_a_terminal_each_epoch_is_a_line_with_its_figures(lines):
 
 
 def test_validation_and_a_last_epoch_are_left_out_where_there_are_none(lines):
-    progress = TrainingProgress(Console(file=io.StringIO()))
+    progress = progress_on(Console(file=io.StringIO()))
     fit(progress, validate=False, max_epochs=-1, max_steps=2 * NUM_BATCHES)
     found = [re.sub(r"[01]\.\d{4}", "#", message) for _, message in lines]
     assert found == [f"epoch {epoch}  train/loss #  train/acc #" for epoch in (1, 2)]
@@ -77,7 +83,7 @@ def test_validation_and_a_last_epoch_are_left_out_where_there_are_none(lines):
 def test_on_a_terminal_a_bar_is_drawn_and_the_lines_go_to_the_file_alone(lines, monkeypatch):
     monkeypatch.setattr(under_test, "REFRESH", -1.0)
     file, stdout = io.StringIO(), sys.stdout
-    fit(TrainingProgress(Console(force_terminal=True, file=file, width=80)))
+    fit(progress_on(Console(force_terminal=True, file=file, width=80)))
     drawn = file.getvalue()
     for pattern in (r"\d steps/s", f"{3 * NUM_BATCHES}/{3 * NUM_BATCHES}", "epoch 3", r"val/loss \d"):
         assert re.search(pattern, drawn), pattern
@@ -98,7 +104,7 @@ class Clock(pl.Callback):
 
 
 def test_the_bar_moves_when_a_quarter_of_a_second_has_gone_by(monkeypatch):
-    clock, progress, looks = Clock(), TrainingProgress(Console(force_terminal=True, file=io.StringIO())), []
+    clock, progress, looks = Clock(), progress_on(Console(force_terminal=True, file=io.StringIO())), []
 
     def look(bar):
         if bar.tasks and bar.tasks[0].fields["rate"]:
@@ -115,7 +121,7 @@ def test_the_bar_moves_when_a_quarter_of_a_second_has_gone_by(monkeypatch):
 
 def test_an_exception_takes_the_bar_away():
     file = io.StringIO()
-    progress = TrainingProgress(Console(force_terminal=True, file=file, width=80))
+    progress = progress_on(Console(force_terminal=True, file=file, width=80))
     with pytest.raises(UserError):
         fit(progress, Poison(1))
     assert progress.bar is None

@@ -66,7 +66,7 @@ def test_the_best_is_kept_by_what_is_to_be_low_or_high_and_nan_never_is(monkeypa
     saved: list[Any] = []
     monkeypatch.setattr(Checkpoints, "save_best", lambda self, trainer: saved.append(self.best_score))
     checkpoints = Checkpoints(RunFolder("nowhere"), "val/auroc", mode)
-    trainer: Any = SimpleNamespace(sanity_checking=False, state=SimpleNamespace(fn="fit"))
+    trainer: Any = SimpleNamespace(world_size=1, sanity_checking=False, state=SimpleNamespace(fn="fit"))
     for value in values:
         metrics = {} if value is None else {"val/auroc": value}
         monkeypatch.setattr(internals, "measured", lambda trainer, metrics=metrics: metrics)

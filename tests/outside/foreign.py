@@ -38,9 +38,13 @@ class Pictures(pl.LightningDataModule):
     def __init__(self, batch_size: int = 20, num_workers: int = 0, persistent: bool = False) -> None:
         super().__init__()
         self.batch_size, self.num_workers, self.persistent = batch_size, num_workers, persistent
+        # Names that the engine's own data modules use for other things.
+        self.columns, self.encoder, self.eval_batch_size = ["pixel"], len, None
+        self.num_repeated, self.batches = "none", 7
 
     def setup(self, stage: str) -> None:
         self.parts = [Blobs(300, 0, True), Blobs(90, 1, False), Blobs(101, 2, False)]
+        self.splits = dict(zip(("train", "valid", "test"), self.parts, strict=True))
 
     def train_dataloader(self):
         workers = {"num_workers": self.num_workers, "persistent_workers": self.persistent}

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import runpy
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import lightning.pytorch as pl
 import polars
@@ -14,7 +17,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from conftest import Outcome, make_project, run_program
+from conftest import ROOT, Outcome, make_project, run_program
+from rosenblatt.loop.checkpoints import Checkpoints
+
+outcome_of: Callable[[Path], dict[str, Any]] = runpy.run_path(str(ROOT / "scripts" / "crash_test.py"))["outcome"]
 
 YAML = {
     "data/pictures": "_target_: foreign.Pictures\nbatch_size: 20\n",
@@ -119,6 +125,38 @@ def test_a_module_of_its_own_kind_is_measured_by_its_own_steps(run: Callable[...
     assert len(load_file(next((done.run / "model").glob("*.safetensors")))) == 4
 
 
+def test_a_run_that_was_killed_within_an_epoch_goes_on_to_the_same_result(
+    run: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = Checkpoints.save_last
+
+    def save_last(checkpoints: Checkpoints, trainer: pl.Trainer) -> None:
+        saved(checkpoints, trainer)
+        if trainer.global_step == 40:  # of 15 an epoch; what a killed process would leave is what there is now
+            shutil.copytree("run", "killed")
+
+    words = (
+        *PICTURES,
+        "data.num_workers=1",
+        "callbacks=count",
+        "logger=[tensorboard,csv]",
+        "early_stopping.patience=null",
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "save_last", save_last)
+        whole = run(*words, "checkpoint.every_n_steps=5", "checkpoint.min_seconds=0")
+    assert whole.status == 0, whole.err
+    Path("epochs.txt").unlink()
+    resumed = run("resume=killed", folder="killed")
+    assert resumed.status == 0, resumed.err
+    assert "Going on with" in resumed.out
+    assert Path("epochs.txt").read_text() == "4"
+    expected, found = outcome_of(whole.run), outcome_of(resumed.run)
+    assert {name: one for name, one in found.items() if one != expected.get(name)} == {}
+    assert found.keys() == expected.keys()
+    assert "tensorboard (csv) train/loss" in found
+
+
 def test_two_processes_train_one_model_though_each_measures_its_own_rows(project: Path, tmp_path: Path) -> None:
     words = ("data=pictures", "module=squeeze", "lr=0.2", "trainer.max_epochs=30", "early_stopping.patience=null")
     two = ("trainer.devices=2", "trainer.accelerator=cpu", "hydra.run.dir=run", "figures=none")
@@ -218,7 +256,9 @@ def test_without_validation_a_run_goes_by_its_training(run: Callable[..., Outcom
 def test_jobs_side_by_side_have_loaders_with_workers(run: Callable[..., Outcome]) -> None:
     done = run(
         "-m", *PICTURES[:2], "data.num_workers=1", "trainer.max_epochs=1", "lr=0.1,0.01", "sweep.name=two",
-        "hydra/launcher=joblib", "hydra.launcher.n_jobs=2",
+        "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "metrics=mcc", "early_stopping.monitor=val/mcc",
     )  # fmt: skip
     assert done.status == 0, done.err
     assert "failed" not in done.out
+    winner = json.loads(Path("logs/sweeps/two/winner.json").read_text())  # of a data module without a digest
+    assert {"test/acc", "test/mcc", "test/loss"} <= winner["test"].keys()

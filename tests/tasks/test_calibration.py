@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from torch.nn import functional as F
 from torchmetrics.functional.classification import binary_calibration_error, multiclass_calibration_error
 
 from metric_reference import TASKS, split
+from rosenblatt.tasks import calibration
 from rosenblatt.tasks.calibration import calibration_error, fit_temperature, reliability
 from rosenblatt.tasks.inference import task_named
 
@@ -109,7 +111,8 @@ def test_bins_are_scipys(kind, seed, num_rows, num_bins):
     probs = task.scores(edge_cases(logits, seed))
     numbers, came_true = promises(probs, target, kind)
     settings = {"bins": num_bins, "range": (0, 1)}
-    result = reliability(probs, target, num_bins)
+    with mock.patch.object(calibration, "NUM_BINS", num_bins):
+        result, error = reliability(probs, target), calibration_error(probs, target)
     counts = stats.binned_statistic(numbers, None, "count", **settings).statistic
     assert result.num_rows.tolist() == counts.tolist()
     for found, values in ((result.mean_prob, numbers), (result.share, came_true)):
@@ -117,7 +120,6 @@ def test_bins_are_scipys(kind, seed, num_rows, num_bins):
         means = np.divide(sums, counts, out=np.full(num_bins, math.nan), where=counts > 0)
         assert found.numpy() == pytest.approx(means, abs=1e-6, nan_ok=True)
     gaps = abs(result.mean_prob.nan_to_num() - result.share.nan_to_num()).numpy()
-    error = calibration_error(probs, target, num_bins)
     assert error == pytest.approx(float((gaps * counts).sum() / counts.sum()), abs=1e-6)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from rosenblatt.tasks import regression
 from rosenblatt.tasks.regression import FEW, Regression, radius_of, rank_of, share_inside
 from rosenblatt.tasks.threshold import Decision
 
@@ -26,7 +28,8 @@ def test_the_radius_is_numpys_quantile(seed, num_rows, level):
     # Between two residuals, so that roundoff of the share does not matter; "higher" takes the upper one.
     share = (rank - 1 - 0.5) / (num_rows - 1)
     expected = np.quantile(abs(residuals), share, method="higher")
-    assert radius_of(torch.from_numpy(residuals), level) == expected
+    with mock.patch.object(regression, "LEVEL", level):
+        assert radius_of(torch.from_numpy(residuals)) == expected
     inside = np.mean(abs(residuals) <= expected)
     assert level <= inside < level + 2 / num_rows
 
@@ -48,10 +51,11 @@ def test_the_rank_is_exact_for_any_number_of_rows():
 
 @pytest.mark.parametrize("num_rows", [9, 10, 19, 57, 100, 399, 2000, 10_000, 60_000])
 @pytest.mark.parametrize("level", [0.5, 0.9])
-def test_how_sure_it_is_follows_scipys_beta(num_rows, level):
+def test_how_sure_it_is_follows_scipys_beta(num_rows, level, monkeypatch):
+    monkeypatch.setattr(regression, "LEVEL", level)
     rank = math.ceil((num_rows + 1) * Fraction(str(level)))
     expected = stats.beta.ppf([0.025, 0.975], rank, num_rows + 1 - rank)
-    assert share_inside(num_rows, level) == pytest.approx(tuple(expected), abs=1e-6)
+    assert share_inside(num_rows) == pytest.approx(tuple(expected), abs=1e-6)
 
 
 @pytest.mark.parametrize("num_rows", [9, 30, 200])

@@ -4,7 +4,8 @@ import torch
 
 from ratio_reference import ratios
 from rosenblatt.data.recipe import ROW_NORM, row_norm_for
-from rosenblatt.text.weighting import log_count_ratio, rows_of_class, scale
+from rosenblatt.text.data import rows_of_class
+from rosenblatt.text.encoder import log_count_ratio, scale
 
 RNG = np.random.default_rng(0)
 

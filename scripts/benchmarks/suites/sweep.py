@@ -24,7 +24,7 @@ SPACE = (
 )  # fmt: skip
 NOTE = """\
 9 settings: `python train.py -m optimizer=adam,sgd,adagrad lr=0.1,0.01,0.001`, and nine times `python train.py` (without
-pictures, as jobs have none). Beyond training: wall time without that of the training loops (and their validation), by
+figures, as jobs have none). Beyond training: wall time without that of the training loops (and their validation), by
 job. 8 jobs: learning rates of 0.010 to 0.017 on the toy, 600 epochs each, on two cores, with the basic launcher and
 with joblib. SST-2: the setting that is best by validation loss of 30 trials (learning rate, optimizer, n-grams, weight
 decay), evaluated on test once."""

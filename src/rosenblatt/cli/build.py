@@ -20,6 +20,8 @@ from rosenblatt.cli.project import root
 from rosenblatt.cli.values import plain
 from rosenblatt.errors import UserError, first_line, nearest
 
+TELLS = {"num_outputs": " (A data module whose task has the names of its classes tells it, too.)"}
+
 
 def build(group: str, node: DictConfig | Mapping[str, Any], **offered: Any) -> Any:
     """Call what ``node._target_`` names, as Hydra does.
@@ -36,7 +38,10 @@ def build(group: str, node: DictConfig | Mapping[str, Any], **offered: Any) -> A
     """
     config = node if isinstance(node, DictConfig) else OmegaConf.create(dict(node))
     if "_target_" not in config:
-        raise UserError(f"{group}: nothing to set: no {group} is chosen. See the choices with --help.")
+        raise UserError(
+            f"{group}: no {group} is chosen, or its YAML file names no class. See the choices with --help; a file of "
+            "configs/ begins with _target_: package.Class"
+        )
     arguments, path = plain(config), str(config._target_)
     target = _imported(f"{group}._target_={path}: ", path)
     taken = _taken(target)
@@ -51,7 +56,7 @@ def build(group: str, node: DictConfig | Mapping[str, Any], **offered: Any) -> A
         if parameter.default is parameter.empty and not is_partial and name not in given and name not in offered:
             raise UserError(
                 f"{group}.{name} is not set, and {path.rpartition('.')[2]} needs it. Give it in its YAML "
-                f"file, or on the command line: {group}.{name}=..."
+                f"file, or on the command line: {group}.{name}=...{TELLS.get(name, '')}"
             )
     try:
         # Called without what is offered first: Hydra would take objects apart that look like configurations.
@@ -140,6 +145,8 @@ def _imported(prefix: str, path: str) -> Any:
         UserError: there is nothing of that name, with the nearest one; its module can't be imported, with the reason.
     """
     parts = path.split(".")
+    if len(parts) == 1:
+        raise UserError(f"{prefix}expected a module and a class in it, such as plain.{path}.")
     found: Any = None
     for number, part in enumerate(parts):
         name, known = ".".join(parts[: number + 1]), ".".join(parts[:number])

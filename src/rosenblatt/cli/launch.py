@@ -159,16 +159,19 @@ def told(config_name: str) -> Iterator[None]:
         sys.exit(141)  # as a shell reports a process that SIGPIPE ended
     except Exception as error:
         message, place = explained(error, config_name), place_of(error)
-        if message is None or wants_traceback:
+        if wants_traceback or (message is None and place is None):
             traceback.print_exc()
-        if message is None:
+        is_told = message is not None
+        if message is None and place is not None:  # in the project's own code
+            message = f"{place}: {type(error).__name__}: {first_line(error)}".rstrip(": ")
+            message += " (HYDRA_FULL_ERROR=1 shows the way there; train.log has it.)"
+        elif message is None:
             message = "This is a mistake in the program, not yours: please report it with the lines above."
-            message = f"{place}: {type(error).__name__}: {first_line(error)}".rstrip(": ") if place else message
         sys.stderr.write(f"error: {message}\n")
         log = logging.getLogger("rosenblatt_file")
         if log.handlers and not isinstance(error, FolderTaken):  # that log is another run's
             with suppress(OSError):  # of a folder that may only be read, which has been told
-                log.error(message)
+                log.error(message, exc_info=None if is_told else error)
         sys.exit(1)
 
 

@@ -47,12 +47,32 @@ def explained(error: BaseException, config_name: str) -> str | None:
         lines = [one for one in re.findall(r'File "([^"]+)", line (\d+)', str(error)) if _is_own(one[0])]
         place = f" ({_shown(*lines[-1])})" if lines else ""
         return f"data: {found[1]}{(found[3] or '').rstrip()}, in a worker of a DataLoader{place}"
+    if found := re.search(r"Target (-?\d+) is out of bounds", str(error)):
+        return (
+            f"data: a batch has the class {found[1]}, for which the model has no output. Number classes from 0, and "
+            "give the model an output for each; or the data module a task with the names of all classes."
+        )
+    if _of_a_worker(error):
+        return (
+            "data: a worker of a DataLoader has died, most often for want of memory. Try fewer workers "
+            "(data.num_workers), or a smaller batch."
+        )
     if isinstance(error, RuntimeError | ValueError | TypeError) or "Misconfig" in type(error).__name__:
         frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
         module = str(frames[-1].f_globals.get("__name__")) if frames else ""  # that a setting was too much for
         part = next((part for place, part in BLAMED.items() if module.startswith(place)), None)
+        if frames and module == "torch.nn.functional" and frames[-1].f_code.co_name.endswith("_loss"):
+            part = "loss"
         return f"{part}: {str(error).strip()}" if part else None
     return None
+
+
+def _of_a_worker(error: BaseException) -> bool:
+    """Return whether a process that loads data has ended, whatever that looked like from here."""
+    if isinstance(error, RuntimeError) and re.search(r"DataLoader worker.* (killed|exited|aborted)", str(error)):
+        return True
+    files = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
+    return isinstance(error, EOFError | ConnectionError) and any("torch/utils/data" in file for file in files)
 
 
 def place_of(error: BaseException) -> str | None:

@@ -54,7 +54,7 @@ def with_earlier(words: list[str]) -> list[str]:
         words: of the command line.
 
     Raises:
-        UserError: no run there, one of another version, a link in it, or arguments in it that name code.
+        UserError: no run there, or what `earlier_words` raises.
     """
     typed[:] = words
     found = [word for word in words if word.startswith("resume=")]
@@ -70,23 +70,36 @@ def with_earlier(words: list[str]) -> list[str]:
         runs = [str(path.parent) for path in Path("logs/runs").glob("*/overrides.yaml")]
         hint = nearest(value, runs) or (f" The newest is {max(runs, key=os.path.getmtime)!r}." if runs else "")
         raise UserError(f"resume={value}: expected the folder of a run; it holds no overrides.yaml.{hint}")
+    others = [word for word in words if word not in found]
+    return [
+        *earlier_words(folder, f"resume={value}"),
+        *others,
+        f"resume={in_quotes(folder)}",
+        f"hydra.run.dir={in_quotes(folder)}",
+    ]
+
+
+def earlier_words(folder: Path, of: str) -> list[str]:
+    """Return the arguments that a run was started with, once they are known to be settings and nothing else.
+
+    Args:
+        folder: of the run.
+        of: word of the command line that names it.
+
+    Raises:
+        UserError: it is of another version, has a link in it, or arguments that name code.
+    """
     begun = (RunFolder(folder).read_json("environment.json") or {"rosenblatt": __version__}).get("rosenblatt", "0.1")
     if begun.split(".")[:2] != __version__.split(".")[:2]:
         raise UserError(
-            f"resume={value}: it was begun by version {begun}, and this is {__version__}, which goes on with its own "
-            "runs alone. Go on with the older one, or start a new run. (A finished one evaluates and predicts here.)"
+            f"{of}: it was begun by version {begun}, and this is {__version__}, which goes on with its own runs alone. "
+            "Go on with the older one, or start a new run. (A finished one evaluates and predicts rows of files here.)"
         )
     links = [path for path in folder.rglob("*") if path.is_symlink()]
     links = [path for path in links if folder / "wandb" not in path.parents]  # there they are that logger's own
     if links:  # what is written, cut or removed there would be somewhere else
         raise UserError(f"{links[0]}: it is a link, and a run has none. Put the file itself there, or take it out.")
-    earlier = _overrides(folder / "overrides.yaml")
-    others = [word for word in words if word not in found]
-    return [*earlier, *others, f"resume={in_quotes(folder)}", f"hydra.run.dir={in_quotes(folder)}"]
-
-
-def _overrides(path: Path) -> list[str]:
-    expected = "a list of settings, such as - lr=0.1"
+    path, expected = folder / "overrides.yaml", "a list of settings, such as - lr=0.1"
     words: list[str] = read_yaml(path, list, expected)
     if not all(isinstance(word, str) for word in words):
         raise UserError(f"{path}: expected {expected}")

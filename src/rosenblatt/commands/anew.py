@@ -11,11 +11,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from rosenblatt.cli.project import loader
 from rosenblatt.cli.schema import checked, opened
-from rosenblatt.cli.words import in_quotes, with_earlier
+from rosenblatt.cli.words import earlier_words
 from rosenblatt.commands.parts import Parts, make_parts
 from rosenblatt.commands.resume import refuse_foreign_code
-from rosenblatt.data.contract import digests_of
-from rosenblatt.data.fingerprint import differences
+from rosenblatt.data.contract import differences, digests_of
 from rosenblatt.errors import UserError, first_line
 from rosenblatt.loop.random_state import random_state, set_random_state
 from rosenblatt.run.folder import RunFolder
@@ -65,8 +64,7 @@ def built_anew(folder: Path, saved: SavedModel) -> Parts:
 
 
 def _composed(run: Path) -> DictConfig:
-    of_call = ("resume=", "hydra.run.dir=")
-    words = [word for word in with_earlier([f"resume={in_quotes(run)}"]) if not word.startswith(of_call)]
+    words = earlier_words(run, f"run={run}")
     every = loader().load_configuration("train", [opened(word, "train") for word in words], RunMode.RUN)
     config = OmegaConf.masked_copy(every, [str(key) for key in every if key not in ("hydra", "logger")])
     OmegaConf.set_struct(config, False)

@@ -6,7 +6,9 @@ import pkgutil
 from typing import Any
 
 from rosenblatt.cli.project import targets
+from rosenblatt.errors import first_line
 from rosenblatt.saved.known import installed
+from rosenblatt.saved.refusal import Unknown
 
 
 def of_project(role: str, name: str) -> Any:
@@ -19,7 +21,10 @@ def of_project(role: str, name: str) -> Any:
         found = getattr(pkgutil.resolve_name(module), short, None)
         return found if isinstance(found, type) and found.__module__ == module and hasattr(found, "encode") else None
     named = [one for one in known.get(role, ()) if one == name or ("." not in name and one.endswith(f".{name}"))]
-    return pkgutil.resolve_name(named[0]) if named else None
+    try:
+        return pkgutil.resolve_name(named[0]) if named else None
+    except (AttributeError, ImportError) as error:
+        raise Unknown(f"configs/ of this project name {named[0]!r}, which can't be had: {first_line(error)}") from None
 
 
 KNOWN = (installed, of_project)  # in this order: to read all YAML files takes a tenth of a second

@@ -51,7 +51,11 @@ def export(settings: dict[str, Any]) -> Path:
     format = settings["format"]
     folder = find(settings["run"])
     saved = read(folder, KNOWN)
-    saved.check_reads_rows()
+    if saved.encoder is None:
+        raise UserError(
+            f"run={folder}: an exported model is compared with its source on rows, and this one's data module has no "
+            "encoder, which makes features of them (docs/bring_your_own.md)."
+        )
     if settings["input"] is not None:
         where, frame = settings["input"], saved.columns.read(settings["input"])
     elif (own := own_rows(folder, saved)) is not None:

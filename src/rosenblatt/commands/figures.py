@@ -19,7 +19,7 @@ from rosenblatt.cli.values import flat, plain
 from rosenblatt.commands.parts import Parts
 from rosenblatt.commands.results import Reached, worst_rows
 from rosenblatt.data.columns import Columns
-from rosenblatt.data.contract import pair_of
+from rosenblatt.data.contract import columns_of, encoder_of, pair_of, splits_of
 from rosenblatt.data.features import rows_between
 from rosenblatt.run.folder import RunFolder
 from rosenblatt.run.whole import write_whole
@@ -58,7 +58,7 @@ def _outputs_and_target(returned: Any, batch: Any) -> tuple[Tensor, Tensor] | No
 
 def features_of(parts: Parts, split: str) -> Any | None:
     """Return the features of all rows of a split, where the data module keeps them in memory."""
-    splits = getattr(parts.data, "splits", None) or {}
+    splits = splits_of(parts.data)
     return splits[split][0] if split in splits else None
 
 
@@ -79,7 +79,7 @@ def examined(parts: Parts, task: Task, split: str, outputs: Tensor, target: Tens
     features = features_of(parts, split)
     if parts.model is not None and features is not None and task.classes and target.ndim == 1:
         preds = task.decide(task.scores(outputs))
-        rows = Rows(features, target, preds, task, getattr(getattr(parts.data, "encoder", None), "plane", None))
+        rows = Rows(features, target, preds, task, getattr(encoder_of(parts.data), "plane", None))
         arrays |= inside_arrays(parts.model, rows)
     arrays |= task.arrays(outputs, target)
     return Examined(drawings(arrays, of), task.questions(outputs, target, tensorboard.MAX_PR_CURVES))
@@ -132,7 +132,7 @@ class Ending:
                 self._influence(self.parts.model, reached.task, features, f"{SPLIT_TITLES[split]}, {moment}")
 
     def _influence(self, model: nn.Module, task: Task, features: Any, of: str) -> None:
-        encoder = getattr(self.parts.data, "encoder", None)
+        encoder = encoder_of(self.parts.data)
         names = _numbered if encoder is None else encoder.names
         self.influences = influences(model, features, task, names)
         bars = influence_bars(self.influences, task.num_outputs)
@@ -157,7 +157,7 @@ class Ending:
                 tensorboard.log_influences(writer, self.influences, self.step)
                 tensorboard.log_mistakes(writer, f"{tensorboard.END}/{split}", mistakes, self.step)
         overrides: Any = OmegaConf.to_container(OmegaConf.load(run.path / "overrides.yaml"))
-        targets = {split: target for split, (_, target) in (getattr(self.parts.data, "splits", None) or {}).items()}
+        targets = {split: target for split, (_, target) in splits_of(self.parts.data).items()}
         content = RunPage(
             name=run.path.resolve().name,
             lead=self.parts.described,
@@ -206,7 +206,7 @@ class Ending:
             return [], "Not shown: these data have no rows that people can read."
         with told("mistakes"):
             frame, scores = polars.read_parquet(io.BytesIO(rows)), task.scores(measured.outputs)
-            columns = getattr(self.parts.data, "columns", None) or Columns()
+            columns = columns_of(self.parts.data) or Columns()
             return worst_rows(columns, task, scores, measured.target, frame, NUM_MISTAKES), "None: all are right."
         return [], "They could not be looked for."
 

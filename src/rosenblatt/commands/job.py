@@ -74,20 +74,20 @@ def shown_settings(config: DictConfig, job: Job | None) -> dict[str, int | float
     return {key: every.get(key, value) for key, value in job.trial.setting.items()} | {"seed": every["seed"]}
 
 
-def devices_of(trainer: DictConfig) -> dict[str, list[int]]:
+def devices_of(trainer: DictConfig) -> dict[str, int | list[int]]:
     """Return the GPU of a job, where there are several: jobs that begin together take turns on them.
 
     Raises:
         UserError: a job is to train on several devices itself, whose processes would each begin a sweep.
     """
-    if trainer.get("devices") not in (1, "1"):
+    if trainer.get("devices", 1) not in (1, "1"):
         raise UserError(
             f"trainer.devices={trainer.get('devices')}: a job of a sweep trains on one device, and jobs take turns on "
             "several (hydra/launcher=joblib). Leave it at 1."
         )
     num_gpus = torch.cuda.device_count()
     if num_gpus < 2 or trainer.get("accelerator") not in ("auto", "gpu", "cuda"):
-        return {}
+        return {"devices": 1}
     return {"devices": [int(HydraConfig.get().job.num) % num_gpus]}
 
 

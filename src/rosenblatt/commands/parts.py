@@ -9,15 +9,28 @@ from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
 import torch
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from torch import Tensor, nn
 from torchmetrics import Metric
 
 from rosenblatt.cli.build import build, build_each, names
 from rosenblatt.cli.values import plain
-from rosenblatt.data.contract import first_batches, has_split, looking, pair_of, sizes_of, task_of, to_look_at
+from rosenblatt.data.contract import (
+    first_batches,
+    has_split,
+    looking,
+    pair_of,
+    sizes_of,
+    splits_of,
+    task_of,
+    to_look_at,
+)
 from rosenblatt.errors import UserError, check_choice, first_line, nearest
+from rosenblatt.loop.internals import tell_hyperparameters_in_words
 from rosenblatt.loop.threads import num_parameters
+from rosenblatt.show.inside import looked_at
+from rosenblatt.show.metrics import parted
 from rosenblatt.tasks.classification import Classification
 from rosenblatt.tasks.epoch import EpochMetrics
 from rosenblatt.tasks.inference import task_named, task_of_batch
@@ -60,7 +73,7 @@ class Parts(NamedTuple):
     def described(self) -> str:
         """All of it in a sentence."""
         what = type(self.module if self.model is None else self.model).__name__
-        rows = ", ".join(f"{split} {len(target):,}" for split, (_, target) in getattr(self.data, "splits", {}).items())
+        rows = ", ".join(f"{split} {len(target):,}" for split, (_, target) in splits_of(self.data).items())
         parts = [
             "" if self.task is None else self.task.described,
             f"rows: {rows}" if rows else type(self.data).__name__,
@@ -106,6 +119,11 @@ def make_parts(config: DictConfig) -> Parts:
         task = _with_settings(config, task, threshold.value)
         if "task" in takes:
             task.check_decision(decision)
+    if decision.by_validation and not has_split(data, "val"):
+        raise UserError(
+            f"threshold, calibration: they are chosen on validation, and {type(data).__name__} has no val_dataloader. "
+            "Write one, or leave them out."
+        )
     loss = None if task is None else make_loss(config.loss, task)
     # A module that does not ask for the task is measured by one only where data or the user have said which.
     measured = task if "task" in takes or isinstance(said, Task) or config.task is not None else None
@@ -125,9 +143,19 @@ def make_parts(config: DictConfig) -> Parts:
             f"module._target_={config.module._target_}: expected a LightningModule; it is a {type(module).__name__}. "
             "(A network alone goes to model=..., and the project's own module trains it.)"
         )
+    tell_hyperparameters_in_words(module)
+    _warn_of_ignored(config, takes if measured is None else {*takes, "loss"})
     parts = Parts(data, module, model, measured, loss, decision, mode, sizes, "task" in takes)
     _check_monitor(config, parts)
     return parts
+
+
+def _warn_of_ignored(config: DictConfig, takes: set[str]) -> None:
+    """Say so where somebody has typed what a module of its own kind does not take."""
+    words = [word.lstrip("+") for word in HydraConfig.get().overrides.task] if HydraConfig.initialized() else []
+    for group in ("model", "loss", "optimizer", "scheduler"):
+        if group not in takes and any(word.startswith((f"{group}=", f"{group}.")) for word in words):
+            log.warning("%s is ignored: %s takes none.", group, config.module._target_)
 
 
 def make_model(config: DictConfig, sizes: Mapping[str, Any], said: Task | str | None) -> nn.Module:
@@ -174,22 +202,24 @@ def read_task(looked: pl.LightningDataModule, model: nn.Module | None, said: str
             "another kind. Bring a LightningModule that takes it: module=..."
         )
     features, target = pair
-    modes = {part: part.training for part in model.modules()}
-    with looking(), torch.no_grad():
+    with looking(), looked_at(model), torch.no_grad():
         try:
-            outputs = model.eval()(features)
+            outputs = model(features)
         except Exception as error:  # of a network of somebody's own
             kind = f"features {tuple(features.shape)}" if isinstance(features, Tensor) else "features"
             raise UserError(
                 f"model: {type(model).__name__} can't take the first batch, with {kind}: {first_line(error)}"
             ) from error
-        finally:
-            for part, training in modes.items():
-                part.training = training
     task = task_of_batch(outputs, target, said)
     if isinstance(task, Regression):
         batches = first_batches(looked, SCALE_BATCHES)
-        task = task.counted(torch.cat([batch[1].flatten() for batch in batches]))
+        numbers = torch.cat([batch[1].flatten() for batch in batches])
+        if not numbers.isfinite().all():
+            raise UserError(
+                f"data: expected numbers to predict; of the first {len(numbers):,} training rows "
+                f"{int((~numbers.isfinite()).sum()):,} have NaN or infinity. Correct these rows or take them out."
+            )
+        task = task.counted(numbers)
     log.info("The first batch says: %s.", task.described)
     return task
 
@@ -235,14 +265,16 @@ def _check_monitor(config: DictConfig, parts: Parts) -> None:
     """Raise a `UserError` for a metric to monitor that is known not to come, or whose direction nobody knows."""
     monitor = str(config.early_stopping.monitor)
     validates = has_split(parts.data, "val")
-    if monitor.startswith("val") and not validates:
+    if parted(monitor)[0] == "val" and not validates:
         raise UserError(
             f"early_stopping.monitor={monitor}: {type(parts.data).__name__} has no val_dataloader, so nothing is "
             "validated. Write one, or watch the training: early_stopping.monitor=train/loss"
         )
     known = parts.logged
     if known and monitor.partition("/")[0] in ("train", "val"):
-        check_choice("early_stopping.monitor", monitor, [name for name in known if validates or name[:3] != "val"])
+        check_choice(
+            "early_stopping.monitor", monitor, [name for name in known if validates or parted(name)[0] != "val"]
+        )
     if parts.mode is None:
         raise UserError(
             f"early_stopping.mode: nobody says whether {monitor} is to be low or high. Say it: early_stopping.mode=max "

@@ -17,7 +17,7 @@ from rosenblatt.commands.parts import Parts
 from rosenblatt.data.columns import Columns
 from rosenblatt.data.contract import has_split, loader_of, pair_of
 from rosenblatt.data.features import SPLITS
-from rosenblatt.errors import UserError
+from rosenblatt.errors import UserError, first_line
 from rosenblatt.tasks.epoch import EpochMetrics, Measured, in_proportion
 from rosenblatt.tasks.task import Task
 
@@ -47,7 +47,9 @@ class Evaluator:
                 accelerator=accelerator, devices=1, precision=precision, enable_checkpointing=False, **quiet
             )
         except ImportError as error:  # such as torch_xla, for a TPU
-            raise UserError(f"accelerator={accelerator}: {str(error).splitlines()[0]}. Try auto.") from None
+            raise UserError(
+                f"accelerator={accelerator}: {first_line(error) or type(error).__name__}. Try auto."
+            ) from None
 
     def outputs(self, loader: Any, take: Callable[[Any, Any], None]) -> None:
         """Hand what ``predict_step`` makes of each batch, and the batch, to a function."""
@@ -71,7 +73,10 @@ class Evaluator:
         measure = Measure(task, loss, metrics, math.inf if keep_all else MAX_KEPT)
         self.outputs(loader, measure.take)
         values, classes = metrics.to("cpu").compute()
-        return Measured(values, classes, *measure.kept())
+        outputs, target = measure.kept()
+        if odd := int((~outputs.isfinite()).view(len(outputs), -1).any(dim=1).sum()):
+            log.warning("The model gives NaN or infinity for %s of %s rows: look at their features.", odd, len(target))
+        return Measured(values, classes, outputs, target)
 
     def logged(self, loader: Any, split: str) -> dict[str, float]:
         """Return what the module's own steps log of a split: ``validation_step`` or ``test_step``.
@@ -123,11 +128,11 @@ class Measure:
         if pair is None or not isinstance(outputs, Tensor):
             raise UserError(
                 "module: to evaluate by a task, predict_step has to return a tensor of outputs, and a batch to be "
-                "(features, target). Without task= the module's own test_step is taken."
+                "(features, target)."
             )
         target = pair[1]
+        self.task.check(outputs, target)
         if not self._targets:
-            self.task.check(outputs, target)
             self.metrics.to(outputs.device)
         outputs = outputs.float()
         self.metrics.update(outputs, target, self.loss(self.task.tempered(outputs), target))
@@ -197,10 +202,11 @@ def evaluate(parts: Parts, accelerator: str, precision: Any, final: bool, keep_a
             measured = evaluator.measured(loader, task, parts.loss, ranking=last, per_class=last, keep_all=keep_all)
             figures |= {f"{split}/{name}": value for name, value in measured.values.items()}
             num_rows[split] = len(measured.target)
-    except UserError:
+    except UserError as error:
         if parts.takes_task:
             raise
-        return _by_own_steps(evaluator, loaders)  # what it predicts is something else than the task of its data
+        log.info("Measured by the module's own steps, since what it predicts is not of the task of its data: %s", error)
+        return _by_own_steps(evaluator, loaders)
     return Reached(figures | task.decision_figures(), list(loaders), task, measured, num_rows)
 
 

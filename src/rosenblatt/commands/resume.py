@@ -20,8 +20,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from rosenblatt.cli.project import foreign
 from rosenblatt.cli.values import OF_THIS_CALL, changes, plain
 from rosenblatt.cli.words import typed
-from rosenblatt.data.contract import digests_of
-from rosenblatt.data.fingerprint import differences
+from rosenblatt.data.contract import differences, digests_of
 from rosenblatt.errors import UserError
 from rosenblatt.loop.checkpoints import Checkpoints, newest, read
 from rosenblatt.loop.history import cut_history

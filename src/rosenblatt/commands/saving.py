@@ -15,7 +15,8 @@ from rosenblatt.cli.values import flat, plain
 from rosenblatt.commands.parts import Parts
 from rosenblatt.commands.results import Reached
 from rosenblatt.data.columns import Columns
-from rosenblatt.errors import listed
+from rosenblatt.data.contract import columns_of, encoder_of, number_of
+from rosenblatt.errors import first_line, listed
 from rosenblatt.loop.threads import num_parameters
 from rosenblatt.run.folder import RunFolder
 from rosenblatt.run.whole import write_whole
@@ -59,12 +60,12 @@ def saved_model(
     named = names(config.model) | {"num_features", "bags"}
     own_task = reached.task is not None
     return SavedModel(
-        model, reached.task, getattr(data, "encoder", None), origin,
+        model, reached.task, encoder_of(data), origin,
         sizes={name: value for name, value in parts.sizes.items() if name in named},
-        columns=getattr(data, "columns", None) or Columns(),
+        columns=columns_of(data) or Columns(),
         loss=_node(config.loss) if own_task else {},
         metrics={name: _node(one) for name, one in config.metrics.items() if one} if own_task else {},
-        batch_size=getattr(data, "eval_batch_size", SavedModel.batch_size),
+        batch_size=number_of(data, "eval_batch_size") or SavedModel.batch_size,
         precision=precision,
         rows=None if rows is None else facts_of(split, rows),
         rest={name: one for name, one in state.items() if not name.startswith(origin.prefix)} if origin.prefix else {},
@@ -104,7 +105,7 @@ def save_model(
         _check(saved)
         write(saved, run.model, card(saved, metrics, digests, flat(plain(config))))
     except (RuntimeError, TypeError, ValueError) as error:  # of weights or sizes of a new kind: figures are worth more
-        log.warning("No model/ is written: %s", str(error).strip().splitlines()[0])
+        log.warning("No model/ is written: %s", first_line(error) or type(error).__name__)
 
 
 def _check(saved: SavedModel) -> None:

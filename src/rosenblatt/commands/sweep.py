@@ -13,7 +13,7 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from rosenblatt.cli import launch
+from rosenblatt.cli.build import build
 from rosenblatt.cli.messages import explained
 from rosenblatt.cli.schema import checked
 from rosenblatt.cli.values import plain
@@ -143,7 +144,7 @@ def _settings(config: DictConfig) -> tuple[Settings, dict[str, str]]:
 
     def way(metric: str) -> Direction:
         said = stopping.get("mode") if metric == stopping.monitor else None
-        known: Direction | None = said or direction(metric)
+        known: Direction | None = said or direction(metric) or _said_by(metric, config.get("metrics") or {})
         if known is None:
             raise UserError(
                 f"sweep.objective={metric}: nobody says whether it is to be low or high. Watch it, and say so: "
@@ -153,6 +154,17 @@ def _settings(config: DictConfig) -> tuple[Settings, dict[str, str]]:
         return known
 
     return read_settings(given, config.seed, way), space
+
+
+def _said_by(metric: str, nodes: Mapping[str, Any]) -> Direction | None:
+    """Return what a metric of somebody's own says of itself (``higher_is_better``)."""
+    name = metric.rpartition("/")[2]
+    if nodes.get(name) is None:
+        return None
+    with launch.importing():  # torchmetrics takes its time
+        made = build(f"metrics.{name}", nodes[name], num_classes=2, num_labels=2, task="multiclass")
+    high = getattr(made, "higher_is_better", None)
+    return None if high is None else "max" if high else "min"
 
 
 def _folders(loader: ConfigLoader) -> list[Path]:

@@ -12,8 +12,8 @@ from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
-from lightning.pytorch.callbacks import EarlyStopping
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.callbacks import EarlyStopping, Timer
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
@@ -32,7 +32,8 @@ from rosenblatt.commands.parts import Parts, make_parts
 from rosenblatt.commands.results import Reached, evaluate, put_in_proportion
 from rosenblatt.commands.resume import SettingsOfNow, last_checkpoint, open_run, same_data
 from rosenblatt.commands.saving import rows_of, save_model, saved_model
-from rosenblatt.data.contract import has_split
+from rosenblatt.data.contract import columns_of, has_split, repeated_of, splits_of
+from rosenblatt.errors import UserError
 from rosenblatt.loop.checkpoints import Checkpoints, read
 from rosenblatt.loop.epochs import Measures, StopEarly, TrainingProgress
 from rosenblatt.loop.lean import make_lean
@@ -95,7 +96,7 @@ def _train(
     log.info(parts.described)
 
     around = make_callbacks(config, run, parts, job, pool)
-    loggers = [*build_each("logger", config.logger).values()]
+    loggers = _of_kind(Logger, "logger", build_each("logger", config.logger))
     checkpoint = last_checkpoint(run, parts.module, loggers) if config.resume else None
     settings = plain(config.trainer) | ({} if job is None else devices_of(config.trainer))
     trainer: pl.Trainer = build(
@@ -122,10 +123,10 @@ def _train(
         reached = put_in_proportion(reached, parts.loss)  # while figures are drawn
     # A job of a sweep is measured on test only as the winner, for which its rows are kept.
     kept = "test" if has_split(parts.data, "test") else reached.last
-    rows = rows_of(parts, kept)
+    rows = rows_of(parts, kept) if job is None or splits_of(parts.data) else None  # others may not be set up for it
     saved = saved_model(config, parts, reached, str(precision), kept, rows)
     metrics = reached.figures | around.measures.of_training(facts["best_epoch"], reached.figures) | facts
-    metrics |= {f"{split}/repeated": num for split, num in getattr(parts.data, "num_repeated", {}).items()}
+    metrics |= {f"{split}/repeated": num for split, num in repeated_of(parts.data).items()}
     before = around.checkpoints.seconds  # of processes that were cut off
     metrics |= {"seconds": before + time.perf_counter() - start, "seconds_training": before + seconds_training}
     metrics |= {"seconds_encoding": seconds_encoding}
@@ -133,9 +134,7 @@ def _train(
     log_outcomes(trainer, shown_settings(config, job), reached.figures, config.early_stopping.monitor)
     write_classes(run, reached)
     save_model(run, config, saved, rows, metrics, digests)
-    notes = [
-        ("best epoch", f"{facts['best_epoch']} of {facts['epochs']} (ended by: {_ended_by(trainer, around.stop)})")
-    ]
+    notes = [("best epoch", f"{facts['best_epoch']} of {facts['epochs']} (ended by: {_ended_by(trainer, around)})")]
     notes += notes_on(metrics, parts, reached)
     if ending is not None:
         with told("report.html"):
@@ -187,11 +186,19 @@ def make_callbacks(
     measures = Measures(stopping["monitor"], stopping["mode"])
     live = make_live(config, parts, pool, measures.epochs)
     pruning = [] if job is None else make_pruning(job)
-    own = [*build_each("callbacks", config.callbacks).values()]
+    own = [*_of_kind(pl.Callback, "callbacks", build_each("callbacks", config.callbacks))]
     first = [] if live is None else [live]  # a checkpoint says how long the history is
     progress = TrainingProgress(monitor=stopping["monitor"])
     every = [*first, *own, *early, *anyway, measures, checkpoints, stop, progress, *pruning]
     return Callbacks(every, checkpoints, stop, measures, live, pruning)
+
+
+def _of_kind(kind: type, group: str, made: dict[str, Any]) -> list[Any]:
+    """Return what was built, once all of it is of a kind."""
+    for name, one in made.items():
+        if not isinstance(one, kind):
+            raise UserError(f"{group}.{name}: expected a {kind.__name__} of Lightning's; it is a {type(one).__name__}.")
+    return [*made.values()]
 
 
 def _lr_before(config: DictConfig, run: RunFolder) -> float:
@@ -247,15 +254,20 @@ def notes_on(metrics: dict[str, Any], parts: Parts, reached: Reached) -> list[tu
     return notes
 
 
-def _ended_by(trainer: pl.Trainer, stop: StopOnCtrlC) -> str:
-    if stop.signal_number is not None:
-        return "Ctrl-C" if stop.signal_number == signal.SIGINT else "a signal"
+def _ended_by(trainer: pl.Trainer, around: Callbacks) -> str:
+    if around.stop.signal_number is not None:
+        return "Ctrl-C" if around.stop.signal_number == signal.SIGINT else "a signal"
+    if any(one.pruned for one in around.pruning):
+        return "sweep.pruner"
     early = trainer.early_stopping_callback
     if isinstance(early, EarlyStopping) and early.wait_count >= early.patience:
         return "no better since"
     if 0 <= trainer.max_steps <= trainer.global_step:
         return "trainer.max_steps"
-    return "trainer.max_epochs" if trainer.current_epoch >= (trainer.max_epochs or 0) >= 0 else "trainer.max_time"
+    if trainer.current_epoch >= (trainer.max_epochs or 0) >= 0:
+        return "trainer.max_epochs"
+    timers = [one for one in trainer.callbacks if isinstance(one, Timer)]  # type: ignore[attr-defined]
+    return "its time" if any((one.time_remaining() or 1) <= 0 for one in timers) else "a callback"
 
 
 def _reached(metrics: dict[str, Any]) -> str:
@@ -266,7 +278,7 @@ def _reached(metrics: dict[str, Any]) -> str:
 def _what_next(
     run: RunFolder, metrics: dict[str, Any], parts: Parts, live: LiveFigures | None
 ) -> list[tuple[str, str]]:
-    columns = getattr(parts.data, "columns", None)
+    columns = columns_of(parts.data)
     example = (
         "split=test output=FILE" if columns is None else 'text="..."' if columns.text else "input=FILE output=FILE"
     )

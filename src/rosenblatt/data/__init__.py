@@ -1,1 +1,1 @@
-"""From files and generators to batches. Knows nothing of models: both know `rosenblatt.data.features` only."""
+"""From files and generators to batches, and what any LightningDataModule offers."""

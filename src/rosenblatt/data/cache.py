@@ -25,7 +25,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from rosenblatt.run.whole import usual_rights
+from rosenblatt.run.whole import sha256, usual_rights
 
 log = logging.getLogger(__name__)
 
@@ -145,14 +145,9 @@ def _digest(path: str) -> str:
     if not root.is_dir() and not root.is_file():
         raise FileNotFoundError(path)
     files = sorted(file for file in root.glob("*/*") if file.is_file()) if root.is_dir() else [root]
-    digest = hashlib.sha256("".join(root.suffixes[-2:]).encode())  # the name decides the format: .tsv.gz
-    for file in files:
-        if file != root:
-            digest.update(f"{file.relative_to(root)}\0{file.stat().st_size}\0".encode())
-        with file.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
+    contents = [f"{file.relative_to(root)}\0{sha256(file)}" for file in files]
+    suffixes = "".join(root.suffixes[-2:])  # the name decides the format: .tsv.gz
+    return hashlib.sha256("\0".join([suffixes, *contents]).encode()).hexdigest()
 
 
 @contextlib.contextmanager

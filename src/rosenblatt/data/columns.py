@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 from polars.exceptions import PolarsError
 
-from rosenblatt.data.cells import TWICE
+from rosenblatt.data.delimited import TWICE
 from rosenblatt.data.files import Block, read_blocks
 from rosenblatt.errors import UserError, listed, nearest
 

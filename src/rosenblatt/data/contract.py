@@ -18,12 +18,15 @@ from lightning.pytorch.utilities.model_helpers import is_overridden
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from rosenblatt.data.columns import Columns
+from rosenblatt.data.encoder import Encoder
+from rosenblatt.data.features import Bags, Splits
 from rosenblatt.errors import UserError, check_choice
-from rosenblatt.loop.random_state import random_state, set_random_state
-from rosenblatt.loop.replay import generator_states, set_generator_states
+from rosenblatt.loop.random_state import generator_states, random_state, set_generator_states, set_random_state
 from rosenblatt.tasks.inference import TASKS, task_named
 from rosenblatt.tasks.task import Task
 
+OF_AN_ENCODER = ("num_features", "settings", "facts", "vocabulary", "learn", "encode", "names", "plane", "column_of")
 LOADERS = {"train": "train_dataloader", "val": "val_dataloader", "test": "test_dataloader"}
 
 
@@ -39,8 +42,7 @@ def looking() -> Iterator[None]:
 
 def has_split(data: pl.LightningDataModule, split: str) -> bool:
     """Return whether the data module has a loader for a split; our own ones know by their splits."""
-    splits = getattr(data, "splits", None)
-    if isinstance(splits, Mapping) and splits:
+    if splits := splits_of(data):
         return split in splits
     return is_overridden(LOADERS[split], data, pl.LightningDataModule)
 
@@ -55,12 +57,49 @@ def loader_of(data: pl.LightningDataModule, split: str) -> Any | None:
     if not has_split(data, split):
         return None
     own = getattr(data, "batches", None)
-    if callable(own):
+    if splits_of(data) and callable(own):
         return own(split)
     if split == "train":
         return None
     loader = getattr(data, LOADERS[split])()
     return None if loader is None or loader == [] else loader
+
+
+def splits_of(data: pl.LightningDataModule) -> Splits:
+    """Return features and target of all rows by split, where the data module keeps them in memory; else nothing.
+
+    One of somebody's own may call whatever it likes ``splits``, ``columns`` or ``encoder``: what is no such thing is
+    not looked at.
+    """
+    splits = getattr(data, "splits", None)
+    if not isinstance(splits, Mapping) or not all(isinstance(one, tuple) and len(one) == 2 for one in splits.values()):
+        return {}
+    fine = all(isinstance(one, Tensor | Bags) and isinstance(target, Tensor) for one, target in splits.values())
+    return dict(splits) if fine else {}
+
+
+def columns_of(data: pl.LightningDataModule) -> Columns | None:
+    """Return what the columns of the data's files hold, or ``None`` where nobody knows it."""
+    columns = getattr(data, "columns", None)
+    return columns if isinstance(columns, Columns) else None
+
+
+def encoder_of(data: pl.LightningDataModule) -> Encoder | None:
+    """Return what makes features of rows, or ``None`` where there is none with all methods of an `Encoder`."""
+    encoder = getattr(data, "encoder", None)
+    return encoder if all(hasattr(encoder, name) for name in OF_AN_ENCODER) else None
+
+
+def number_of(data: pl.LightningDataModule, name: str) -> int | None:
+    """Return an attribute of the data module that is a whole number above 0, or ``None`` where there is none."""
+    value = getattr(data, name, None)
+    return value if type(value) is int and value > 0 else None
+
+
+def repeated_of(data: pl.LightningDataModule) -> dict[str, int]:
+    """Return how many rows of other splits are in ``train`` too, where the data module has counted them."""
+    found = getattr(data, "num_repeated", None)
+    return dict(found) if splits_of(data) and isinstance(found, Mapping) else {}
 
 
 def sizes_of(data: pl.LightningDataModule) -> dict[str, Any]:
@@ -149,6 +188,24 @@ def digests_of(data: pl.LightningDataModule) -> dict[str, Any]:
             f"them: {error}."
         ) from None
     return found if isinstance(found, dict) else {"data": found}
+
+
+def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Return which parts of the data differ, as lines.
+
+    Args:
+        before: what `digests_of` said then.
+        now: and now.
+    """
+    lines = []
+    for part in dict.fromkeys([*before, *now]):
+        pair = before.get(part), now.get(part)
+        rows = [f"{one['rows']:,} rows" if isinstance(one, dict) and "rows" in one else "no rows" for one in pair]
+        if pair[0] != pair[1] and rows == ["no rows", "no rows"]:
+            lines.append(f"{part} was {pair[0]}, and is {pair[1]} now")
+        elif pair[0] != pair[1]:
+            lines.append(f"{part} had {rows[0]}, and has {rows[1] if rows[0] != rows[1] else 'others'} now")
+    return lines
 
 
 def pair_of(batch: Any) -> tuple[Any, Tensor] | None:

@@ -23,7 +23,7 @@ from typing import IO, NamedTuple
 import polars as pl
 from polars.exceptions import PolarsError
 
-from rosenblatt.data.cells import Table
+from rosenblatt.data.delimited import Table
 from rosenblatt.data.lines import LABEL, JsonLines, Lines, RowReader
 from rosenblatt.data.source import BLOCK, EMPTY, TextFile, check_encoding, is_utf8, opened, read_bytes
 from rosenblatt.errors import UserError, first_line, listed

@@ -22,15 +22,8 @@ from torch import nn
 from rosenblatt.errors import UserError, first_line
 from rosenblatt.loop import internals
 from rosenblatt.loop.history import history_sizes
-from rosenblatt.loop.random_state import random_state, set_random_state
-from rosenblatt.loop.replay import (
-    Replayed,
-    generator_states,
-    has_state,
-    is_stream,
-    set_generator_states,
-    workers_live_on,
-)
+from rosenblatt.loop.random_state import generator_states, random_state, set_generator_states, set_random_state
+from rosenblatt.loop.replay import Replayed, has_state, is_stream, workers_live_on
 from rosenblatt.run.folder import RunFolder
 from rosenblatt.run.whole import force, replace
 
@@ -43,11 +36,6 @@ LIGHTNINGS = {
 }  # fmt: skip
 CONTAINERS = {dict, list, tuple, set, OrderedDict, defaultdict, Counter, torch.Size}
 PLAIN = {bool, int, float, complex, str, bytes, torch.Tensor, nn.Parameter, torch.device, torch.dtype, np.ndarray}
-# Arrays and numbers of NumPy's: callbacks like to keep them, and no code of anybody's runs when they are read.
-torch.serialization.add_safe_globals([
-    np.ndarray, np.dtype, np._core.multiarray.scalar, np._core.multiarray._reconstruct,  # type: ignore[attr-defined]
-    *{type(np.dtype(kind)) for kind in "?bhilqBHILQefd"}, defaultdict, Counter,
-])  # fmt: skip
 
 
 class Checkpoints(Checkpoint):

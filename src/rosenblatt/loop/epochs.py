@@ -23,11 +23,6 @@ log = logging.getLogger(__name__)
 class StopEarly(EarlyStopping):
     """Lightning's early stopping, of what this epoch has measured: one without validation has no value to look at."""
 
-    @property
-    def state_key(self) -> str:
-        """The key of its state in checkpoints, which was Lightning's own in older ones."""
-        return super().state_key.replace(type(self).__qualname__, EarlyStopping.__qualname__)
-
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Look, where the value is one of validation."""
         if not trainer.sanity_checking and trainer.state.fn == "fit":
@@ -99,7 +94,7 @@ class Measures(Checkpoint):
         smaller = "" if self.lr is None else f", such as lr={self.lr / 10:g}"
         return (
             f"Training ended without a result: {name} became {value} in epoch {epoch}{at}. Try a smaller lr{smaller}, "
-            "or trainer.gradient_clip_val=1."
+            "or trainer.gradient_clip_val=1; in the first epoch, look for NaN and infinity in the data, too."
         )
 
     def of_training(self, epoch: int, known: Mapping[str, Any]) -> dict[str, float]:
@@ -139,12 +134,11 @@ class TrainingProgress(pl.Callback):
     The lines go to the log file in either case.
 
     Args:
-        console: where to draw.
         monitor: metric that is shown whatever else there is.
     """
 
-    def __init__(self, console: Console | None = None, monitor: str = "val/loss") -> None:
-        self.console = console or Console()
+    def __init__(self, monitor: str = "val/loss") -> None:
+        self.console = Console()
         self.monitor = monitor
         self.bar: Progress | None = None
         self.unreported = False

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable
+from dataclasses import is_dataclass
 from functools import wraps
 from typing import Any
 
@@ -295,6 +296,17 @@ def dump_checkpoint(trainer: pl.Trainer, weights_only: bool) -> dict[str, Any]:
         for name in ("NAME", "KEY", "TYPE"):
             checkpoint.pop(getattr(part, f"CHECKPOINT_HYPER_PARAMS_{name}", ""), None)
     return checkpoint
+
+
+def tell_hyperparameters_in_words(module: pl.LightningModule) -> None:
+    """Have loggers get values that are no plain ones, such as a task, as words: Lightning takes frozen ones apart.
+
+    ``module.hparams`` stays as it is; what is logged is a copy from when they were saved.
+    """
+    hparams: Any = getattr(module, "_hparams_initial", {})
+    for name, value in hparams.items():
+        if is_dataclass(value):
+            hparams[name] = str(value)
 
 
 def own_hook(part: Any, name: str) -> bool:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator, Sized
 from typing import Any
 
-import numpy as np
-import torch
 from torch.utils.data import DataLoader, IterableDataset
 
 from rosenblatt.loop.internals import has_length
-from rosenblatt.loop.random_state import random_state, set_random_state
+from rosenblatt.loop.random_state import generator_states, random_state, set_generator_states, set_random_state
 
 
 class Replayed:
@@ -133,61 +130,3 @@ def is_stream(loader: Any) -> bool:
 def workers_live_on(loader: Any) -> bool:
     """Return whether workers carry their random state from epoch to epoch, where nobody can read it."""
     return isinstance(loader, DataLoader) and loader.num_workers > 0 and loader.persistent_workers
-
-
-def generator_states(*owners: Any) -> dict[str, Any]:
-    """Return the states of the generators that loaders, their samplers and data sets, or others, hold: plain values."""
-    states: dict[str, Any] = {}
-    for name, generator in _generators(owners).items():
-        if isinstance(generator, torch.Generator):
-            states[name] = generator.get_state()
-        elif isinstance(generator, random.Random):
-            states[name] = generator.getstate()
-        elif isinstance(generator, np.random.Generator):
-            states[name] = _plain(generator.bit_generator.state)
-        else:
-            states[name] = _plain(generator.get_state(legacy=False))
-    return states
-
-
-def set_generator_states(states: dict[str, Any], *owners: Any) -> None:
-    """Take back what `generator_states` returned."""
-    for name, generator in _generators(owners).items():
-        if name not in states:
-            continue
-        if isinstance(generator, torch.Generator):
-            generator.set_state(states[name])
-        elif isinstance(generator, random.Random):
-            generator.setstate(states[name])
-        elif isinstance(generator, np.random.Generator):
-            generator.bit_generator.state = _like(generator.bit_generator.state, states[name])
-        else:
-            generator.set_state(_like(generator.get_state(legacy=False), states[name]))
-
-
-def _generators(owners: tuple[Any, ...]) -> dict[str, Any]:
-    """Return generators by a name of their own; one that several parts hold is there once."""
-    kinds = (torch.Generator, random.Random, np.random.Generator, np.random.RandomState)
-    found: dict[int, tuple[str, Any]] = {}
-    parts = [(str(number), owner) for number, owner in enumerate(owners)]
-    for name, part in parts:  # it grows on the way
-        for attribute, value in getattr(part, "__dict__", {}).items():
-            if isinstance(value, kinds):
-                found.setdefault(id(value), (f"{name}.{attribute}", value))
-            elif attribute in ("sampler", "batch_sampler", "dataset", "collate_fn"):
-                parts.append((f"{name}.{attribute}", value))
-    return dict(found.values())
-
-
-def _plain(state: Any) -> Any:
-    """Return the state of a generator of NumPy's without its arrays."""
-    if isinstance(state, dict):
-        return {key: _plain(value) for key, value in state.items()}
-    return state.tolist() if isinstance(state, np.ndarray | np.generic) else state
-
-
-def _like(now: Any, state: Any) -> Any:
-    """Return such a state with its arrays again."""
-    if isinstance(now, dict):
-        return {key: _like(now[key], value) for key, value in state.items()}
-    return np.array(state, dtype=now.dtype) if isinstance(now, np.ndarray) else state

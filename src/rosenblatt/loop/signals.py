@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -41,7 +42,11 @@ class StopOnCtrlC(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Take over the signals: after Lightning has noted the handlers that it puts back once all is over."""
 
+        process = os.getpid()
+
         def note(signum: int, frame: FrameType | None) -> None:
+            if os.getpid() != process:  # a worker of a loader, which ends with this process
+                return
             if self.pressed:
                 raise KeyboardInterrupt
             self.signal_number = signum

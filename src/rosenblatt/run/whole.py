@@ -1,7 +1,8 @@
-"""Files that are there whole or not at all, and outlast a power cut."""
+"""Files that are there whole or not at all, and outlast a power cut; and their digests."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -39,6 +40,15 @@ def replace(temporary: Path, path: Path) -> None:
     force(temporary)
     os.replace(temporary, path)
     force(path.parent)
+
+
+def sha256(path: Path) -> str:
+    """Return the digest of what a file holds."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def usual_rights() -> int:

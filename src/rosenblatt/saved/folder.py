@@ -30,11 +30,11 @@ from rosenblatt.data.features import Bags
 from rosenblatt.data.files import read_frame
 from rosenblatt.errors import UserError, listed, nearest
 from rosenblatt.run.folder import shown_path
-from rosenblatt.run.whole import force, usual_rights
+from rosenblatt.run.whole import force, sha256, usual_rights
 from rosenblatt.saved.description import Description, EncoderPart, described, read_description
 from rosenblatt.saved.known import Find, installed, look_up
 from rosenblatt.saved.model import SavedModel
-from rosenblatt.saved.refusal import check_content, check_file, refusing, sha256
+from rosenblatt.saved.refusal import check_content, check_file, refusing
 from rosenblatt.text.encoder import TextEncoder
 
 JSON, WEIGHTS, VOCABULARY, CARD = "model.json", "weights.safetensors", "vocabulary.parquet", "README.md"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 import stat
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rosenblatt.errors import UserError, first_line
+from rosenblatt.run.whole import sha256
 
 
 class ModelRefused(UserError):
@@ -84,15 +84,6 @@ def number(value: Any, least: float, most: float) -> float:
     if not is_number or not least <= value <= most or float(value) != value:
         raise ValueError(f"expected a number from {least} to {most}; it says {str(value)[:50]!r}")
     return float(value)
-
-
-def sha256(path: Path) -> str:
-    """Return the digest of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def check_content(path: Path, facts: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
@@ -15,6 +14,7 @@ from filelock import FileLock, Timeout
 
 from rosenblatt.errors import UserError, differences
 from rosenblatt.run.folder import RunFolder
+from rosenblatt.run.whole import sha256
 from rosenblatt.sweeps.dimensions import Dimension
 from rosenblatt.sweeps.settings import Settings
 
@@ -85,7 +85,7 @@ class SweepFolder:
             UserError: a sweep of that name was started with other settings, files or data; a run is there.
         """
         paths = [os.path.expanduser(word.strip("'\"")) for word in data]
-        digests = {path: _digest(path) for path in paths if os.path.isfile(path)}
+        digests = {path: sha256(Path(path)) for path in paths if os.path.isfile(path)}
         varies = {one.key: str(one) for one in dimensions}
         same = {key: one for key, one in composed.items() if key not in varies and not key.startswith(MAY_CHANGE)}
         if same.get("sweep.storage"):  # without the password of the database
@@ -141,11 +141,3 @@ class SweepFolder:
         folder = self.path / LOCKS
         folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{name}.lock"
-
-
-def _digest(path: str) -> str:
-    found = hashlib.blake2b(digest_size=16)
-    with open(path, "rb") as file:
-        while chunk := file.read(1 << 22):
-            found.update(chunk)
-    return found.hexdigest()

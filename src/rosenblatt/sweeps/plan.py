@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from rosenblatt.sweeps.dimensions import Choices, Dimension, Trial, product
@@ -56,11 +57,12 @@ class Plan:
         taken: list[Trial] = []
         with self.folder.lock():
             if self.study is None:
-                left = (trial for trial in self._untouched if self._is_left(trial))
+                # In the end all of it once more: a process that had taken a trial may have died since.
+                left = (trial for trial in chain(self._untouched, self._grid) if self._is_left(trial))
             else:
                 left = (trial for trial in self.study.unfinished() if trial.number < self.num_trials)
             for trial in left:
-                if self.folder.claim(trial.number):
+                if trial not in taken and self.folder.claim(trial.number):
                     taken.append(trial)
                 if len(taken) == self.at_once:
                     return taken

@@ -1,4 +1,4 @@
-"""What a sweep tells: a line for each job that ends, the leaderboard, its winner on test, a picture and a page."""
+"""What a sweep tells: a line for each job that ends, the leaderboard, its winner on test, a figure and a page."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class Report:
 
         Args:
             seconds: that the sweep has taken.
-            with_figures: whether to write a picture and a page.
+            with_figures: whether to write a figure and a page.
 
         Returns:
             Whether no more jobs have failed than may.
@@ -152,7 +152,6 @@ class Report:
     def _measure_winner(self, row: Row) -> None:
         """Evaluate the runs of the best setting on test, and write ``winner.json``; not again what has been already."""
         runs = [RunFolder(self.path / name) for name in row.folders]
-        runs = [run for run in runs if "test" in (run.read_json("data.json") or {})]  # else there is no test split
         try:
             found = [run.read_json("evaluation.json") or self.evaluate(run.path) for run in runs]
         except UserError as error:

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from rosenblatt.errors import UserError, check_choice, listed
+from rosenblatt.tasks.titles import COSTS
 
 Direction: TypeAlias = Literal["min", "max"]
 
 SAMPLERS = {"tpe": "TPESampler", "random": "RandomSampler", "nsgaii": "NSGAIISampler"}
 PRUNERS = {"median": "MedianPruner", "hyperband": "HyperbandPruner"}
-COSTS = ("seconds", "seconds_training", "seconds_encoding", "epochs", "steps")  # of a whole run, and of no epoch
 
 
 class Settings(NamedTuple):

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+NUM_BINS = 15
 COOLEST, WARMEST = 0.05, 20.0  # where every row is right, each cooler temperature is more likely: somewhere it ends
 
 
@@ -57,9 +58,9 @@ class Reliability(NamedTuple):
     """What was promised and what came true, in bins of equal width from 0 to 1.
 
     Attributes:
-        mean_prob: (num_bins,) float64, mean probability of the predictions in each bin; NaN where there is none.
-        share: (num_bins,) float64, share of them that is true; NaN where there is none.
-        num_rows: (num_bins,) int64, predictions in each bin.
+        mean_prob: (NUM_BINS,) float64, mean probability of the predictions in each bin; NaN where there is none.
+        share: (NUM_BINS,) float64, share of them that is true; NaN where there is none.
+        num_rows: (NUM_BINS,) int64, predictions in each bin.
     """
 
     mean_prob: Tensor
@@ -67,29 +68,30 @@ class Reliability(NamedTuple):
     num_rows: Tensor
 
 
-def reliability(probs: Tensor, target: Tensor, num_bins: int = 15) -> Reliability:
-    """Return how often predictions of each probability are true.
+def reliability(probs: Tensor, target: Tensor) -> Reliability:
+    """Return how often predictions of each probability are true, in `NUM_BINS` bins.
+
+    A probability on the edge of two bins is in the upper one.
 
     Args:
         probs: (N,) of the second class, (N, num_labels), or (N, num_classes) of which the largest is predicted.
         target: (N,) class numbers, or (N, num_labels) of 0 and 1.
-        num_bins: bins; a probability on the edge of two is in the upper one.
     """
     if probs.ndim > target.ndim:
         probs, preds = probs.max(dim=1)
         target = preds == target
     probs, true = probs.flatten().double(), target.flatten().double()
-    edges = torch.linspace(0, 1, num_bins + 1, dtype=torch.float64, device=probs.device)
+    edges = torch.linspace(0, 1, NUM_BINS + 1, dtype=torch.float64, device=probs.device)
     bins = torch.bucketize(probs, edges[1:-1], right=True)
-    count = torch.bincount(bins, minlength=num_bins)
-    sums = [torch.bincount(bins, weights=numbers, minlength=num_bins) for numbers in (probs, true)]
+    count = torch.bincount(bins, minlength=NUM_BINS)
+    sums = [torch.bincount(bins, weights=numbers, minlength=NUM_BINS) for numbers in (probs, true)]
     return Reliability(sums[0] / count, sums[1] / count, count)
 
 
-def calibration_error(probs: Tensor, target: Tensor, num_bins: int = 15) -> float:
+def calibration_error(probs: Tensor, target: Tensor) -> float:
     """Return the expected calibration error: how far probability and frequency lie apart in the mean prediction.
 
     It goes from 0, which is best, to 1; arguments as for `reliability`.
     """
-    mean_prob, share, num_rows = reliability(probs, target, num_bins)
+    mean_prob, share, num_rows = reliability(probs, target)
     return float((mean_prob - share).abs().nan_to_num() @ num_rows.double() / num_rows.sum())

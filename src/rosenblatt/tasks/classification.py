@@ -67,6 +67,15 @@ class Classification(Task):
         """Return the cross-entropy of the task."""
         return ClassLoss(self, **settings)
 
+    def seen_by(self, loss: nn.Module) -> nn.Module:
+        """Return the loss as it is, unless it is one for numbers."""
+        if isinstance(loss, nn.L1Loss | nn.MSELoss | nn.HuberLoss | nn.SmoothL1Loss):
+            raise UserError(
+                f"loss: {type(loss).__name__} is for numbers, and here is {self.described}. Leave it out, or say that "
+                "numbers are predicted: task=regression."
+            )
+        return loss
+
     @abstractmethod
     def cross_entropy(self, logits: Tensor, target: Tensor, class_weights: Tensor | None, smoothing: float) -> Tensor:
         """Return the mean loss of N rows, a scalar.
@@ -144,7 +153,7 @@ class Classification(Task):
         threshold = list(self.threshold) if isinstance(self.threshold, tuple) else self.threshold
         return {"threshold": threshold, "temperature": self.temperature}
 
-    def intervals(self, scores: Tensor, target: Tensor, ranking: bool, seed: int = 0) -> dict[str, Interval]:
+    def intervals(self, scores: Tensor, target: Tensor, ranking: bool) -> dict[str, Interval]:
         """Return Wilson's interval of accuracy, and bootstrapped ones of the other metrics, the loss aside.
 
         What would take many seconds is left out: ``auroc`` and ``ap``, and of millions of rows the others.
@@ -160,7 +169,7 @@ class Classification(Task):
         if ranking and self.ranks_cheaply and num_replicates(ranked) * ranked <= MOST_WORK:
             num = num_replicates(ranked)
             kinds.append(RankingScores(scores, target))
-        return found | resampled(kinds, num_rows, num, seed)
+        return found | resampled(kinds, num_rows, num)
 
     def shares(self, target: Tensor) -> Tensor:
         """Return the share of each class, (num_classes,): of training rows, or of these where nobody counted those."""

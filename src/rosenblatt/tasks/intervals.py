@@ -25,15 +25,14 @@ Scores: TypeAlias = dict[str, Tensor]  # (num_replicates,) float64 of each metri
 Replicates: TypeAlias = Callable[[Tensor], Scores]
 
 
-def wilson(hits: int, num_rows: int, level: float = 0.95) -> tuple[float, float]:
-    """Return the interval of a share, by Wilson's score (Wilson 1927): right for few rows and for shares near 0 and 1.
+def wilson(hits: int, num_rows: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share, by Wilson's score (1927): right for few rows and for shares near 0 and 1.
 
     Args:
         hits: rows that count.
         num_rows: all rows, at least one.
-        level: share of such intervals that hold the true value.
     """
-    square = NormalDist().inv_cdf((1 + level) / 2) ** 2
+    square = NormalDist().inv_cdf(0.975) ** 2
     middle = hits + square / 2
     width = math.sqrt(square * (hits * (num_rows - hits) / num_rows + square / 4))
     low = (middle - width) / (num_rows + square) if hits > 0 else 0.0  # exactly: roundoff may leave less

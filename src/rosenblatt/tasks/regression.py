@@ -224,33 +224,32 @@ class Regression(Task):
         return order
 
 
-def rank_of(num_rows: int, level: float = LEVEL) -> int:
-    """Return which of the residuals by size, counted from 1, new ones stay below with this probability."""
-    return math.ceil((num_rows + 1) * level)
+def rank_of(num_rows: int) -> int:
+    """Return which of the residuals by size, counted from 1, new ones stay below with probability `LEVEL`."""
+    return math.ceil((num_rows + 1) * LEVEL)
 
 
-def radius_of(residuals: Tensor, level: float = LEVEL) -> float:
-    """Return how far from its prediction a new number is at most, with probability ``level``.
+def radius_of(residuals: Tensor) -> float:
+    """Return how far from its prediction a new number is at most, with probability `LEVEL`.
 
     Args:
         residuals: (N,) of rows that the model was not trained on.
-        level: share of new rows that are to be inside.
 
     Returns:
         A distance in the units of the residuals; infinity where there are too few rows to say (fewer than 9 for 0.9).
     """
-    rank = rank_of(len(residuals), level)
+    rank = rank_of(len(residuals))
     if rank > len(residuals):
         return math.inf
     return float(residuals.abs().double().sort().values[rank - 1])
 
 
-def share_inside(num_rows: int, level: float = LEVEL) -> tuple[float, float]:
+def share_inside(num_rows: int) -> tuple[float, float]:
     """Return between which shares of all new rows are inside, for 95 of 100 sets of as many validation rows.
 
     It is the interval of a Beta(k, N + 1 - k) distribution, k being `rank_of`.
     """
-    rank = rank_of(num_rows, level)
+    rank = rank_of(num_rows)
     if rank > num_rows:
         return 1.0, 1.0
     low, high = (_beta_quantile(share, rank, num_rows + 1 - rank) for share in (0.025, 0.975))

@@ -16,9 +16,8 @@ from rosenblatt.data.labelled_files import FileData
 from rosenblatt.data.recipe import Auto
 from rosenblatt.errors import UserError
 from rosenblatt.tasks.task import Task
-from rosenblatt.text.encoder import TextEncoder
+from rosenblatt.text.encoder import TextEncoder, Weighting
 from rosenblatt.text.ngrams import Ints
-from rosenblatt.text.weighting import Weighting, rows_of_class
 
 log = logging.getLogger(__name__)
 
@@ -94,3 +93,12 @@ def groups_of(task: Task, target: Tensor) -> list[Ints]:
         return rows_of_class(target, len(task.classes))
     above = target > target.median()
     return rows_of_class((above if above.any() else target == target.max()).long(), 2)
+
+
+def rows_of_class(target: Tensor, num_classes: int) -> list[Ints]:
+    """Return the numbers of the rows that have each class, ascending, from either kind of target."""
+    if target.ndim == 2:
+        return [np.flatnonzero(target[:, k].numpy()) for k in range(num_classes)]
+    order = np.argsort(target.numpy(), kind="stable")
+    ends = np.cumsum(np.bincount(target.numpy(), minlength=num_classes))
+    return np.split(order, ends[:-1])

@@ -8,11 +8,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import polars as pl
 import torch
+from numpy.typing import NDArray
 
 from rosenblatt.data.columns import Columns
 from rosenblatt.data.encoder import Encoder
@@ -22,10 +23,11 @@ from rosenblatt.errors import UserError, check_choice
 from rosenblatt.text.counting import Counts, count, counted, in_stretches, only
 from rosenblatt.text.ngrams import Channel, Ids, Ints, NGrams
 from rosenblatt.text.tokens import Characters, Words
-from rosenblatt.text.weighting import Floats, Weighting, log_count_ratio, scale
 
 log = logging.getLogger(__name__)
 
+Weighting: TypeAlias = Literal["count", "binary", "tfidf", "log_count_ratio"]
+Floats: TypeAlias = NDArray[np.float32]
 # Words or characters, or both, and their n-grams.
 Channels: TypeAlias = list[tuple[Words | Characters, NGrams]]
 MAX_N = 1000  # length of n-grams; each text is gone through once for each
@@ -290,3 +292,36 @@ class TextEncoder(Encoder):
     def names(self, numbers: Ints | None = None) -> list[str]:
         """Return features as text, by number; all of them by default."""
         return names_of(self.channels, self.kept, np.arange(self.num_features) if numbers is None else numbers)
+
+
+def log_count_ratio(ids: Ids, offsets: Ints, frequency: Ints, rows_of_class: Sequence[Ints]) -> Floats:
+    """Return how telling each feature is: the largest ``|ln(p / q)|`` over the classes.
+
+    ``p`` is the share of a feature in all (row, feature) pairs of a class, ``q`` the share in those of all other
+    classes, each count plus one (Wang & Manning 2012, equation for r).
+
+    Args:
+        ids: (nnz,) feature of each pair.
+        offsets: (N + 1,) of the rows in it.
+        frequency: (num_features,) rows that hold each feature.
+        rows_of_class: the numbers of the rows of each class.
+    """
+    total = frequency + 2.0
+    largest = np.zeros(len(frequency))
+    # With two classes, one or the other, the ratio of one is minus that of the other.
+    num_rows = len(offsets) - 1
+    opposite = len(rows_of_class) == 2 and (np.bincount(np.concatenate(rows_of_class), minlength=num_rows) == 1).all()
+    for rows in rows_of_class[1:] if opposite else rows_of_class:
+        inside = counted(ids, offsets, len(frequency), rows) + 1.0
+        p, q = inside / inside.sum(), (total - inside) / (total - inside).sum()
+        np.maximum(largest, np.abs(np.log(p / q)), out=largest)
+    return largest.astype(np.float32)
+
+
+def scale(weights: Floats, offsets: Ints, norm: float) -> None:
+    """Scale each row to an L2 norm, in place, so that a long text weighs as much as a short one."""
+    lengths = np.diff(offsets)
+    filled = lengths > 0
+    if filled.any():
+        squares = np.add.reduceat(weights * weights, offsets[:-1][filled])
+        weights *= np.repeat(norm / np.sqrt(np.maximum(squares, 1e-24)), lengths[filled])

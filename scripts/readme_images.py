@@ -1,9 +1,9 @@
-"""Make the pictures of the README anew, from runs that are there.
+"""Make the images of the README anew, from runs that are there.
 
 python train.py lr=0.01 figures.every_n_epochs=1 hydra.run.dir=logs/runs/toy
 python train.py data=text data.train=train.csv data.val=val.csv data.test=test.csv hydra.run.dir=logs/runs/reviews
 python train.py -m optimizer=adam,sgd,adagrad lr=0.1,0.01,0.001 sweep.name=first
-python scripts/readme_pictures.py logs/runs/toy logs/runs/reviews logs/sweeps/first
+python scripts/readme_images.py logs/runs/toy logs/runs/reviews logs/sweeps/first
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-GAP = 12  # pixels between two pictures
+GAP = 12  # pixels between two images
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PAGE = (1000, 1080)  # pixels of the page that are shown
 
@@ -28,7 +28,7 @@ PAGE = (1000, 1080)  # pixels of the page that are shown
 def main() -> None:
     """Make all of them, or none."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("points", type=Path, help="run with a picture of each epoch")
+    parser.add_argument("points", type=Path, help="run with a figure of each epoch")
     parser.add_argument("texts", type=Path, help="run on texts")
     parser.add_argument("sweep", type=Path, help="folder of a sweep")
     parser.add_argument("--output", type=Path, default=Path(__file__).parents[1] / "docs" / "images", metavar="FOLDER")
@@ -45,8 +45,8 @@ def main() -> None:
             "words": (opened(figures / "influence.png"), 700),
             "sweep": (page(given.sweep / "report.html"), 800),
         }
-        for name, (picture, widest) in made.items():
-            save(picture, given.output / f"{name}.png", widest)
+        for name, (image, widest) in made.items():
+            save(image, given.output / f"{name}.png", widest)
     except (OSError, subprocess.SubprocessError) as error:
         sys.exit(f"error: {error}")
 
@@ -64,7 +64,7 @@ def boundaries(run: Path, epochs: Sequence[int]) -> list[Image.Image]:
     for epoch in epochs:
         if not 1 <= epoch <= len(steps) or steps[epoch - 1] not in found:
             sys.exit(
-                f"error: {run}: no picture of a boundary after epoch {epoch}. Expected a run on points, of that many "
+                f"error: {run}: no figure of a boundary after epoch {epoch}. Expected a run on points, of that many "
                 "epochs, with figures.every_n_epochs=1."
             )
     return [opened(io.BytesIO(found[steps[epoch - 1]].encoded_image_string)) for epoch in epochs]
@@ -76,24 +76,24 @@ def page(file: Path) -> Image.Image:
         sys.exit(f"error: {file}: no such file.")
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
-        sys.exit(f"error: no picture of {file}: expected one of {', '.join(BROWSERS)} to be installed.")
+        sys.exit(f"error: no image of {file}: expected one of {', '.join(BROWSERS)} to be installed.")
     with TemporaryDirectory() as folder:
-        picture = Path(folder) / "page.png"
+        image = Path(folder) / "page.png"
         command = [browser, "--headless", "--no-sandbox", "--hide-scrollbars", f"--window-size={PAGE[0]},{PAGE[1]}"]
-        command += [f"--screenshot={picture}", file.resolve().as_uri()]
+        command += [f"--screenshot={image}", file.resolve().as_uri()]
         # Without the sandbox, which root has none of: the page is our own, and holds no script.
         subprocess.run(command, check=True, capture_output=True, timeout=60)
-        return opened(picture)
+        return opened(image)
 
 
 def opened(file: Path | io.BytesIO) -> Image.Image:
-    """Return a picture without transparency."""
+    """Return an image without transparency."""
     with Image.open(file) as found:
         return found.convert("RGB")
 
 
 def beside(parts: list[Image.Image]) -> Image.Image:
-    """Return pictures side by side."""
+    """Return images side by side."""
     width = sum(part.width for part in parts) + GAP * (len(parts) - 1)
     whole = Image.new("RGB", (width, max(part.height for part in parts)), "white")
     left = 0
@@ -103,11 +103,11 @@ def beside(parts: list[Image.Image]) -> Image.Image:
     return whole
 
 
-def save(picture: Image.Image, path: Path, widest: int) -> None:
+def save(image: Image.Image, path: Path, widest: int) -> None:
     """Write a small file: at most so many pixels wide, and in 128 colours."""
-    if picture.width > widest:
-        picture = picture.resize((widest, round(picture.height * widest / picture.width)), Image.Resampling.LANCZOS)
-    few = picture.quantize(128, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    if image.width > widest:
+        image = image.resize((widest, round(image.height * widest / image.width)), Image.Resampling.LANCZOS)
+    few = image.quantize(128, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     few.save(path, optimize=True)
     print(f"{path}: {few.width} x {few.height}, {path.stat().st_size:,} bytes")
 

@@ -1,4 +1,4 @@
-"""Rows of a CSV or TSV, all cells as strings."""
+"""Rows of delimited text, CSV and TSV: all cells as strings."""
 
 from __future__ import annotations
 

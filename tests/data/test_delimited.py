@@ -23,7 +23,7 @@ WRITABLE = st.characters(exclude_categories=("Cs",), exclude_characters="" if sy
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("cells")
+    return tmp_path_factory.mktemp("delimited")
 
 
 def read(path, content: bytes) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""The script that makes the pictures of the README."""
+"""The script that makes the images of the README."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_pictures_are_made_from_runs(program):
     page.parent.mkdir()
     page.write_text("<h1>Sweep</h1>")
     words = (str(trained("points")), str(trained("texts")), "sweep", "--output", ".")
-    done = program("scripts/readme_pictures.py", *words, "--epochs", "1", "3")
+    done = program("scripts/readme_images.py", *words, "--epochs", "1", "3")
     assert done.status == 0, done.err
     width, height = size_of(trained("points") / "figures" / "boundary.png")
     assert size_of("boundary.png") == (2 * width + 12, height)
@@ -35,16 +35,16 @@ def test_pictures_are_made_from_runs(program):
     ("words", "message"),
     [
         (("none", "texts", "sweep"), "none/tensorboard: no such folder"),
-        (("points", "texts", "sweep", "--epochs", "1", "12"), "no picture of a boundary after epoch 12"),
-        (("points", "texts", "sweep", "--epochs", "0"), "no picture of a boundary after epoch 0"),
-        (("texts", "texts", "sweep", "--epochs", "1"), "no picture of a boundary after epoch 1"),
+        (("points", "texts", "sweep", "--epochs", "1", "12"), "no figure of a boundary after epoch 12"),
+        (("points", "texts", "sweep", "--epochs", "0"), "no figure of a boundary after epoch 0"),
+        (("texts", "texts", "sweep", "--epochs", "1"), "no figure of a boundary after epoch 1"),
         (("points", "none", "sweep", "--epochs", "1"), "none/figures/confusion.png"),
         (("points", "texts", "none", "--epochs", "1"), "none/report.html"),
     ],
 )
 def test_what_is_missing_is_told_and_nothing_is_written(program, words, message):
     runs = {name: str(trained(name)) for name in ("points", "texts")}
-    done = program("scripts/readme_pictures.py", *(runs.get(word, word) for word in words), "--output", ".")
+    done = program("scripts/readme_images.py", *(runs.get(word, word) for word in words), "--output", ".")
     assert done.status == 1
     assert message in done.err
     assert not list(Path().glob("*.png"))

@@ -21,7 +21,7 @@ def cases(options: Options) -> Iterator[Case]:
         try:
             folder = options.folder(name) / name
         except Skipped as reason:
-            options.warn(f"pictures: {name} is left out: {reason}")
+            options.warn(f"figures: {name} is left out: {reason}")
             continue
         files = {split: next(folder.glob(f"{split}.*"), None) for split in ("train", "val", "test")}
         found[name] = ["data=text", *(contestants.setting(f"data.{k}", path) for k, path in files.items() if path)]
