@@ -15,9 +15,9 @@ import torch
 from perceptron.models import MLP
 from rosenblatt.data.columns import Columns
 from rosenblatt.errors import UserError
+from rosenblatt.saved.folder import facts_of, own_rows
 from rosenblatt.saved.model import SavedModel
 from rosenblatt.saved.refusal import ModelRefused
-from rosenblatt.saved.rows import facts_of, own_rows
 from saved_models import KINDS, NEW_TEXTS, plain_probs, points, rows, table, texts
 
 

@@ -109,7 +109,9 @@ def test_closed_it_does_not_wait_for_what_hangs(monkeypatch, tmp_path):
 
     made = FigurePool()
     assert not isinstance(made.result(made.order(CURVES)), str)
-    made.order(hanging_too.Hanging())
+    hangs = made.order(hanging_too.Hanging())
+    while not hangs.running():  # what has not begun is not waited for anyway
+        time.sleep(0.01)
     made.close()
     assert not is_there(made._workers[0].pid)
 

@@ -18,9 +18,8 @@ from rosenblatt.commands.classes import KNOWN
 from rosenblatt.data.features import Bags, Features, rows_between
 from rosenblatt.errors import UserError, first_line
 from rosenblatt.run.whole import check_free, replace
-from rosenblatt.saved.folder import find, read, run_of
+from rosenblatt.saved.folder import find, own_rows, read, run_of
 from rosenblatt.saved.model import SavedModel
-from rosenblatt.saved.rows import own_rows
 from rosenblatt.tasks.classification import Classification
 from rosenblatt.tasks.task import Task
 from rosenblatt.text.sparse import BagLinear

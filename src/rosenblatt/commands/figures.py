@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -22,19 +23,12 @@ from rosenblatt.data.contract import columns_of, encoder_of, pair_of, splits_of
 from rosenblatt.data.features import rows_between
 from rosenblatt.run.folder import RunFolder
 from rosenblatt.run.whole import write_whole
-from rosenblatt.show.figures.kinds import drawings
+from rosenblatt.show import tensorboard
+from rosenblatt.show.figures.kinds import Drawing, drawings
 from rosenblatt.show.inside import Rows, influence_bars, influences, inside_arrays, looked_at, word_vectors
-from rosenblatt.show.page import RunPage
-from rosenblatt.show.pool import FigurePool, told
-from rosenblatt.show.run_figures import Examined, FinalFigures, LiveFigures
-from rosenblatt.show.tensorboard import (
-    END,
-    MAX_PR_CURVES,
-    log_embeddings,
-    log_influences,
-    log_mistakes,
-    log_pr_curves,
-)
+from rosenblatt.show.page import PageFigure, RunPage, inline
+from rosenblatt.show.pool import FigurePool, Ordered, told
+from rosenblatt.show.run_figures import Examined, LiveFigures
 from rosenblatt.tasks.arrays import Influence
 from rosenblatt.tasks.task import Task
 from rosenblatt.tasks.titles import SPLIT_TITLES
@@ -88,32 +82,37 @@ def examined(parts: Parts, task: Task, split: str, outputs: Tensor, target: Tens
         rows = Rows(features, target, preds, task, getattr(encoder_of(parts.data), "plane", None))
         arrays |= inside_arrays(parts.model, rows)
     arrays |= task.arrays(outputs, target)
-    return Examined(drawings(arrays, of), task.questions(outputs, target, MAX_PR_CURVES))
+    return Examined(drawings(arrays, of), task.questions(outputs, target, tensorboard.MAX_PR_CURVES))
 
 
 @dataclass
 class Ending:
-    """What there is to see of a run that has ended: begun here, and finished when all else is done.
+    """What there is to see of a run that has ended: begun as soon as it is known, finished when all else is done.
 
     Attributes:
         run: folder that gets it.
-        live: has shown epochs until now.
+        pool: draws.
         parts: of the run.
-        figures: of it.
-        writers: of TensorBoard.
+        writers: of TensorBoard, or none.
+        step: of the optimizer, that figures are of.
         moment: that the model is of, such as ``epoch 3``.
         reached: what was measured; from `examine` on.
         influences: what moves each output; from `examine` on.
     """
 
     run: RunFolder
-    live: LiveFigures
+    pool: FigurePool
     parts: Parts
-    figures: FinalFigures
-    writers: list[SummaryWriter]
+    writers: Sequence[SummaryWriter]
+    step: int
     moment: str
     reached: Reached = field(init=False)
     influences: list[Influence] = field(default_factory=list)
+    _ordered: dict[str, tuple[Drawing | str, Ordered]] = field(init=False, default_factory=dict)
+
+    def order(self, figures: Mapping[str, Drawing | str]) -> None:
+        """Have figures drawn, by name; or say why there are none."""
+        self._ordered |= {name: (one, self.pool.order(one, with_svg=True)) for name, one in figures.items()}
 
     def examine(self, reached: Reached) -> None:
         """Have figures of what was measured drawn."""
@@ -124,9 +123,9 @@ class Ending:
             with told("figures"):
                 outputs, target = reached.measured.outputs, reached.measured.target
                 found = examined(self.parts, reached.task, split, outputs, target, moment)
-                self.figures.order(found.figures)
+                self.order(found.figures)
                 for writer in self.writers:
-                    log_pr_curves(writer, f"{END}/{split}", found.questions, self.figures.step)
+                    tensorboard.log_pr_curves(writer, f"{tensorboard.END}/{split}", found.questions, self.step)
         features = features_of(self.parts, split)
         if self.parts.model is not None and features is not None:
             with told("influences"), looked_at(self.parts.model):
@@ -137,28 +136,26 @@ class Ending:
         names = _numbered if encoder is None else encoder.names
         self.influences = influences(model, features, task, names)
         bars = influence_bars(self.influences, task.num_outputs)
-        self.figures.order(drawings({"influence": bars}, of))
+        self.order(drawings({"influence": bars}, of))
         if (vectors := word_vectors(model, features)) is not None:
             for writer in self.writers:
-                log_embeddings(writer, "words", names(vectors[0]), vectors[1], self.figures.step)
+                tensorboard.log_embeddings(writer, "words", names(vectors[0]), vectors[1], self.step)
 
-    def finish(
-        self, config: DictConfig, metrics: dict[str, Any], notes: list[str], mistakes: list[dict[str, Any]], why: str
-    ) -> None:
+    def finish(self, config: DictConfig, metrics: dict[str, Any], notes: list[str], rows: bytes | None) -> None:
         """Write ``figures/`` and ``report.html``.
 
         Args:
             config: of the run.
             metrics: flat, as in ``metrics.json``.
             notes: what else there is to say of them.
-            mistakes: rows that are wrong, as people read them.
-            why: what to say where there are none.
+            rows: of the last split, as a Parquet file.
         """
         run, split, task = self.run, self.reached.last, self.reached.task
+        mistakes, why = self._mistakes(rows)
         with told("tables"):
             for writer in self.writers:
-                log_influences(writer, self.influences, self.figures.step)
-                log_mistakes(writer, f"{END}/{split}", mistakes, self.figures.step)
+                tensorboard.log_influences(writer, self.influences, self.step)
+                tensorboard.log_mistakes(writer, f"{tensorboard.END}/{split}", mistakes, self.step)
         overrides: Any = OmegaConf.to_container(OmegaConf.load(run.path / "overrides.yaml"))
         targets = {split: target for split, (_, target) in splits_of(self.parts.data).items()}
         content = RunPage(
@@ -168,7 +165,7 @@ class Ending:
             num_rows=self.reached.num_rows,
             notes=notes,
             data=task.table(targets) if task is not None and targets else None,
-            figures=self.figures.collect(),
+            figures=[self._collected(name, *one) for name, one in self._ordered.items()],
             influences=self.influences,
             influence_note=f"Part in the {'logit' if task is None else task.unit}, in the mean of the first 2,000 rows "
             f"of {split}: how much it weighs where it is, and how often it is there.",
@@ -181,12 +178,25 @@ class Ending:
         )
         write_whole(run.path / "report.html", content.html().encode())
 
-    def mistakes(self, rows: bytes | None) -> tuple[list[dict[str, Any]], str]:
-        """Return the rows that are wrong, as people read them, and what to say where there are none.
+    def _collected(self, name: str, drawing: Drawing | str, ordered: Ordered) -> PageFigure:
+        """Wait for a figure, put it where it belongs, and return it for the page."""
+        drawn = self.pool.result(ordered)
+        if isinstance(drawn, str) or isinstance(drawing, str):
+            return PageFigure(name, "", reason=str(drawn))
+        folder = self.run.path / "figures"
+        try:
+            folder.mkdir(exist_ok=True)
+            write_whole(folder / f"{name}.png", drawn.png, forced=False)
+            write_whole(folder / f"{name}.svg", drawn.svg.encode(), forced=False)
+        except OSError as error:
+            return PageFigure(name, "", reason=self.pool.tell(f"{error.filename} can't be written: {error.strerror}"))
+        with told(name):
+            for writer in self.writers:
+                tensorboard.log_figure(writer, f"{tensorboard.END}/{name}", drawn, self.step)
+        return PageFigure(name, drawing.caption, inline(drawn.svg, name, drawing.caption))
 
-        Args:
-            rows: of the last split, as a Parquet file.
-        """
+    def _mistakes(self, rows: bytes | None) -> tuple[list[dict[str, Any]], str]:
+        """Return the rows that are wrong, as people read them, and what to say where there are none."""
         measured, task = self.reached.measured, self.reached.task
         if measured is None or task is None:
             return [], "Not looked for: what this module predicts has no right or wrong."

@@ -24,10 +24,9 @@ from rosenblatt.commands.classes import KNOWN
 from rosenblatt.data.features import SPLITS
 from rosenblatt.data.files import FrameWriter
 from rosenblatt.errors import UserError, check_choice, first_line
-from rosenblatt.saved.folder import find, read
+from rosenblatt.saved.folder import find, own_rows, read
 from rosenblatt.saved.model import SavedModel
 from rosenblatt.saved.reasons import Reason
-from rosenblatt.saved.rows import own_rows
 from rosenblatt.show.words import printable, words
 
 log = logging.getLogger(__name__)

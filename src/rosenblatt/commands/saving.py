@@ -20,10 +20,9 @@ from rosenblatt.errors import first_line, listed
 from rosenblatt.loop.threads import num_parameters
 from rosenblatt.run.folder import RunFolder
 from rosenblatt.run.whole import write_whole
-from rosenblatt.saved.folder import write
+from rosenblatt.saved.folder import facts_of, write
 from rosenblatt.saved.known import installed
 from rosenblatt.saved.model import Origin, SavedModel
-from rosenblatt.saved.rows import facts_of
 from rosenblatt.show.metrics import metric_rows, splits_of
 from rosenblatt.tasks.classification import Classification
 from rosenblatt.tasks.threshold import Decision
@@ -122,14 +121,7 @@ EXAMPLES = {
     "TableEncoder": "frame_with_the_same_columns",
     "TextEncoder": '["a text", "another one"]',
 }
-
-NO_MATTER = (
-    "trainer.",
-    "logger.",
-    "checkpoint.",
-    "data.cache",
-    "resume",
-)  # settings that do not make the model another one
+NO_MATTER = ("trainer.", "logger.", "checkpoint.", "data.cache", "resume")  # settings that make no other model
 
 
 def card(saved: SavedModel, metrics: Mapping[str, Any], data: Mapping[str, Any], settings: Mapping[str, Any]) -> str:

@@ -43,7 +43,7 @@ from rosenblatt.loop.threads import use_threads
 from rosenblatt.run.folder import RunFolder
 from rosenblatt.show.figures.kinds import drawings, learning_curves
 from rosenblatt.show.pool import FigurePool, told
-from rosenblatt.show.run_figures import FinalFigures, LiveFigures
+from rosenblatt.show.run_figures import LiveFigures
 from rosenblatt.show.tables import as_text, per_class_csv, summary
 from rosenblatt.show.tensorboard import log_outcome, writers_of
 from rosenblatt.sweeps.jobs import Job
@@ -140,7 +140,7 @@ def _train(
         with told("report.html"):
             lines = [f"{word}: {note}" for word, note in notes]
             shown = rows if kept == reached.last else rows_of(parts, reached.last)
-            ending.finish(config, metrics, lines, *ending.mistakes(shown))
+            ending.finish(config, metrics, lines, shown)
     for logger in trainer.loggers:
         logger.finalize("success")
     run.write_json("metrics.json", metrics)  # last: of a folder with it nothing is done again
@@ -226,10 +226,9 @@ def begin_ending(
     live = around.live
     if live is None or trainer.fast_dev_run:  # type: ignore[attr-defined]
         return None
-    writers = writers_of(trainer)
-    figures = FinalFigures(live.pool, run.path / "figures", writers, trainer.global_step)
-    figures.order(drawings({"learning_curves": learning_curves(live.epochs, around.measures.monitor, best_epoch)}))
-    return Ending(run, live, parts, figures, writers, f"epoch {best_epoch}")
+    ending = Ending(run, live.pool, parts, writers_of(trainer), trainer.global_step, f"epoch {best_epoch}")
+    ending.order(drawings({"learning_curves": learning_curves(live.epochs, around.measures.monitor, best_epoch)}))
+    return ending
 
 
 def log_outcomes(trainer: pl.Trainer, settings: dict[str, Any], figures: dict[str, Any], monitor: str) -> None:

@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any, NamedTuple
 
+from torch import nn
+
 from rosenblatt import __version__
-from rosenblatt.arguments import check_arguments
+from rosenblatt.arguments import check_arguments, fits
 from rosenblatt.data.columns import Columns
 from rosenblatt.data.source import is_utf8
 from rosenblatt.errors import listed
@@ -26,13 +28,13 @@ PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "64-true", "16-true", "bf16-t
 MAX_ARGUMENTS = 1 << 16  # characters of JSON; a million layers would take all memory before one weight is read
 
 
-class Part(NamedTuple):
-    """A class that is known, with what it is to be made of.
+class EncoderPart(NamedTuple):
+    """An encoder that is known, with what it is to be made of.
 
     Attributes:
-        maker: the class.
+        maker: its class.
         arguments: that its constructor takes, by name.
-        learnt: for an encoder, what its ``facts`` returned.
+        learnt: what its ``facts`` returned.
     """
 
     maker: Any
@@ -41,26 +43,20 @@ class Part(NamedTuple):
 
 
 class Description(NamedTuple):
-    """A `rosenblatt.saved.model.SavedModel` without what is in other files; see there.
+    """What ``model.json`` says.
 
     Attributes:
-        model: its class, with what it is to be made of.
+        saved: the model, as yet without what is in other files: its layers, its encoder and the rest of the weights.
+        maker: class of the layers.
         rest: names of weights that are not the model's.
+        encoder: what it is to be made of, or ``None``.
         files: name of each other file to its ``bytes`` and ``sha256``, not checked yet.
     """
 
-    task: Task | None
-    sizes: dict[str, Any]
-    origin: Origin
-    model: Part
+    saved: SavedModel
+    maker: Any
     rest: list[str]
-    encoder: Part | None
-    columns: Columns
-    loss: dict[str, Any]
-    metrics: dict[str, Any]
-    batch_size: int
-    precision: str
-    rows: dict[str, Any] | None
+    encoder: EncoderPart | None
     files: dict[str, Any]
 
 
@@ -132,36 +128,33 @@ def read_description(text: str, finds: Sequence[Find]) -> Description:
     if version == 1:
         content = _of_format_1(content)
     task = None if content["task"] is None else _task(mapping(content["task"]))
-    sizes = _sizes(content["sizes"])
     facts = mapping(content["model"])
     if facts["role"] not in ("model", "module") or not isinstance(facts["prefix"], str):
         raise ValueError("role or prefix of the model is none")
-    model = Part(look_up(facts["role"], facts["_target_"], finds), _arguments(facts), {})
-    target = facts["_target_"] if version > 1 else path_of(model.maker)
-    rest = content["rest"]
-    if not isinstance(rest, list) or not all(isinstance(one, str) for one in rest) or len(set(rest)) < len(rest):
-        raise ValueError("rest is no list of names")
-    encoder = None
-    if content["encoder"] is not None:
-        facts_of = mapping(content["encoder"])
-        maker = look_up("encoder", facts_of["name"], finds)
-        encoder = Part(maker, _arguments(facts_of), mapping(facts_of["learnt"]))
-        check_arguments("encoder", maker, encoder.arguments)
-    return Description(
-        task=task,
-        sizes=sizes,
-        origin=Origin(target, model.arguments, facts["role"], facts["prefix"]),
-        model=model,
-        rest=rest,
-        encoder=encoder,
+    if (precision := content["precision"]) not in PRECISIONS:
+        raise ValueError(f"expected precision to be one of {listed(PRECISIONS)}; it says {str(precision)[:50]!r}")
+    maker = look_up(facts["role"], facts["_target_"], finds)
+    target = facts["_target_"] if version > 1 else path_of(maker)
+    saved = SavedModel(
+        nn.Identity(), task, None, Origin(target, _arguments(facts), facts["role"], facts["prefix"]),
+        sizes=_sizes(content["sizes"]),
         columns=_columns(content["columns"]),
         loss=_loss(content["loss"], task),
         metrics={name: _node(one) for name, one in mapping(content["metrics"]).items()},
         batch_size=whole(content["batch_size"]),
-        precision=_precision(content["precision"]),
+        precision=precision,
         rows=_rows(content["rows"]),
-        files=mapping(content["files"]),
-    )
+    )  # fmt: skip
+    rest = content["rest"]
+    if not fits(rest, list[str]) or len(set(rest)) < len(rest):
+        raise ValueError("rest is no list of names")
+    encoder = None
+    if content["encoder"] is not None:
+        of_encoder = mapping(content["encoder"])
+        kind = look_up("encoder", of_encoder["name"], finds)
+        encoder = EncoderPart(kind, _arguments(of_encoder), mapping(of_encoder["learnt"]))
+        check_arguments("encoder", kind, encoder.arguments)
+    return Description(saved, maker, rest, encoder, mapping(content["files"]))
 
 
 def _of_format_1(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -197,7 +190,7 @@ def _task(facts: dict[str, Any]) -> Task:
     facts = dict(facts)
     name = facts.pop("name")
     classes = facts["classes"]
-    if not isinstance(name, str) or not isinstance(classes, list) or not all(isinstance(one, str) for one in classes):
+    if not isinstance(name, str) or not fits(classes, list[str]):
         raise ValueError("the task has no name, or classes are no list of names")
     whole(facts["num_rows"], 0)
     if name == "regression":
@@ -259,17 +252,9 @@ def _columns(facts: Any) -> Columns:
     facts, known = mapping(facts), [field.name for field in fields(Columns)]
     if set(facts) != set(known):
         raise ValueError(f"expected columns to have {listed(known)}; there are {listed(facts)}")
-    if not isinstance(facts["text"], list):
-        raise ValueError("columns.text is no list")
     check_arguments("columns", Columns, facts)
     is_utf8(facts["encoding"])  # tells if there is no such encoding
     return Columns(**facts | {"text": tuple(facts["text"])})
-
-
-def _precision(value: Any) -> str:
-    if value not in PRECISIONS:
-        raise ValueError(f"expected precision to be one of {listed(PRECISIONS)}; it says {str(value)[:50]!r}")
-    return str(value)
 
 
 def _rows(value: Any) -> dict[str, Any] | None:

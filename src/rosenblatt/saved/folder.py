@@ -1,14 +1,14 @@
 """The model folder: written whole, and read as what a stranger may have sent.
 
 ``model.json`` says what the model is, ``weights.safetensors`` and ``vocabulary.parquet`` what it has learnt, and
-``README.md`` is for people. Nothing in it is pickled, and nothing that it names is imported: classes are looked up
-among those that are known (`rosenblatt.saved.known`), and file names are fixed. All that is read is checked before it
-is used.
+``README.md`` is for people; rows that it was measured on lie beside the folder. Nothing in it is pickled, and nothing
+that it names is imported: classes are looked up among those that are known (`rosenblatt.saved.known`), and file names
+are fixed. All that is read is checked before it is used.
 """
 
 from __future__ import annotations
 
-import inspect
+import hashlib
 import json
 import os
 import shutil
@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 import torch
@@ -24,12 +24,14 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from rosenblatt.arguments import check_arguments
+from rosenblatt.arguments import ANY, check_arguments, parameters_of
 from rosenblatt.data.encoder import Encoder
 from rosenblatt.data.features import Bags
+from rosenblatt.data.files import read_frame
 from rosenblatt.errors import UserError, listed, nearest
+from rosenblatt.run.folder import shown_path
 from rosenblatt.run.whole import force, sha256, usual_rights
-from rosenblatt.saved.description import Description, Part, described, read_description
+from rosenblatt.saved.description import Description, EncoderPart, described, read_description
 from rosenblatt.saved.known import Find, installed, look_up
 from rosenblatt.saved.model import SavedModel
 from rosenblatt.saved.refusal import check_content, check_file, refusing
@@ -140,23 +142,22 @@ def read(folder: Path, finds: Sequence[Find] = (installed,)) -> SavedModel:
     for name, facts in found.files.items():
         with refusing(folder / name):
             check_content(folder / name, facts)
-    model, rest = _model(folder, found, finds)
-    encoder = None if found.encoder is None else _encoder(folder, found, found.encoder)
-    return SavedModel(
-        model, found.task, encoder, found.origin, found.sizes, found.columns, found.loss, found.metrics,
-        found.batch_size, found.precision, found.rows, rest,
-    )  # fmt: skip
+    saved = found.saved
+    saved.model, saved.rest = _model(folder, found, finds)
+    if found.encoder is not None:
+        saved.encoder = _encoder(folder, saved, found.encoder, found.files)
+    return saved
 
 
 def _model(folder: Path, found: Description, finds: Sequence[Find]) -> tuple[nn.Module, dict[str, Tensor]]:
     """Return the model with its weights, and those that are not its own."""
 
     def make() -> nn.Module:
-        role, (maker, arguments, _) = found.origin.role, found.model
-        given = built(arguments, role, finds)
-        model = maker(**given, **_offered(maker, arguments, found, finds))
+        origin = found.saved.origin
+        given = built(origin.arguments, origin.role, finds)
+        model = found.maker(**given, **_offered(found.maker, found.saved, finds))
         if not isinstance(model, nn.Module):
-            raise TypeError(f"{found.origin.target} makes no torch.nn.Module")
+            raise TypeError(f"{origin.target} makes no torch.nn.Module")
         return model
 
     with refusing(folder / JSON):
@@ -198,23 +199,19 @@ def built(value: Any, role: str, finds: Sequence[Find]) -> Any:
     return maker(**inner)
 
 
-def _offered(maker: Any, arguments: Mapping[str, Any], found: Description, finds: Sequence[Find]) -> dict[str, Any]:
+def _offered(maker: Any, saved: SavedModel, finds: Sequence[Find]) -> dict[str, Any]:
     """Return what training gave to the class beside its YAML: what its constructor names, and YAML does not say."""
-    task = found.task
-    every: dict[str, Any] = {**found.sizes, **({} if task is None else {"num_outputs": task.num_outputs})}
-    if found.origin.role == "module":  # nothing of this is used to predict
+    task, role, arguments = saved.task, saved.origin.role, saved.origin.arguments
+    every: dict[str, Any] = {**saved.sizes, **({} if task is None else {"num_outputs": task.num_outputs})}
+    if role == "module":  # nothing of this is used to predict
         every |= {"task": task, "optimizer": partial(torch.optim.SGD, lr=0.0), "scheduler": None, "monitor": "val/loss"}
-    names = {
-        name
-        for name, one in inspect.signature(maker).parameters.items()
-        if one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)
-    }
-    if "loss" in names and found.origin.role == "module" and task is not None:
-        own = "_target_" not in found.loss
-        every["loss"] = task.loss(**found.loss) if own else task.seen_by(built(found.loss, "loss", finds))
+    names = [name for name, one in (parameters_of(maker) or {}).items() if one.kind not in ANY]
+    if "loss" in names and role == "module" and task is not None:
+        own = "_target_" not in saved.loss
+        every["loss"] = task.loss(**saved.loss) if own else task.seen_by(built(saved.loss, "loss", finds))
     plain = {name: one for name, one in arguments.items() if not _has_target(one)}
     sizes = {name: one for name, one in every.items() if name in names and name not in arguments}
-    check_arguments(found.origin.role, maker, plain | {name: sizes[name] for name in sizes if name in found.sizes})
+    check_arguments(role, maker, plain | {name: sizes[name] for name in sizes if name in saved.sizes})
     return sizes
 
 
@@ -232,7 +229,7 @@ def _is_empty(model: nn.Module) -> bool:
 
 def _weights(path: Path, model: nn.Module, found: Description) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Return the tensors of a file: those of the model, all of them and finite, and the others that are told of."""
-    prefix = found.origin.prefix
+    prefix = found.saved.origin.prefix
     expected = {f"{prefix}{name}": (tuple(one.shape), one.dtype) for name, one in model.state_dict().items()}
     numbers = {f"{prefix}{name}" for name, _ in model.named_parameters()}  # a buffer may hold a mask of infinities
     with safe_open(path, framework="pt") as file:
@@ -254,39 +251,75 @@ def _weights(path: Path, model: nn.Module, found: Description) -> tuple[dict[str
         return tensors, {name: file.get_tensor(name) for name in found.rest}
 
 
-def _encoder(folder: Path, found: Description, part: Part) -> Encoder:
+def _encoder(folder: Path, saved: SavedModel, part: EncoderPart, files: Mapping[str, Any]) -> Encoder:
     with refusing(folder / JSON):
         encoder: Encoder = part.maker(**part.arguments)
         if json.dumps(encoder.settings) != json.dumps(part.arguments):
             raise ValueError("encoder.arguments are not all that an encoder is made with")
     vocabulary = None
-    with refusing(folder / (VOCABULARY if VOCABULARY in found.files else JSON)):
-        if VOCABULARY in found.files:
+    with refusing(folder / (VOCABULARY if VOCABULARY in files else JSON)):
+        if VOCABULARY in files:
             num_rows = pl.scan_parquet(folder / VOCABULARY, glob=False).select(pl.len()).collect().item()
-            if num_rows > ROWS_PER_BYTE * found.files[VOCABULARY]["bytes"]:
+            if num_rows > ROWS_PER_BYTE * files[VOCABULARY]["bytes"]:
                 raise ValueError(f"it says that it has {num_rows:,} rows, which can't be in so few bytes")
             vocabulary = pl.read_parquet(folder / VOCABULARY, glob=False)
         encoder.learn(part.learnt, vocabulary)
-        wanted = found.sizes.get("num_features", encoder.num_features)
+        wanted = saved.sizes.get("num_features", encoder.num_features)
         if encoder.num_features != wanted:
             raise ValueError(f"there are {encoder.num_features:,} features; model.json wants {wanted:,}")
     with refusing(folder / JSON):
         if json.dumps(encoder.facts()) != json.dumps(part.learnt):
             raise ValueError("encoder.learnt is not what an encoder learns")
-        _try(encoder, found)
+        _try(encoder, saved)
     return encoder
 
 
-def _try(encoder: Encoder, found: Description) -> None:
+def _try(encoder: Encoder, saved: SavedModel) -> None:
     """Raise an error unless the encoder gives what the model takes: it is tried on no row."""
-    if isinstance(encoder, TextEncoder) and not found.columns.text:
+    if isinstance(encoder, TextEncoder) and not saved.columns.text:
         raise ValueError("columns.text names no column")
     columns = encoder.column_of
-    names = found.columns.text if columns is None else columns.unique()
+    names = saved.columns.text if columns is None else columns.unique()
     try:
-        features = encoder.encode(pl.DataFrame(schema={str(name): pl.String for name in names}), found.columns, "rows")
+        features = encoder.encode(pl.DataFrame(schema={str(name): pl.String for name in names}), saved.columns, "rows")
     except Exception:  # a class of one's own may want other columns
         return
-    bags = found.sizes.get("bags", isinstance(features, Bags))
+    bags = saved.sizes.get("bags", isinstance(features, Bags))
     if isinstance(features, Bags) != bags:
         raise ValueError(f"bags is {bags}, and not so of what the encoder gives")
+
+
+class OwnRows(NamedTuple):
+    """Rows of the last split of a run.
+
+    Attributes:
+        split: ``test``, or the last that there was.
+        where: their file.
+        frame: the rows.
+    """
+
+    split: str
+    where: str
+    frame: pl.DataFrame
+
+
+def own_rows(folder: Path, saved: SavedModel) -> OwnRows | None:
+    """Return the rows that a model was measured on, which lie beside its folder; ``None`` where they are not there.
+
+    Raises:
+        ModelRefused: others lie in their place.
+    """
+    if saved.rows is None:
+        return None
+    split = saved.rows["split"]
+    path = folder.absolute().parent / f"{split}.parquet"
+    if not path.exists():
+        return None
+    with refusing(path):
+        check_content(path, saved.rows)
+    return OwnRows(split, shown_path(path), read_frame(str(path)))
+
+
+def facts_of(split: str, content: bytes) -> dict[str, Any]:
+    """Return what `rosenblatt.saved.model.SavedModel` knows of a file with rows."""
+    return {"split": split, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}

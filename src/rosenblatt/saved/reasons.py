@@ -19,13 +19,7 @@ Reason: TypeAlias = tuple[str, float]
 
 
 def reasons(
-    model: nn.Module,
-    features: Features,
-    scores: Tensor,
-    task: Task,
-    frame: pl.DataFrame,
-    encoder: Encoder,
-    num: int,
+    model: nn.Module, features: Features, scores: Tensor, task: Task, frame: pl.DataFrame, encoder: Encoder, num: int
 ) -> list[list[Reason]]:
     """Return the strongest parts of each prediction; see `rosenblatt.saved.model.SavedModel.explain`.
 

@@ -1,11 +1,10 @@
-"""The figures of a run: of some epochs while it trains, in TensorBoard, and of what it has reached at its end."""
+"""The figures of a run while it trains: of some epochs, in TensorBoard."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import lightning.pytorch as pl
@@ -14,11 +13,9 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
 from rosenblatt.data.features import Features
-from rosenblatt.run.whole import write_whole
 from rosenblatt.show import tensorboard
 from rosenblatt.show.figures.kinds import Drawing
 from rosenblatt.show.inside import looked_at
-from rosenblatt.show.page import PageFigure, inline
 from rosenblatt.show.pool import FigurePool, Ordered, told
 from rosenblatt.tasks.examination import OneAgainstRest
 
@@ -163,45 +160,3 @@ class LiveFigures(pl.Callback):
             for writer in writers:
                 writer.flush()
         return {}
-
-
-class FinalFigures:
-    """Figures that end up in ``figures/``, in TensorBoard and in ``report.html``: begun as soon as they are known, and
-    collected when all else is done.
-
-    Args:
-        pool: draws.
-        folder: that gets them, as PNG and SVG.
-        writers: of TensorBoard, or none.
-        step: of the optimizer, that they are of.
-    """
-
-    def __init__(self, pool: FigurePool, folder: Path, writers: Sequence[SummaryWriter], step: int) -> None:
-        self.pool = pool
-        self.folder = folder
-        self.writers = writers
-        self.step = step
-        self._ordered: dict[str, tuple[Drawing | str, Ordered]] = {}
-
-    def order(self, figures: Mapping[str, Drawing | str]) -> None:
-        """Have figures drawn, by name; or say why there are none."""
-        self._ordered |= {name: (one, self.pool.order(one, with_svg=True)) for name, one in figures.items()}
-
-    def collect(self) -> list[PageFigure]:
-        """Wait for the figures, put them where they belong, and return them for the page."""
-        return [self._collected(name, *one) for name, one in self._ordered.items()]
-
-    def _collected(self, name: str, drawing: Drawing | str, ordered: Ordered) -> PageFigure:
-        drawn = self.pool.result(ordered)
-        if isinstance(drawn, str) or isinstance(drawing, str):
-            return PageFigure(name, "", reason=str(drawn))
-        try:
-            self.folder.mkdir(exist_ok=True)
-            write_whole(self.folder / f"{name}.png", drawn.png, forced=False)
-            write_whole(self.folder / f"{name}.svg", drawn.svg.encode(), forced=False)
-        except OSError as error:
-            return PageFigure(name, "", reason=self.pool.tell(f"{error.filename} can't be written: {error.strerror}"))
-        with told(name):
-            for writer in self.writers:
-                tensorboard.log_figure(writer, f"{tensorboard.END}/{name}", drawn, self.step)
-        return PageFigure(name, drawing.caption, inline(drawn.svg, name, drawing.caption))
