@@ -6,6 +6,8 @@ import json
 import runpy
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -213,3 +215,12 @@ def test_more_patience_lets_a_run_that_stopped_early_go_on(train: Train) -> None
     assert more.status == 0, more.err
     assert more.metrics["epochs"] == 5
     assert json.loads((more.run / "metrics.json").read_text())["interrupted"] is False
+
+
+def test_a_checkpoint_is_read_by_torch_alone(train: Train) -> None:
+    assert train(*TOY).status == 0
+    code = "import sys, torch; print(sorted(torch.load(sys.argv[1], weights_only=True))[0])"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "run/checkpoints/last.ckpt"], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "callbacks\n", done.stderr
