@@ -87,7 +87,7 @@ def devices_of(trainer: DictConfig) -> dict[str, int | list[int]]:
         )
     num_gpus = torch.cuda.device_count()
     if num_gpus < 2 or trainer.get("accelerator") not in ("auto", "gpu", "cuda"):
-        return {"devices": 1}
+        return {} if "devices" in trainer else {"devices": 1}
     return {"devices": [int(HydraConfig.get().job.num) % num_gpus]}
 
 

@@ -267,7 +267,9 @@ def _ended_by(trainer: pl.Trainer, around: Callbacks) -> str:
     if trainer.current_epoch >= (trainer.max_epochs or 0) >= 0:
         return "trainer.max_epochs"
     timers = [one for one in trainer.callbacks if isinstance(one, Timer)]  # type: ignore[attr-defined]
-    return "its time" if any((one.time_remaining() or 1) <= 0 for one in timers) else "a callback"
+    for timer in [one for one in timers if (one.time_remaining() or 1) <= 0]:
+        return "callbacks.timer" if timer in around.all else "trainer.max_time"
+    return "a callback"
 
 
 def _reached(metrics: dict[str, Any]) -> str:

@@ -94,7 +94,7 @@ class Measures(Checkpoint):
         smaller = "" if self.lr is None else f", such as lr={self.lr / 10:g}"
         return (
             f"Training ended without a result: {name} became {value} in epoch {epoch}{at}. Try a smaller lr{smaller}, "
-            "or trainer.gradient_clip_val=1; in the first epoch, look for NaN and infinity in the data, too."
+            f"or trainer.gradient_clip_val=1.{' Or the data hold NaN or infinity.' if epoch == 1 else ''}"
         )
 
     def of_training(self, epoch: int, known: Mapping[str, Any]) -> dict[str, float]:
