@@ -100,7 +100,7 @@ def _train(
     checkpoint = last_checkpoint(run, parts.module, loggers) if config.resume else None
     settings = plain(config.trainer) | ({} if job is None else devices_of(config.trainer))
     trainer: pl.Trainer = build(
-        "trainer", settings, logger=loggers or False, callbacks=around.all, default_root_dir=str(run.path)
+        "trainer", settings, logger=loggers or False, callbacks=[*around.all], default_root_dir=str(run.path)
     )
     make_lean(trainer, parts.module)
     before_fit, start_of_fit = random_state(), time.perf_counter()
