@@ -162,12 +162,12 @@ def test_a_run_that_was_killed_within_an_epoch_goes_on_to_the_same_result(
 
 
 def test_two_processes_train_one_model_though_each_measures_its_own_rows(project: Path, tmp_path: Path) -> None:
-    words = ("data=pictures", "module=squeeze", "lr=0.2", "trainer.max_epochs=30", "early_stopping.patience=null")
+    words = ("data=pictures", "module=squeeze", "lr=0.2", "trainer.max_epochs=15", "early_stopping.patience=null")
     two = ("trainer.devices=2", "trainer.accelerator=cpu", "hydra.run.dir=run", "figures=none")
     command = [sys.executable, str(project / "train.py"), *words, *two]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
-    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["epochs"] == 30
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["epochs"] == 15
 
 
 def test_code_of_many_kinds_runs(run: Callable[..., Outcome]) -> None:

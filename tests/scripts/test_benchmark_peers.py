@@ -97,6 +97,7 @@ def test_one_hot_trains_and_tests(files: Path) -> None:
     assert peer("one_hot.py", files, "train.csv", "test.csv", "--label", "income")["accuracy"] == 1
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("program", ["book_loop.py", "template_loop.py"])
 def test_loops_count_their_steps(files: Path, program: str) -> None:
     found = peer(program, files, "train.npy", "val.npy", "--epochs", "2")

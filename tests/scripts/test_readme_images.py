@@ -31,6 +31,7 @@ def test_pictures_are_made_from_runs(program):
     assert all(size_of(f"{name}.png")[1] > 200 for name in ("confusion", "words", "sweep"))
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("words", "message"),
     [
