@@ -61,7 +61,7 @@ def evaluate(settings: dict[str, Any]) -> dict[str, Any]:
     if rows is not None and saved.encoder is not None and saved.task is not None:
         reached, where = of_rows(saved, rows, settings["accelerator"]), rows.where
     else:
-        reached, where = of_loader(saved, folder, settings["accelerator"])
+        reached, where = of_loader(saved, folder, settings["accelerator"], settings["threads"])
     frame = rows.frame if rows is not None and rows.split == reached.last else None
     content: dict[str, Any] = {"run": str(folder), "data": where}
     notes, task = [("data", where)], reached.task
@@ -135,9 +135,10 @@ def of_rows(saved: SavedModel, rows: OwnRows, accelerator: str) -> Reached:
     return put_in_proportion(Reached(figures, [split], task, measured, {split: len(target)}), loss)
 
 
-def of_loader(saved: SavedModel, folder: Path, accelerator: str) -> tuple[Reached, str]:
+def of_loader(saved: SavedModel, folder: Path, accelerator: str, threads: int | None) -> tuple[Reached, str]:
     """Measure a model on the last split of its data, which are built anew; return what that was, too."""
     parts = built_anew(folder, saved)
+    parts.use_threads(threads)
     reached = measure(parts, accelerator, saved.precision, final=True, keep_all=True)
     reached = put_in_proportion(reached, parts.loss)
     if not reached.splits:

@@ -28,7 +28,7 @@ from rosenblatt.data.contract import (
 )
 from rosenblatt.errors import UserError, check_choice, first_line, nearest
 from rosenblatt.loop.internals import tell_hyperparameters_in_words
-from rosenblatt.loop.threads import num_parameters
+from rosenblatt.loop.threads import ALL_THREADS, num_parameters, use_threads
 from rosenblatt.show.inside import looked_at
 from rosenblatt.show.metrics import parted
 from rosenblatt.tasks.classification import Classification
@@ -81,6 +81,13 @@ class Parts(NamedTuple):
             f"{what} with {num_parameters(self.module):,} parameters",
         ]
         return "; ".join(part for part in parts if part)
+
+    def use_threads(self, threads: int | None) -> None:
+        """Set with how many threads PyTorch computes; ``None``: by the size of the model.
+
+        Where loaders are other people's, it is as many as a bare Trainer has: sums of other numbers have other bits.
+        """
+        use_threads(threads or (None if splits_of(self.data) else ALL_THREADS), self.module)
 
     @property
     def logged(self) -> dict[str, bool | None]:

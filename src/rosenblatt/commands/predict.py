@@ -190,6 +190,7 @@ def predict_loader(predictor: Predictor, folder: Path, split: str, output: str |
         from rosenblatt.data.contract import LOADERS, loader_of
     with FrameWriter(output or "-", overwrite) as writer:
         parts = built_anew(folder, saved)
+        parts.use_threads(None)
         if split == "test":
             parts.data.setup("test")
         loader = loader_of(parts.data, split)

@@ -39,7 +39,6 @@ from rosenblatt.loop.epochs import Measures, StopEarly, TrainingProgress
 from rosenblatt.loop.lean import make_lean
 from rosenblatt.loop.random_state import random_state, set_random_state
 from rosenblatt.loop.signals import StopOnCtrlC
-from rosenblatt.loop.threads import use_threads
 from rosenblatt.run.folder import RunFolder
 from rosenblatt.show.figures.kinds import drawings, learning_curves
 from rosenblatt.show.pool import FigurePool, told
@@ -92,7 +91,7 @@ def _train(
     digests = same_data(run, parts.data, config)
     if job is not None and parts.logged:
         check_objectives(job, [*parts.logged])
-    use_threads(config.threads, parts.module)
+    parts.use_threads(config.threads)
     log.info(parts.described)
 
     around = make_callbacks(config, run, parts, job, pool)
