@@ -67,6 +67,7 @@ def figures(folder: Path) -> dict[str, dict[str, float]]:
     return found
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("spreads", "reasons"),
     [
@@ -74,7 +75,6 @@ def figures(folder: Path) -> dict[str, dict[str, float]]:
         pytest.param(
             "1,0.5,1.1,0.7,1.2,1e38,1.3,0.6,1.4",
             {0.5: DIED, 0.6: DIED, 0.7: "RuntimeError: it fell over", 1e38: "val/loss became"},
-            marks=pytest.mark.soak,
         ),
     ],
 )
@@ -148,7 +148,8 @@ def test_ctrl_c_ends_a_sweep_in_order_and_says_how_it_goes_on(tmp_path: Path) ->
     assert figures(tmp_path)["000_lr-0.1"] == before
 
 
-@pytest.mark.parametrize("num_processes", [2, pytest.param(4, marks=pytest.mark.soak)])
+@pytest.mark.soak
+@pytest.mark.parametrize("num_processes", [2, 4])
 def test_processes_on_one_storage_run_no_trial_twice(tmp_path: Path, num_processes: int) -> None:
     words = [
         "-m", *SMALL, "sweep=optuna", "sweep.trials=8", "lr=tag(log,interval(1e-3,1))", "sweep.name=first",
