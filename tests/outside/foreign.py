@@ -66,14 +66,6 @@ class WithoutValidation(Pictures):
     val_dataloader = pl.LightningDataModule.val_dataloader
 
 
-class Broken(Pictures):
-    """A file among the rows can't be read, as a worker finds out."""
-
-    def setup(self, stage: str) -> None:
-        super().setup(stage)
-        self.parts[0].__class__ = BrokenBlobs
-
-
 class BrokenBlobs(Blobs):
     """One row is broken."""
 
@@ -83,12 +75,14 @@ class BrokenBlobs(Blobs):
         return super().__getitem__(row)
 
 
-class Dying(Pictures):
-    """A worker that the system kills, as where the memory is full."""
+class Broken(Pictures):
+    """A file among the rows can't be read, as a worker finds out."""
+
+    rows = BrokenBlobs
 
     def setup(self, stage: str) -> None:
         super().setup(stage)
-        self.parts[0].__class__ = DyingBlobs
+        self.parts[0].__class__ = self.rows
 
 
 class DyingBlobs(Blobs):
@@ -98,6 +92,12 @@ class DyingBlobs(Blobs):
         if row == 250:
             os.kill(os.getpid(), signal.SIGKILL)
         return super().__getitem__(row)
+
+
+class Dying(Broken):
+    """A worker that the system kills, as where the memory is full."""
+
+    rows = DyingBlobs
 
 
 class Odd(Pictures):

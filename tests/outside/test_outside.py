@@ -161,6 +161,16 @@ def test_a_run_that_was_killed_within_an_epoch_goes_on_to_the_same_result(
     assert "tensorboard (csv) train/loss" in found
 
 
+def test_outputs_that_are_too_many_to_keep_are_measured_all_the_same(
+    run: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rosenblatt.commands.results.MAX_KEPT", 10)
+    done = run(*PICTURES[:-1], "trainer.max_epochs=2")
+    assert done.status == 0, done.err
+    assert done.metrics["test/acc"] > 0.8
+    assert "test/acc_low" not in done.metrics
+
+
 def test_two_processes_train_one_model_though_each_measures_its_own_rows(project: Path, tmp_path: Path) -> None:
     words = ("data=pictures", "module=squeeze", "lr=0.2", "trainer.max_epochs=15", "early_stopping.patience=null")
     two = ("trainer.devices=2", "trainer.accelerator=cpu", "hydra.run.dir=run", "figures=none")

@@ -74,7 +74,8 @@ class Evaluator:
         self.outputs(loader, measure.take)
         values, classes = metrics.to("cpu").compute()
         outputs, target = measure.kept()
-        if odd := int((~outputs.isfinite()).view(len(outputs), -1).any(dim=1).sum()):
+        # Of none, where they were too many to keep, there is no row to look at.
+        if len(outputs) and (odd := int((~outputs.isfinite()).view(len(outputs), -1).any(dim=1).sum())):
             log.warning("The model gives NaN or infinity for %s of %s rows: look at their features.", odd, len(target))
         return Measured(values, classes, outputs, target)
 
