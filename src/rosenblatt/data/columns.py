@@ -11,6 +11,7 @@ from polars.exceptions import PolarsError
 
 from rosenblatt.data.delimited import TWICE
 from rosenblatt.data.files import Block, read_blocks
+from rosenblatt.data.numbers import numbers_of
 from rosenblatt.errors import UserError, listed, nearest
 
 
@@ -24,6 +25,7 @@ class Columns:
         label_separator: what stands between several labels in a cell, or ``None``.
         header: whether CSV and TSV files begin with column names; ``None``: they do unless columns are given by number.
         encoding: of text files.
+        decimal: of labels that are numbers as people write them, see `rosenblatt.data.numbers.Reading`; or empty.
     """
 
     label: str | int = "label"
@@ -31,6 +33,7 @@ class Columns:
     label_separator: str | None = None
     header: bool | None = None
     encoding: str = "utf-8"
+    decimal: str = ""
 
     def named(
         self,
@@ -70,6 +73,8 @@ class Columns:
     def labels_of(self, frame: pl.DataFrame, where: str) -> pl.Series:
         """Return the labels of each row of a file, as lists of strings."""
         labels = column(frame, self.label, "data.label_column", where)
+        if self.decimal and labels.dtype == pl.String:  # what is no number stays what it is, for the message
+            labels = numbers_of(labels, self.decimal).cast(pl.String).fill_null(labels)
         return to_lists(labels, self.label_separator, f"{where}, column {self.label!r}")
 
     def texts_of(self, frame: pl.DataFrame, where: str) -> pl.Series:
