@@ -70,7 +70,9 @@ def test_the_order_of_day_and_month_is_that_of_all_values_and_told(cells, form, 
     assert other in message
 
 
-@pytest.mark.parametrize("cell", ["2024-02-30", "30.02.2024", "2024-13-01", "1.2.3", "25:00", "12:60", "10-20", "EUR"])
+@pytest.mark.parametrize(
+    "cell", ["2024-02-30", "30.02.2024", "2024-13-01", "1.2.3", "25:00", "12:60", "10-20", "10:30-11:30", "EUR"]
+)
 def test_what_is_no_date_makes_no_column_of_dates(cell):
     encoder = TableEncoder()
     encoder.fit_transform(pl.DataFrame({"x": [cell, "2024-01-01", "12:30"]}))

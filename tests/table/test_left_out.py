@@ -209,7 +209,7 @@ def test_a_column_that_gives_the_label_away_is_named(tmp_path, caplog):
         filled=pl.when(label == 1).then(pl.lit("2024-05-0") + (pl.int_range(NUM_ROWS) % 9 + 1).cast(pl.String)),
     )
     assert given_away(caplog, tmp_path, copies) == ["copy", "code", "amount", "filled"]
-    assert "data.ignore=[copy]" in caplog.text
+    assert "data.ignore=['copy']" in caplog.text
     assert given_away(caplog, tmp_path, frame) == []
     shuffled = frame.with_columns(id=pl.int_range(NUM_ROWS)).sample(fraction=1, shuffle=True, seed=0)
     assert given_away(caplog, tmp_path, shuffled) == ["id"]

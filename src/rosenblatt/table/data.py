@@ -81,14 +81,13 @@ class TableData(FileData):
             raise UserError(f"{self.paths['train']}: there is no column beside the label.")
         self.encoder.fit(train, sum(frame.height for frame in frames.values()), keep, self.missing)
         parts = {split: self.encoder.parts(frame, split) for split, frame in frames.items()}
-        told = set()
-        for one, some, new in zip(self.encoder.columns, parts["train"], parts.get("val", ()), strict=False):
-            if one.name not in told and gives_away(some, new, targets["train"], targets["val"]):
-                told.add(one.name)
-                log.warning(
-                    "Column %r alone gives the label of nearly all validation rows away. If it is not known before the "
-                    "label is: data.ignore=[%s]", one.name, one.name,
-                )  # fmt: skip
+        pairs = zip(self.encoder.columns, parts["train"], parts.get("val", ()), strict=False)
+        two = targets["train"], targets.get("val", targets["train"])
+        for name in dict.fromkeys(one.name for one, old, new in pairs if gives_away(old, new, *two)):
+            log.warning(
+                "Column %r alone gives the label of nearly all validation rows away. If it is not known before the "
+                "label is: \"data.ignore=[%r]\"", name, name,
+            )  # fmt: skip
         # Parts are freed one by one: beside the features they need twice the memory.
         splits: Splits = {one: (self.encoder.features_from(parts.pop(one)), targets[one]) for one in list(parts)}
         self.tell_repeated({split: frame.select(train.columns) for split, frame in frames.items()})

@@ -44,7 +44,8 @@ def parts_of(words: pl.Series, order: str) -> dict[str, Floats]:
     hour = np.where(half == "p", hour % 12 + 12, np.where(half == "a", hour % 12, hour))
     time = np.where((hour < 24) & (minute < 60), hour + minute / 60 + np.nan_to_num(second) / 3600, np.nan)
     if order == "time":
-        return {"hour": np.where(np.isnan(every[:, 0]), time, np.nan)}
+        alone = np.isnan(every[:, 0]) & ~words.str.contains("[+-]").fill_null(True).to_numpy()  # 10:30-11:30 is none
+        return {"hour": np.where(alone, time, np.nan)}
     year, month, day = every[:, ORDERS[order]].T
     if order != "year first":
         short = found.to_series(2).str.len_chars().to_numpy() == 2

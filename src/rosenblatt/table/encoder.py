@@ -25,8 +25,8 @@ log = logging.getLogger(__name__)
 
 # Words that mean missing where other cells are numbers or dates, in any case of letters.
 MISSING = (
-    "?", "na", "n/a", "n.a.", "#n/a", "<na>", "nan", "nat", "null", "none", "nil", "missing", "-", "--", "\u2013",
-    "\u2014", ".", "..", "#div/0!", "#value!", "#ref!", "#num!", "#name?", "#null!",
+    "?", "na", "n/a", "n.a.", "n.d.", "k.a.", "#n/a", "<na>", "nan", "nat", "null", "none", "nil", "missing", "unknown",
+    "-", "--", "\u2013", "\u2014", ".", "..", "#div/0!", "#value!", "#ref!", "#num!", "#name?", "#null!",
 )  # fmt: skip
 # Those of models that do not say, whatever the column.
 MISSING_THEN = ["?", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None"]
@@ -282,11 +282,7 @@ class TableEncoder(Encoder):
         return self.transform(frame, "the training rows")
 
     def fit(
-        self,
-        frame: pl.DataFrame,
-        num_rows: int = 0,
-        keep: Sequence[str] = (),
-        missing: Sequence[str | float | None] | None = None,
+        self, frame: pl.DataFrame, num_rows: int = 0, keep: Sequence[str] = (), missing: Sequence[Any] | None = None
     ) -> None:
         """Choose scales and categories.
 

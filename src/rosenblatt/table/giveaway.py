@@ -13,6 +13,7 @@ from rosenblatt.table.encoder import Parts
 
 NEARLY_ALL = 0.99  # share of rows that a column is right of, in train and in validation
 MAX_ROWS = 20_000  # training rows that are looked at
+RANKS = 0.999  # correlation of ranks with numbers to predict
 BINS, ROWS_PER_BIN = 256, 5  # of numbers, at most and at least
 MIN_ROWS = 10  # validation rows below which chance may do it
 
@@ -26,16 +27,18 @@ def gives_away(parts: Parts, new_parts: Parts, target: Tensor, new_target: Tenso
         target: (N,) classes, (N, num_labels) of 0 and 1, or float numbers (N,), whose order a column then has.
         new_target: of validation rows.
     """
-    step = max(1, len(target) // MAX_ROWS)
     if len(new_target) < MIN_ROWS:
         return False
-    labels = [one[::step].numpy() for one in target.reshape(len(target), -1).T]  # (N,) or (N, num_labels) -> each label
-    both = list(zip(labels, new_target.reshape(len(new_target), -1).T.numpy(), strict=True))
+    step, num_labels = max(1, len(target) // MAX_ROWS), target[0].numel()
+    each = target[::step].reshape(-1, num_labels).T.numpy(), new_target.reshape(-1, num_labels).T.numpy()
     for ids, weights, new, new_weights in zip(*parts, *new_parts, strict=True):
         old, old_weights = ids[::step], weights[::step]
         is_number = bool((old == old[0]).all())
         if target.is_floating_point():
-            if is_number and all(map(_in_order, (old_weights, new_weights), both[0])):
+            pairs = ((old_weights, each[0][0]), (new_weights, each[1][0])) if is_number else ()
+            frames = [pl.DataFrame({"x": x, "y": y}) for x, y in pairs]
+            ranks = [one.select(pl.corr("x", "y", method="spearman")).item() for one in frames]  # NaN of a constant
+            if ranks and all(one is not None and RANKS < abs(one) < 2 for one in ranks):
                 return True
             continue
         codes = np.where(old_weights != 0, old + 1, 0), np.where(new_weights != 0, new + 1, 0)
@@ -43,15 +46,9 @@ def gives_away(parts: Parts, new_parts: Parts, target: Tensor, new_target: Tenso
             shares = np.linspace(0, 1, min(BINS, len(old) // ROWS_PER_BIN) + 1)[1:-1]
             edges = np.quantile(old_weights, shares, method="lower")
             codes = np.searchsorted(edges, old_weights), np.searchsorted(edges, new_weights)
-        if any(_tells(*codes, *one) for one in both):
+        if any(_tells(*codes, *labels) for labels in zip(*each, strict=True)):
             return True
     return False
-
-
-def _in_order(numbers: NDArray[Any], target: NDArray[Any]) -> bool:
-    """Return whether numbers have the order of the target, or the opposite one."""
-    ranks = pl.DataFrame({"x": numbers, "y": target}).select(pl.corr("x", "y", method="spearman")).item()
-    return ranks is not None and 0.999 < abs(ranks) < 2  # NaN, of a constant, is none
 
 
 def _tells(codes: NDArray[Any], new_codes: NDArray[Any], target: NDArray[Any], new_target: NDArray[Any]) -> bool:
