@@ -250,7 +250,8 @@ def _node(value: Any) -> dict[str, Any]:
 
 def _columns(facts: Any) -> Columns:
     facts, known = mapping(facts), [field.name for field in fields(Columns)]
-    if set(facts) != set(known):
+    since = {"separator", "broken_rows"}  # that models of before do not have
+    if not set(known) - since <= set(facts) <= set(known):
         raise ValueError(f"expected columns to have {listed(known)}; there are {listed(facts)}")
     check_arguments("columns", Columns, facts)
     is_utf8(facts["encoding"])  # tells if there is no such encoding

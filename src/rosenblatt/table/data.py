@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 from torch import Tensor
 
-from rosenblatt.data.columns import Columns, column
+from rosenblatt.data.columns import BrokenRows, Columns, column
 from rosenblatt.data.features import Splits
 from rosenblatt.data.labelled_files import FileData
 from rosenblatt.data.recipe import Auto
@@ -42,12 +42,14 @@ class TableData(FileData):
         label_separator: str | None = None,
         header: bool | None = None,
         encoding: str = "utf-8",
+        separator: str | None = None,
+        broken_rows: BrokenRows = "refuse",
         task: str | None = None,
         batch_size: int | Auto = "auto",
         seed: int = 0,
         cache: str | None = None,
     ) -> None:
-        columns = Columns(label_column, (), label_separator, header, encoding)
+        columns = Columns(label_column, (), label_separator, header, encoding, separator, broken_rows)
         super().__init__(train, val, test, columns, split_column, fractions, task, batch_size, seed, cache)
         self.ignore = tuple(ignore)
         self.encoder = TableEncoder(categorical, min_count, bins)
