@@ -18,6 +18,7 @@ from rosenblatt.errors import UserError, listed
 TWICE = "{} (column {})"  # the name of a column of which there are several
 QUOTING = '. A cell with quotes around it ends with them, and quotes within it are written twice: "so ""called"""'
 TOLD = re.compile(rb'"?sep=(.)"?[ ,;\t]*\r?\n', re.IGNORECASE)  # where Excel writes which separator there is
+NOTHING = " \t\x1a"  # of a line that holds no more there is nothing to read; DOS ended files with the last of these
 BLANK = re.compile(rb"[\r\n]*")
 
 
@@ -66,8 +67,8 @@ class Table(RowReader):
             odd = [name for cells in below for name, cell in zip(self.header, cells, strict=False) if name == cell]
             if number := next(filter(is_number, odd), None):
                 self.remarks.append(
-                    f"{text.path}: the first row is taken for the names of the columns; it holds {number!r}, as rows do. "
-                    "If it is a row, say so: data.header=false, and give columns by number."
+                    f"{text.path}: the first row is taken for the names of the columns; it holds {number!r}, as rows "
+                    "do. If it is a row, say so: data.header=false, and give columns by number."
                 )
         # Where the last column is never empty, an empty cell behind it is none.
         self.ends_filled = all(len(cells) == width and cells[-1] is not None for cells in opening.usual)
@@ -148,7 +149,7 @@ class Table(RowReader):
             if spoilt and SPOILT.search(text, start, end):
                 problem = NOT_OF_THE_ENCODING
                 cells = [cell and SPOILT.sub("\ufffd", cell) for cell in cells]
-            if width > 1 and all(cell is None for cell in cells):
+            if width > 1 and (not any(cells) or (len(cells) == 1 and not str(cells[0]).strip(NOTHING))):
                 self.num_empty += 1
             elif cells == self.header:
                 self.num_headers += 1

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from rosenblatt.errors import UserError, listed
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
-SAMPLE = 1 << 16  # bytes that tell the dialect
+SAMPLE = 1 << 16  # bytes that tell how cells are written
 RARELY = 0.98  # share of rows that fit with usual quotes, above which quotes are usual
 SURVEYED = 1 << 20  # bytes after the first quote of a TSV that tell whether it is one
 MOST_ABOVE = 50  # lines above a header
@@ -200,20 +200,19 @@ class Survey:
         """
         filled = sorted(sum(cell is not None for cell in cells) for cells in self.usual)
         typical = filled[len(filled) // 2] if filled else 0
-        above: list[Cells] = []
         for number, (_, row) in enumerate(self.rows[:MOST_ABOVE]):
             fits = len(row.cells) == self.width and row.problem is None and 2 * row.filled >= typical
             if fits and not self._is_comment(number):
                 break
-            if not self._is_comment(number) and row.filled > max(1, typical // 2):
-                return 0
-            above.append(row)
         else:
             return 0
-        sure = len(above) > 1 or any((row.cells[0] or "").startswith("#") for row in above)
-        blank = bool(above) and self.rows[len(above)][0] > above[-1].end  # a line between title and header
-        title = self.width > 2 and any(" " in (row.cells[0] or "") for row in above)
-        return len(above) if sure or blank or title else 0
+        above = [row for _, row in self.rows[:number]]
+        comments = [self._is_comment(line) for line in range(number)]
+        if not above or all(comments) or self.rows[number][0] > above[-1].end:  # a blank line follows
+            return number
+        if any(row.filled > max(1, typical // 2) for row, known in zip(above, comments, strict=True) if not known):
+            return 0
+        return number if len(above) > 1 or (self.width > 2 and " " in (above[0].cells[0] or "")) else 0
 
     def _is_comment(self, number: int) -> bool:
         """Return whether a row is a line after ``#``; it may also name columns: ``#id,text``, or ``# x,y`` of NumPy."""
@@ -247,12 +246,13 @@ def opening_of(data: bytes, whole: bool, separator: str | None, kind: str, path:
     signs = [separator] if separator else list(SEPARATORS.values())
     if not separator and kind != "csv":
         signs.sort(key=lambda sign: sign != "\t")
-    size = SAMPLE
+    size = SAMPLE // 8  # enough where nothing is odd
     while True:
         end = data.find(b"\n", size) + 1 or len(data)
         text = data[:end].decode(**BYTES)
         best = Survey(_plain(signs[0], text, data), text, whole and end == len(data))
-        if best.rows[0][1].problem != UNCLOSED or end == len(data):
+        enough = len(best.rows) > 10 if len(best.usual) == len(best.rows) else size > SAMPLE
+        if (enough and best.rows[0][1].problem != UNCLOSED) or end == len(data):
             break
         size *= 16  # a name may hold line breaks
     told, surveys = [], [best]
@@ -324,7 +324,8 @@ def is_quoted(data: bytes) -> bool:
     for quote in (None, '"'):
         rows = split_rows((header + window).decode(**BYTES), Dialect("\t", quote))
         rows_with = [row for row in rows if any(row.cells) or len(row.cells) > 1]
-        widths = [0 if row.problem or row.oddity == ODD_END else len(row.cells) for row in rows_with]
-        surveys.append((sum(width != widths[0] for width in widths), len(widths), widths[:1]))
-    plain, quoted = surveys  # rows that are broken, rows, and cells of the first
-    return quoted[0] < plain[0] or quoted == plain
+        widths = Counter(0 if row.problem or row.oddity == ODD_END else len(row.cells) for row in rows_with)
+        [(usual, num_usual)] = widths.most_common(1)
+        surveys.append((len(rows_with) - num_usual, len(rows_with[0].cells) != usual, len(rows_with)))
+    plain, quoted = surveys  # rows that are broken, whether the first is one of them, and rows
+    return quoted[:2] < plain[:2] or quoted == plain

@@ -256,7 +256,7 @@ class TextFile:
             local = "://" not in self.path
             self.total_bytes = (os.fstat(file.fileno()).st_size if local else getattr(file, "size", None)) or None
             source = unpacked(file, packing, self.path)
-            while raw := source.read(-1 if block_bytes is None else max(block_bytes, len(codecs.BOM_UTF32_LE))):
+            while raw := source.read(-1 if block_bytes is None else max(block_bytes, 0 if self.num_bytes else 64)):
                 # Of a packed file the size is known as it is packed.
                 known = packing and self.total_bytes is not None
                 self.num_bytes = file.tell() if known else self.num_bytes + len(raw)
