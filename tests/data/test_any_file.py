@@ -150,7 +150,9 @@ def test_an_empty_cell_too_many_may_be_one_in_the_midst(tmp_path):
 
 def test_names_of_other_columns_than_cells_are_told(tmp_path):
     rows = "".join(f"a{number},1,2\n" for number in range(5))
-    with pytest.raises(UserError, match=r"the first line has 2, and most rows have 3. Mend the first line, 'x', 'y'"):
+    with pytest.raises(
+        UserError, match=r"the first line has 2 \('x', 'y'\), and most rows have 3. Mend the first line"
+    ):
         rows_of(tmp_path, "x,y\n" + rows)
 
 

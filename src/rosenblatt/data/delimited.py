@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from polars.exceptions import PolarsError
 
-from rosenblatt.data.dialect import BYTES, UNCLOSED, Opening, is_number, opening_of, split_rows, unescaped
+from rosenblatt.data.dialect import BYTES, UNCLOSED, Cells, is_number, split_rows, surveyed, unescaped
 from rosenblatt.data.lines import NOT_OF_THE_ENCODING, SPOILT, Broken, RowReader, Rows
 from rosenblatt.data.source import TextFile
 from rosenblatt.errors import UserError, listed
@@ -45,25 +45,24 @@ class Table(RowReader):
         if found := text.skip(TOLD):
             separator = separator or found[1].decode(errors="replace")
             text.skip(BLANK)
-        opening = opening_of(text.data, text.last, separator, kind, text.path)
-        self.dialect = opening.dialect
-        self.remarks = list(opening.told)
+        survey, self.remarks = surveyed(text.data, text.last, separator, kind, text.path)
+        self.dialect, (start, row) = survey.dialect, survey.first
         if self.dialect.escape:
             text.translate(unescaped)
-        text.at += opening.end if header else opening.start
+        text.at += survey.num_bytes(row.end if header else start)
         self.header: list[str | None] | None = None
-        width = len(opening.usual[0] if opening.usual else opening.row.cells)
+        width = survey.width if survey.usual else len(row.cells)
         self.columns = [str(number) for number in range(width)]
         if header:
-            self.header = _names_of(opening, text.path)
-            if len(self.header) > len(opening.row.cells):
+            below = [cells for cells in survey.usual if cells is not row.cells]
+            self.header = _names_of(row, below, text.path)
+            if len(self.header) > len(row.cells):
                 self.remarks.append(
-                    f"{text.path}: the first row has {len(opening.row.cells)} names, and others an empty cell more at "
+                    f"{text.path}: the first row has {len(row.cells)} names, and others an empty cell more at "
                     "their end, which is left out."
                 )
             self.columns = _unique([SPOILT.sub("\ufffd", name or "") for name in self.header])
             width = len(self.columns)
-            below = [cells for cells in opening.usual if cells is not opening.row.cells]
             odd = [name for cells in below for name, cell in zip(self.header, cells, strict=False) if name == cell]
             if number := next(filter(is_number, odd), None):
                 self.remarks.append(
@@ -71,7 +70,7 @@ class Table(RowReader):
                     "do. If it is a row, say so: data.header=false, and give columns by number."
                 )
         # Where the last column is never empty, an empty cell behind it is none.
-        self.ends_filled = all(len(cells) == width and cells[-1] is not None for cells in opening.usual)
+        self.ends_filled = all(len(cells) == width and cells[-1] is not None for cells in survey.usual)
         self.num_headers = 0
 
     def end_of_rows(self, data: bytes, start: int, stop: int) -> int:
@@ -170,22 +169,21 @@ class Table(RowReader):
         return self.dialect.quote == "'" or not self.dialect.doubled
 
 
-def _names_of(opening: Opening, path: str) -> list[str | None]:
-    """Return the names in the first row, as many as most rows have cells, where it is plain which are meant."""
-    names = opening.row.cells
-    if opening.row.problem:
-        what = "is not closed" if opening.row.problem == UNCLOSED else "ends within a name"
+def _names_of(row: Cells, below: list[list[str | None]], path: str) -> list[str | None]:
+    """Return the names in the first row, as many as most rows below have cells, where it is plain which are meant."""
+    names, width = row.cells, len(below[0]) if below else len(row.cells)
+    if row.problem:
+        what = "is not closed" if row.problem == UNCLOSED else "ends within a name"
         raise UserError(f"{path}: a quote in the first row {what}. Mend the names of the columns.")
-    below = [cells for cells in opening.usual if cells is not names]
-    width = len(below[0]) if below else len(names)
     if len(names) < width and not any(any(cells[len(names) :]) for cells in below):
         return names + [None] * (width - len(names))  # each row ends with a separator
     if len(names) > width and not any(names[width:]):
         return names[:width]
     if len(names) != width and len(below) > 2:
         raise UserError(
-            f"{path}: expected as many names of columns as cells; the first line has {len(names)}, and most rows have "
-            f"{width}. Mend the first line, {listed((name or '' for name in names), 4)}; or is data.separator another?"
+            f"{path}: expected as many names of columns as cells; the first line has {len(names)} "
+            f"({listed((name or '' for name in names), 4)}), and most rows have {width}. Mend the first line, put "
+            "quotes around cells that hold the separator, or say which that is: data.separator=semicolon"
         )
     return names
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -58,26 +58,6 @@ class Cells(NamedTuple):
     def filled(self) -> int:
         """How many cells hold something."""
         return sum(cell is not None for cell in self.cells)
-
-
-class Opening(NamedTuple):
-    """How a file begins.
-
-    Attributes:
-        dialect: how it is written.
-        row: its first, the header if it has one.
-        start: of that row, in bytes.
-        end: of that row.
-        usual: the cells of those rows of its start that have as many as most.
-        told: what is to be told of how it is read.
-    """
-
-    dialect: Dialect
-    row: Cells
-    start: int
-    end: int
-    usual: Sequence[list[str | None]]
-    told: Sequence[str]
 
 
 def separator_of(value: str | None) -> str | None:
@@ -188,6 +168,15 @@ class Survey:
         return len(self.usual) / len(self.rows) if self.width > 1 else 0.0
 
     @property
+    def first(self) -> tuple[int, Cells]:
+        """The header, or the first row where there is none, and where it begins."""
+        return self.rows[self.num_above]
+
+    def num_bytes(self, num_characters: int) -> int:
+        """Return how many bytes so many characters take."""
+        return len(self.text[:num_characters].encode(**BYTES))
+
+    @property
     def is_table(self) -> bool:
         """Whether most rows have as many cells, and the first is one of them or stands above a header."""
         return self.share >= 0.5 and (self.num_above > 0 or len(self.rows[0][1].cells) > 1)
@@ -231,8 +220,8 @@ def is_number(cell: str | None) -> bool:
     return re.fullmatch(r"\s*[-+]?\d+(?:[.,]\d+)?\s*", cell or "") is not None
 
 
-def opening_of(data: bytes, whole: bool, separator: str | None, kind: str, path: str) -> Opening:
-    """Find out how a file is written, from its start.
+def surveyed(data: bytes, whole: bool, separator: str | None, kind: str, path: str) -> tuple[Survey, list[str]]:
+    """Find out how a file is written, from its start; and what is to be told of it.
 
     Of separators that leave no row ragged the one that the name of the file tells is taken first.
 
@@ -247,20 +236,20 @@ def opening_of(data: bytes, whole: bool, separator: str | None, kind: str, path:
     if not separator and kind != "csv":
         signs.sort(key=lambda sign: sign != "\t")
     size = SAMPLE // 8  # enough where nothing is odd
+    rows = len(data) if whole else data.rfind(b"\n") + 1 or len(data)  # bytes that are whole lines
     while True:
-        end = data.find(b"\n", size) + 1 or len(data)
+        end = data.find(b"\n", size, rows) + 1 or rows
         text = data[:end].decode(**BYTES)
-        best = Survey(_plain(signs[0], text, data), text, whole and end == len(data))
+        best = Survey(_plain(signs[0], text, data), text, whole and end == rows)
         enough = len(best.rows) > 10 if len(best.usual) == len(best.rows) else size > SAMPLE
-        if (enough and best.rows[0][1].problem != UNCLOSED) or end == len(data):
+        if (enough and best.rows[0][1].problem != UNCLOSED) or end == rows:
             break
         size *= 16  # a name may hold line breaks
     told, surveys = [], [best]
-    rivals = text.partition("\n")[0] if best.share == 1 else text
-    others = [sign for sign in signs[1:] if sign in rivals]
+    others = [sign for sign in signs[1:] if sign in (text.partition("\n")[0] if best.share == 1 else text)]
     if others or len(best.usual) < len(best.rows):
         variants = [one for sign in (signs[0], *others) for one in _variants(sign, text, data)]
-        surveys += [Survey(one, text, whole and end == len(data)) for one in variants]
+        surveys += [Survey(one, text, whole and end == rows) for one in variants]
         for loose in (False, True):
             usable = [one for one in surveys if one.is_table and (loose or one.dialect.doubled)]
             best = max(usable, key=lambda one: one.share, default=best)
@@ -280,9 +269,7 @@ def opening_of(data: bytes, whole: bool, separator: str | None, kind: str, path:
     if best.num_above:
         above = (best.rows[0][1].cells[0] or "")[:40]
         told.append(f"{path}: {best.num_above} lines above the header are left out, of which the first is {above!r}.")
-    start, row = best.rows[best.num_above]
-    begins, ends = (len(best.text[:place].encode(**BYTES)) for place in (start, row.end))
-    return Opening(best.dialect, row, begins, ends, best.usual, told)
+    return best, told
 
 
 def _plain(separator: str, text: str, data: bytes) -> Dialect:
@@ -325,7 +312,7 @@ def is_quoted(data: bytes) -> bool:
         rows = split_rows((header + window).decode(**BYTES), Dialect("\t", quote))
         rows_with = [row for row in rows if any(row.cells) or len(row.cells) > 1]
         widths = Counter(0 if row.problem or row.oddity == ODD_END else len(row.cells) for row in rows_with)
-        [(usual, num_usual)] = widths.most_common(1)
-        surveys.append((len(rows_with) - num_usual, len(rows_with[0].cells) != usual, len(rows_with)))
+        [(usual, num_usual)] = widths.most_common(1) or [(0, 0)]
+        surveys.append((len(rows_with) - num_usual, widths and len(rows_with[0].cells) != usual, len(rows_with)))
     plain, quoted = surveys  # rows that are broken, whether the first is one of them, and rows
     return quoted[:2] < plain[:2] or quoted == plain
