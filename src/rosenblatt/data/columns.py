@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import polars as pl
 from polars.exceptions import PolarsError
@@ -13,6 +14,9 @@ from rosenblatt.data.delimited import TWICE
 from rosenblatt.data.files import Block, read_blocks
 from rosenblatt.data.numbers import numbers_of
 from rosenblatt.errors import UserError, listed, nearest
+
+BrokenRows: TypeAlias = Literal["refuse", "skip"]
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,8 @@ class Columns:
         label_separator: what stands between several labels in a cell, or ``None``.
         header: whether CSV and TSV files begin with column names; ``None``: they do unless columns are given by number.
         encoding: of text files.
+        separator: of the cells of a table, as it is typed; ``None``: what fits.
+        broken_rows: ``refuse`` a file to learn from that has a row that can't be read, or ``skip`` such rows.
         decimal: of labels that are numbers as people write them, see `rosenblatt.data.numbers.Reading`; or empty.
     """
 
@@ -33,35 +39,54 @@ class Columns:
     label_separator: str | None = None
     header: bool | None = None
     encoding: str = "utf-8"
+    separator: str | None = None
+    broken_rows: BrokenRows = "refuse"
     decimal: str = ""
 
     def named(
         self,
         text: str | int | Sequence[str | int] | None = None,
         label: str | int | None = None,
-        encoding: str | None = None,
+        **how: Any,
     ) -> Columns:
-        """Return the columns of a file that names them otherwise, or has another encoding; ``None``: as here."""
+        """Return the columns of a file that names them otherwise, or is written otherwise; ``None``: as here."""
         return replace(
             self,
             text=self.text if text is None else (text,) if isinstance(text, str | int) else tuple(text),
             label=self.label if label is None else label,
-            encoding=self.encoding if encoding is None else encoding,
+            **{key: value for key, value in how.items() if value is not None},
         )
 
     def read(self, path: str) -> pl.DataFrame:
-        """Read a file whole; a row that can't be read is an error."""
-        return pl.concat([block.frame for block in self.blocks(path, block_bytes=None, strict=True)])
+        """Read a file whole.
+
+        Raises:
+            UserError: a row can't be read; or, where such rows are skipped, most can't.
+        """
+        refuse = self.broken_rows == "refuse"
+        blocks = list(self.blocks(path, block_bytes=None, strict=refuse))
+        frame, readable = pl.concat([one.frame for one in blocks]), pl.concat([one.readable for one in blocks])
+        if num_broken := int((~readable).sum()):
+            if 2 * num_broken > len(readable):
+                raise UserError(
+                    f"{path}: {num_broken:,} of {len(readable):,} rows can't be read: too many to leave out. Is "
+                    f"data.separator right ({self.separator or 'it was found out'})?"
+                )
+            log.warning(
+                "%s: %s of %s rows can't be read, and are left out.", path, f"{num_broken:,}", f"{len(readable):,}"
+            )
+            frame = frame.filter(readable)
+        return frame
 
     def blocks(self, path: str, **options: Any) -> Iterator[Block]:
         """Read a file block by block, with options of `rosenblatt.data.files.read_blocks`."""
         numbers = [str(name) for name in (self.label, *self.text) if isinstance(name, int)]
         header = not numbers if self.header is None else self.header
-        blocks = read_blocks(path, self.encoding, header, **options)
+        blocks = read_blocks(path, self.encoding, header, self.separator, **options)
         first = next(blocks)
         if self.header is None and not header and set(numbers) <= set(map(str, first.frame.row(0))):
             # The first row is a header after all: a column may be called 2020.
-            yield from read_blocks(path, self.encoding, **options)
+            yield from read_blocks(path, self.encoding, separator=self.separator, **options)
         else:
             yield first
             yield from blocks

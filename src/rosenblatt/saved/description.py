@@ -249,9 +249,9 @@ def _node(value: Any) -> dict[str, Any]:
 
 
 def _columns(facts: Any) -> Columns:
-    facts = {"decimal": ""} | mapping(facts)  # which is left out where it is empty
-    known = [field.name for field in fields(Columns)]
-    if set(facts) != set(known):
+    facts, known = mapping(facts), [field.name for field in fields(Columns)]
+    since = {"separator", "broken_rows", "decimal"}  # that models may lack
+    if not set(known) - since <= set(facts) <= set(known):
         raise ValueError(f"expected columns to have {listed(known)}; there are {listed(facts)}")
     check_arguments("columns", Columns, facts)
     is_utf8(facts["encoding"])  # tells if there is no such encoding

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 from torch import Tensor
 
-from rosenblatt.data.columns import Columns, column
+from rosenblatt.data.columns import BrokenRows, Columns, column
 from rosenblatt.data.features import Splits
 from rosenblatt.data.labelled_files import FileData
 from rosenblatt.data.recipe import Auto
@@ -51,12 +51,14 @@ class TableData(FileData):
         label_separator: str | None = None,
         header: bool | None = None,
         encoding: str = "utf-8",
+        separator: str | None = None,
+        broken_rows: BrokenRows = "refuse",
         task: str | None = None,
         batch_size: int | Auto = "auto",
         seed: int = 0,
         cache: str | None = None,
     ) -> None:
-        columns = Columns(label_column, (), label_separator, header, encoding)
+        columns = Columns(label_column, (), label_separator, header, encoding, separator, broken_rows)
         super().__init__(train, val, test, columns, split_column, fractions, task, batch_size, seed, cache)
         self.ignore, self.keep = tuple(ignore), tuple(keep)
         self.missing = None if missing is None else tuple(missing)
