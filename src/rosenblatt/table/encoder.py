@@ -328,7 +328,8 @@ class TableEncoder(Encoder):
         """Return what a column of the training rows is: a column, none where it is empty, or several parts of dates."""
         name, words = values.name, self._words(values)
         if name not in self.categorical:
-            known, numbers, absent = words, words.cast(pl.Float64, strict=False).fill_nan(None), []
+            known, numbers, absent = words, words.cast(pl.Float64, strict=False), []
+            numbers = numbers.fill_nan(None) if numbers.is_nan().any() else numbers
             if numbers.null_count() > words.null_count():
                 odd = words.filter(numbers.is_null()).unique().drop_nulls()
                 absent = sorted(odd.filter(odd.str.to_lowercase().is_in(self._absent[1])))
