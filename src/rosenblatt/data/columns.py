@@ -12,6 +12,7 @@ from polars.exceptions import PolarsError
 
 from rosenblatt.data.delimited import TWICE
 from rosenblatt.data.files import Block, read_blocks
+from rosenblatt.data.numbers import numbers_of
 from rosenblatt.errors import UserError, listed, nearest
 
 BrokenRows: TypeAlias = Literal["refuse", "skip"]
@@ -30,6 +31,7 @@ class Columns:
         encoding: of text files.
         separator: of the cells of a table, as it is typed; ``None``: what fits.
         broken_rows: ``refuse`` a file to learn from that has a row that can't be read, or ``skip`` such rows.
+        decimal: of labels that are numbers as people write them, see `rosenblatt.data.numbers.Reading`; or empty.
     """
 
     label: str | int = "label"
@@ -39,6 +41,7 @@ class Columns:
     encoding: str = "utf-8"
     separator: str | None = None
     broken_rows: BrokenRows = "refuse"
+    decimal: str = ""
 
     def named(
         self,
@@ -95,6 +98,8 @@ class Columns:
     def labels_of(self, frame: pl.DataFrame, where: str) -> pl.Series:
         """Return the labels of each row of a file, as lists of strings."""
         labels = column(frame, self.label, "data.label_column", where)
+        if self.decimal and labels.dtype == pl.String:  # what is no number stays what it is, for the message
+            labels = numbers_of(labels, self.decimal).cast(pl.String).fill_null(labels)
         return to_lists(labels, self.label_separator, f"{where}, column {self.label!r}")
 
     def texts_of(self, frame: pl.DataFrame, where: str) -> pl.Series:
