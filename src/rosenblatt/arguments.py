@@ -100,4 +100,7 @@ def nearest_in(value: Any, hint: Any) -> str:
     """Return ``" Did you mean 'x'?"`` for the word of a type that is most like a value, or an empty string."""
     kinds = (hint, *get_args(hint))
     words = [str(word) for one in kinds if get_origin(one) is Literal for word in get_args(one)]
-    return nearest("null" if value == "None" else str(value), [*words, *(["null"] if type(None) in kinds else [])])
+    return nearest(
+        "null" if str(value).lower() in ("none", "nil") else str(value),
+        [*words, *(["null"] if type(None) in kinds else [])],
+    )

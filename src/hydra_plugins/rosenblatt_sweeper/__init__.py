@@ -18,7 +18,7 @@ class ResumableSweeper(Sweeper):
     """Grid and search, resumable, with a leaderboard; see ``configs/sweep/``."""
 
     def __init__(self, params: Any = None) -> None:
-        """Take what other sweepers take, and what is refused where a message can be told."""
+        """Take what other sweepers take: what varies, which is read from the configuration."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Keep what Hydra gives."""
@@ -32,9 +32,10 @@ class ResumableSweeper(Sweeper):
         return sweep(config, arguments, context, task)
 
 
-ConfigStore.instance().store(
-    group="hydra/sweeper",
-    name="resumable",
-    node={"_target_": "hydra_plugins.rosenblatt_sweeper.ResumableSweeper"},
-    provider="rosenblatt",
-)
+for name in ("resumable", "basic"):  # Hydra's own, which is not resumed, gives way
+    ConfigStore.instance().store(
+        group="hydra/sweeper",
+        name=name,
+        node={"_target_": "hydra_plugins.rosenblatt_sweeper.ResumableSweeper", "params": None},
+        provider="rosenblatt",
+    )

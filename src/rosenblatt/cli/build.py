@@ -15,10 +15,10 @@ from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
 from rosenblatt.arguments import ANY, check_arguments, check_name, parameters_of
-from rosenblatt.cli.messages import elsewhere, place_of
+from rosenblatt.cli.messages import MORE, elsewhere, place_of
 from rosenblatt.cli.project import root
 from rosenblatt.cli.values import plain
-from rosenblatt.errors import UserError, first_line, nearest
+from rosenblatt.errors import UserError, first_line, nearest, own_words
 
 TELLS = {"num_outputs": " (A data module whose task has the names of its classes tells it, too.)"}
 
@@ -63,7 +63,7 @@ def build(group: str, node: DictConfig | Mapping[str, Any], **offered: Any) -> A
         make = hydra.utils.instantiate(config, _partial_=True, _convert_="all")
         return functools.partial(make, **offered) if is_partial else make(**offered)
     except Exception as error:
-        _tell(group, error)
+        _tell(group, path, arguments, error)
 
 
 def build_each(group: str, node: DictConfig | Mapping[str, Any] | None, **offered: Any) -> dict[str, Any]:
@@ -109,33 +109,40 @@ def check_setting(group: str, target: str, name: str) -> None:
         raise UserError(elsewhere(f"{group}.{name}") or str(error)) from None
 
 
-def _tell(group: str, error: Exception) -> NoReturn:
+def _tell(group: str, path: str, arguments: Mapping[str, Any], error: Exception) -> NoReturn:
     """Raise what went wrong in a target as a message with the place; as it is where the engine itself is to blame."""
     if isinstance(error, InstantiationException):  # of a nested target, or refused by Hydra
         if found := re.search(r"full_key: (\S+)", str(error)):
             group = found[1] if found[1].startswith(group) else f"{group}.{found[1]}"
-        refused = UserError(f"{group}: {' '.join(str(error).split())}")
-        error = error.__cause__ if isinstance(error.__cause__, Exception) else refused
+        error = error.__cause__ if isinstance(error.__cause__, Exception) else error
     if isinstance(error, UserError):
         raise error
     of_programs = AssertionError | AttributeError | LookupError | NameError | OSError
     if isinstance(error, of_programs) and place_of(error) is None:
         raise error  # not of the arguments
-    about_device = group == "trainer" and re.search("accelerator|backend|device|torch_xla", str(error), re.I)
+    reason, text = _reason(error), str(error)
+    if reason is None:  # in the words of a library
+        name = path.rpartition(".")[2]
+        said = [key for key, value in arguments.items() if re.search(rf"\b{key}\b", text) or f"'{value}'" in text]
+        given = [f"{key}={value}" for key, value in arguments.items() if key in said or not said and key[0] != "_"]
+        reason = f"{name} takes no {', '.join(given)}. {MORE.format(path.partition('.')[0])}"
+    about_device = group == "trainer" and re.search("accelerator|backend|device|torch_xla", text, re.I)
     hint = " Try trainer.accelerator=auto, which takes what this machine has." if about_device else ""
-    raise UserError(f"{group}: {_reason(error)}{hint}") from error
+    raise UserError(f"{group}: {reason}{hint}") from error
 
 
-def _reason(error: Exception) -> str:
-    """Return what is wrong in one line: the package that is missing, or what an error says, and where it came up."""
+def _reason(error: Exception) -> str | None:
+    """Return what is wrong in one line: the package that is missing, or what own code says, and where it came up."""
     found = re.search(r"pip install (?:-U )?'?([\w.-]+)", str(error))
     package = found[1] if found else (getattr(error, "name", None) or "").partition(".")[0]
     if package and isinstance(error, ModuleNotFoundError if found is None else ImportError):
         return f"it needs the package {package}: pip install {package}"
     line, place = first_line(error), place_of(error)
+    if place is None:
+        return own_words(error, "") or None
     speaks = isinstance(error, ValueError | RuntimeError | ImportError) or "Misconfig" in type(error).__name__
     said = line if speaks and line else f"{type(error).__name__}: {line}".rstrip(": ")
-    return f"{said} ({place})" if place else said
+    return f"{said} ({place})"
 
 
 def _imported(prefix: str, path: str) -> Any:
@@ -155,7 +162,7 @@ def _imported(prefix: str, path: str) -> Any:
         except Exception as error:
             if isinstance(error, ModuleNotFoundError) and error.name in (name, known):
                 raise UserError(f"{prefix}{_not_there(part, found, known)}") from None
-            raise UserError(f"{prefix}{name} can't be imported: {_reason(error)}") from error
+            raise UserError(f"{prefix}{name} can't be imported: {_reason(error) or type(error).__name__}") from error
     if not callable(found):
         raise UserError(f"{prefix}it is no class or function, but {type(found).__name__}.")
     return found

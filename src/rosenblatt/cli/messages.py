@@ -7,21 +7,45 @@ import re
 import sys
 import sysconfig
 import traceback
+from collections.abc import Iterable
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException, OverrideParseException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import (
+    GrammarParseError,
+    InterpolationResolutionError,
+    InterpolationValidationError,
+    OmegaConfBaseException,
+)
 
 from rosenblatt.cli.project import choices, folders, groups, loader
-from rosenblatt.cli.schema import SCHEMAS
+from rosenblatt.cli.schema import SCHEMAS, SEVERAL
 from rosenblatt.errors import UserError, first_line, nearest
 
 FUNCTIONS = ("choice", "range", "interval", "glob", "tag", "sort", "shuffle", "int", "float", "str", "bool")  # Hydra's
+INSTEAD = {  # of other sweepers' functions, with their two numbers
+    r"log|q?log_?uniform|log_?space|geom_?space|log_?normal": "tag(log,interval({}))",
+    r"q?uniform|lin_?space|normal": "interval({})",
+    r"q?rand_?int|int_?uniform": "int(interval({}))",
+}
+SWEEPERS = {  # settings of other sweepers, and where they stand here
+    "n_trials": "sweep.trials=20", "max_trials": "sweep.trials=20", "budget": "sweep.trials=20",
+    "n_jobs": "hydra/launcher=joblib hydra.launcher.n_jobs=2", "num_workers": "hydra/launcher=joblib",
+    "direction": "early_stopping.mode=max, or the direction that a metric has of itself (sweep.objective=val/acc)",
+    "sampler": "sweep.sampler=tpe", "study_name": "sweep.name=first", "storage": "sweep.storage=sqlite:///sweeps.db",
+    "max_failure_rate": "sweep.max_failures=3", "search_space": "sweep.space", "max_batch_size": "hydra.launcher.n_jobs",
+}  # fmt: skip
+MORE = "HYDRA_FULL_ERROR=1 shows what {} says."
 DISK_FULL = "The disk is full"
-BLAMED = {"torch.optim.lr_scheduler": "scheduler", "torch.optim": "optimizer", "lightning.": "trainer"}
+BLAMED = {
+    "logging": "hydra.job_logging",
+    "torch.optim.lr_scheduler": "scheduler",
+    "torch.optim": "optimizer",
+    "lightning.": "trainer",
+}
 ENGINE = Path(__file__).parents[1]
 
 
@@ -40,9 +64,9 @@ def explained(error: BaseException, config_name: str) -> str | None:
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{error.filename}: {error.strerror.lower()}. Is hydra.run.dir, or the current folder, a place to write?"
     if type(error).__module__.startswith("yaml."):
-        return f"configs/: {' '.join(str(error).split())}"
+        return broken_yaml(error)
     if type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error):
-        return f"Out of memory: {first_line(error)} Try a smaller data.batch_size."
+        return "Out of memory. Try a smaller data.batch_size, or a smaller model."
     if found := re.search(r"^Caught (\w+) in DataLoader worker process.*\n(\w+)(: .*)?\s*$", str(error), re.S):
         lines = [one for one in re.findall(r'File "([^"]+)", line (\d+)', str(error)) if _is_own(one[0])]
         place = f" ({_shown(*lines[-1])})" if lines else ""
@@ -64,8 +88,28 @@ def explained(error: BaseException, config_name: str) -> str | None:
         part = next((part for place, part in BLAMED.items() if module.startswith(place)), None)
         if frames and module == "torch.nn.functional" and frames[-1].f_code.co_name.endswith("_loss"):
             part = "loss"
-        return f"{part}: {str(error).strip()}" if part else None
+        named = re.findall(r"\w+", str(error)) if part == "trainer" else []
+        words = [word for word in map(_plain, sys.argv[1:]) if word.partition("=")[0].rpartition(".")[2] in named]
+        where = "these outputs and targets" if part == "loss" else "the other settings, the model or the data"
+        said = " ".join(words) or part
+        return (
+            f"{said}: it does not go together with {where}. {MORE.format(module.partition('.')[0])}" if part else None
+        )
     return None
+
+
+def broken_yaml(error: Exception) -> str:
+    """Return where a file is no YAML."""
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    place = f"{mark.name}, line {mark.line + 1}, column {mark.column + 1}" if mark else "a file of configs/"
+    twice = "duplicate key" in str(error)
+    why = "a key is there twice. Take one out." if twice else "expected KEY: VALUE in each line, indented by spaces."
+    return f"{place}: it is no YAML: {why} Words with signs such as : [ {{ # need quotes."
+
+
+def _plain(word: str) -> str:
+    """Return a word without the signs that `rosenblatt.cli.schema.opened` has put there."""
+    return word.removeprefix("++")
 
 
 def _of_a_worker(error: BaseException) -> bool:
@@ -109,29 +153,87 @@ def unknown_key(error: BaseException) -> str | None:
 
 def _hydra_message(error: BaseException, config_name: str) -> str:
     text = str(error).strip()
-    cause = str(error.__cause__ or "")
+    known = [*SCHEMAS[config_name], *groups()]
+    words = [_plain(word) for word in sys.argv[1:]]
     if isinstance(error, OverrideParseException):
-        word = error.override.removeprefix("++")
-        called = re.fullmatch(r"[^=]+=(\w+)\(.*\)", word)
-        if called and called[1] not in FUNCTIONS:
-            known = f"There are {', '.join(FUNCTIONS)}; lr=tag(log,interval(1e-4,1)) is on a log scale."
-            return f"{word}: there is no {called[1]}(...).{nearest(called[1], FUNCTIONS)} {known}"
-        return (
-            f"{word}: expected KEY=VALUE or GROUP=CHOICE. Signs such as , ( [ {{ = ~ in a value need quotes that reach "
-            f"the program: \"data.train='a,b.csv'\""
-        )
+        return _no_word(_plain(error.override))
     if key := unknown_key(error):
         own = loader().load_configuration(config_name, [], RunMode.RUN)
-        hint = nearest(key, [*SCHEMAS[config_name], *groups(), *map(str, own)])
-        return f"{key}: no such setting.{hint} `--cfg job` shows them all."
+        return _no_key(key, [*known, *map(str, own)])
     if found := re.search(r"Could not (?:find|load) '([\w/]+)/([^/']+)'", text):
         return _no_choice(found[1], found[2])
-    if found := re.search(r"Multiple values for (\w+)|^(\w+) appears more than once|already at '([\w.]+)'", text):
-        key = found[1] or found[2] or found[3]
-        return f"+{key}=...: it is there already. Leave the + out: {key}=..."
-    if found := re.search(r"Ambiguous value for argument '([^=']+)=(.*)'\n", text):
-        return f"{found[1]}={found[2]}: several values are a sweep, with -m; one list is [{found[2]}], in brackets."
-    return "\n".join(line for line in (text, cause) if line)
+    if found := re.search(r"Ambiguous value for argument '(.+?)'\n|Sweep parameters '(.+)' requires", text, re.S):
+        return _several(_plain(found[1] or found[2]), config_name)
+    if found := re.search(r"Could not delete.*?'([^'=]+)", text, re.S):
+        return f"~{found[1]}: there is nothing of that name to take out.{nearest(found[1], known)}"
+    if found := re.search(r"already at '([\w.]+)'", text):
+        return f"+{found[1]}=...: it is there already. Leave the + out: {found[1]}=..."
+    if found := re.search(r"Multiple values for (\w+)|^(\w+) appears more than once", text):
+        key = found[1] or found[2]
+        return (
+            f"{key}: it is chosen twice. Take one out (a file of configs/experiment says - override /{key}: CHOICE)."
+            + (f" Several go together as {key}=[a,b]" if key in SEVERAL else "")
+        )
+    if found := re.search(r"Could not override '([\w@/]+)|is not in struct\n\s+full_key: (\S+)", text):
+        return _no_key(found[1] or found[2], known)
+    if isinstance(error, InterpolationResolutionError | InterpolationValidationError | GrammarParseError):
+        named = re.search(r"Interpolation key '([^']*)'", text)
+        why = f"there is no setting {named[1]!r}.{nearest(named[1], known)}" if named else "it leads to no value."
+        odd = [word for word in words if "${" in word]
+        return f"{[*odd, error.full_key or 'configs/'][0]}: ${{...}} stands for another setting, and {why}"
+    if isinstance(error, MissingConfigException):
+        names = sorted(path.stem for folder in folders() for path in folder.glob("*.yaml"))
+        return f"--config-name: there is no such file in configs/. There are {', '.join(names)}."
+    if "config directory" in text:
+        return f"{' '.join(words)}: expected a folder with YAML files after --config-dir or --config-path; it is not there."
+    found = re.search(r"expected one of \[(.*)\]", text)
+    allowed = f" Expected one of {found[1]}." if found else ""
+    said = " ".join([word for word in words if word in text.replace("++", "")] or words) or "configs/"
+    return f"{said}: it does not go with what configs/ say.{allowed} {MORE.format('Hydra')}"
+
+
+def _no_word(word: str) -> str:
+    """Return the message for a word that is none of Hydra's."""
+    key, _, value = word.partition("=")
+    called = re.fullmatch(r"(\w+)\((.*)\)", value)
+    if called and called[1] not in FUNCTIONS:
+        ways = [way for pattern, way in INSTEAD.items() if re.fullmatch(pattern, called[1], re.I)]
+        numbers = (
+            called[2] if re.fullmatch(r"[\d.e+-]+, ?[\d.e+-]+", called[2]) and "space" not in called[1] else "1e-4,1"
+        )
+        way = ways[0].format(numbers) if ways else None
+        known = f"There are {', '.join(FUNCTIONS)}; lr=tag(log,interval(1e-4,1)) is on a log scale."
+        known = known if way is None else f"Search by -m sweep=optuna '{key}={way}'"
+        return f"{word}: there is no {called[1]}(...).{'' if way else nearest(called[1], FUNCTIONS)} {known}"
+    if called:
+        return f"{word}: expected such as choice(a,b), range(1,5), interval(0.1,1) or tag(log,interval(1e-4,1))."
+    return (
+        f"{word}: expected KEY=VALUE or GROUP=CHOICE. Signs such as , ( [ {{ = ~ in a value need quotes that reach "
+        f"the program: \"data.train='a,b.csv'\""
+    )
+
+
+def _no_key(key: str, known: Iterable[str]) -> str:
+    """Return the message for a setting that there is not."""
+    of_sweepers = re.match(r"hydra[./]sweeper[./](\w+)", key)
+    if of_sweepers and of_sweepers[1] in SWEEPERS:
+        return f"{key}: sweeps have a sweeper of their own. Say {SWEEPERS[of_sweepers[1]]} (with -m sweep=optuna)."
+    if of_sweepers:
+        return f"{key}: no such setting; sweeps have a sweeper of their own, with sweep=optuna and what docs/sweeps.md says."
+    if key.startswith("hydra"):
+        return f"{key}: Hydra has no such setting. `--cfg hydra` shows them all."
+    return f"{key}: no such setting.{nearest(key, known)} `--cfg job` shows them all."
+
+
+def _several(word: str, program: str) -> str:
+    """Return the message for several values without ``-m``."""
+    key, _, value = word.partition("=")
+    one = SCHEMAS[program].get(key)
+    may_be_list = key in SEVERAL or (key not in groups() if one is None else "list" in str(one.kind))
+    as_list = f" One list has brackets: '{key}=[{value}]'" if may_be_list and "(" not in value else ""
+    if program != "train":
+        return f"{word}: expected one value.{as_list}"
+    return f"{word}: several values are a sweep, which -m is: train.py -m '{word}'.{as_list}"
 
 
 def elsewhere(key: str) -> str | None:
@@ -150,4 +252,5 @@ def _no_choice(group: str, option: str) -> str:
     options = choices(group)
     known = f" There are {', '.join(options)}." if options else ""
     hint = f" A number goes to threshold.value={option}" if group == "threshold" and option[0].isdigit() else ""
+    hint = f" Did you mean {group}=none?" if option.lower() in ("null", "false") and "none" in options else hint
     return f"{group}={option}: no such choice.{nearest(option, options)}{known}{hint}"

@@ -4,31 +4,106 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from hydra._internal.utils import get_args_parser
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.errors import HydraException
 
 from rosenblatt import __version__
-from rosenblatt.cli.values import read_yaml
-from rosenblatt.errors import UserError, nearest
+from rosenblatt.cli.values import flat, read_yaml
+from rosenblatt.errors import UserError, listed, nearest
 from rosenblatt.run.folder import RunFolder
 
 LITERAL = ("text", "run", "input", "output")  # whose values are taken as they stand, whatever signs are in them
 QUOTED = re.compile(r"(['\"])((?:\\.|(?!\1).)*)\1", re.S)
-LIST = re.compile(rf"\[\s*{QUOTED.pattern}(\s*,\s*(['\"])(?:\\.|(?!\4).)*\4)*\s*\]", re.S)
+LIVE = re.compile(r"(?<!\\)(\\\\)*\$\{")  # names another setting: in quotes, after an even number of backslashes
+PARAMS = "hydra.sweeper.params"  # where other sweepers of Hydra's have what varies
 
 typed: list[str] = []  # arguments of this call, which may name any code, as those of a folder may not
 
 
-def quoted(word: str) -> str:
-    """Put the values of ``text=``, ``run=`` and their like into quotes: commas and brackets in them mean nothing.
+def parted(words: list[str]) -> tuple[list[str], list[str]]:
+    """Return flags, with their values, and settings, which argparse wants in one row.
 
-    Several texts are a list of words in quotes: ``text=["one","two"]``.
+    Raises:
+        UserError: a flag that there is not, or not together with another; one without the value that it takes.
+    """
+    parser = get_args_parser()
+    known = {name: action for action in parser._actions for name in action.option_strings}
+    del known["--experimental-rerun"]  # it would run what a pickle says
+    flags, settings, rest = [], [], [*words]
+    while rest:
+        word = rest.pop(0)
+        name, sign, value = word.partition("=")
+        if not word.startswith("-"):
+            settings.append(word)
+            continue
+        if name not in known:
+            raise UserError(f"{name}: no such flag.{nearest(name, known)} --help shows settings, --hydra-help flags.")
+        flags.append(word)
+        choices, takes, may_lack = known[name].choices, known[name].nargs != 0, known[name].nargs == "?"
+        if takes and not sign and rest and not (may_lack and "=" in rest[0]):  # as in --cfg job
+            flags.append(value := rest.pop(0))
+        elif may_lack and not sign:
+            flags.append(value := "all")
+        if bool(sign or value) != takes or (choices and value not in choices):
+            expected = f"one of {listed(choices)}" if choices else "a value" if takes else "no value"
+            raise UserError(f"{name}: expected {expected}; got {value!r}.")
+    asked = parser.parse_args(flags)
+    if (asked.package or asked.resolve) and not (asked.cfg or asked.help):
+        raise UserError(f"{' '.join(flags)}: --package and --resolve go with --cfg job, which shows settings.")
+    if asked.run + asked.multirun + (asked.cfg is not None) + (asked.info is not None) + asked.shell_completion > 1:
+        raise UserError(f"{' '.join(flags)}: these do not go together. Take one of them.")
+    return flags, settings
+
+
+def quoted(word: str, program: str) -> str:
+    """Put values of ``text=``, ``run=`` and their like into quotes, in which commas and brackets mean nothing.
+
+    So are those of paths and addresses that are there, in training.
     """
     key, sign, value = word.partition("=")
-    if key not in LITERAL or not sign or (key == "text" and LIST.fullmatch(value)):
-        return word
-    return word if value == "null" and key != "text" else f"{key}={in_quotes(bare(value))}"
+    if program == "train":
+        odd = key.startswith("data.") and re.search(r"[^\w./ -]", value) and not QUOTED.fullmatch(value)
+        is_place = odd and (os.path.exists(value) or re.match(r"\w+://[^,]*$", value))
+    else:
+        is_place = key in (*LITERAL, "data.test") and (value != "null" or key == "text")
+    return f"{key}={in_quotes(bare(value))}" if sign and is_place else word
+
+
+def of_sweepers(words: list[str]) -> list[str]:
+    """Return words with what varies by ``hydra.sweeper.params`` as it is typed here, those that are typed last.
+
+    Raises:
+        UserError: they are no settings.
+    """
+    given, others = [], []
+    for word in words:
+        key, _, value = word.lstrip("+").partition("=")
+        if key.startswith(f"{PARAMS}."):
+            given.append(f"{key.removeprefix(f'{PARAMS}.')}={bare(value)}")
+        elif key == PARAMS and value != "null":
+            try:
+                found = OverridesParser.create().parse_override(word).value()
+            except HydraException:
+                found = None
+            if not isinstance(found, dict):
+                raise UserError(f"{word}: expected what varies, such as '{PARAMS}={{lr: \"0.1,0.01\"}}'.")
+            given += params(found)
+        elif key != PARAMS:
+            others.append(word)
+    known = {word.lstrip("+").partition("=")[0] for word in others}
+    return [*(word for word in given if word.partition("=")[0] not in known), *others]
+
+
+def params(found: Mapping[Any, Any]) -> list[str]:
+    """Return ``hydra.sweeper.params`` as words of the command line."""
+    return [f"{key}={value}" for key, value in flat(found).items()]
 
 
 def bare(value: str) -> str:
@@ -61,7 +136,7 @@ def with_earlier(words: list[str]) -> list[str]:
     value = bare(found[-1].removeprefix("resume=")) if found else ""
     if value in ("", "null"):
         return words
-    if {"-m", "--multirun"} & set(words):
+    if {"-m", "--multirun", "hydra.mode=MULTIRUN"} & {*words, *sys.argv}:
         raise UserError("resume=... goes on with one run; a sweep (-m) is another thing. Leave one of them out.")
     if any(word.startswith("hydra.run.dir=") for word in words):
         raise UserError("resume=... goes on in the folder of that run. Leave hydra.run.dir=... out.")
@@ -108,7 +183,8 @@ def earlier_words(folder: Path, of: str) -> list[str]:
         is_setting = re.fullmatch(r"[+~]{0,2}\w+([./@]\w+)*", key) and "hydra" not in re.split(r"\W+", key)
         # The choice of a group is the name of a file: data=../../logs/runs/somebody/evil would be composed, too.
         is_path = "." not in key and not value.startswith("{") and re.search(r"[/\\]", value)
-        if not is_setting or is_path or "_target_" in word or "${" in word:
+        names_another = re.search(r"\$\{", word) and not (QUOTED.fullmatch(value) and not LIVE.search(value))
+        if not is_setting or is_path or "_target_" in word or names_another:
             raise UserError(
                 f"{path}: {word!r} could run other code than the settings of this project do. If the run is yours, "
                 "take the line out, and give it on the command line."

@@ -32,11 +32,11 @@ from omegaconf.errors import OmegaConfBaseException
 from rosenblatt.cli import launch
 from rosenblatt.cli.build import build
 from rosenblatt.cli.messages import explained
-from rosenblatt.cli.schema import checked
+from rosenblatt.cli.schema import checked, opened
 from rosenblatt.cli.values import plain
-from rosenblatt.cli.words import in_quotes
+from rosenblatt.cli.words import in_quotes, params
 from rosenblatt.commands.job import run_job
-from rosenblatt.commands.space import Words, composed, is_of_sweep, read_words
+from rosenblatt.commands.space import Words, composed, is_of_sweep, key_of, read_words
 from rosenblatt.errors import UserError, nearest
 from rosenblatt.sweeps.dimensions import Choices, Dimension
 from rosenblatt.sweeps.folder import SweepFolder
@@ -67,6 +67,8 @@ def sweep(config: DictConfig, words: list[str], context: HydraContext, task: Tas
     """
     start = time.perf_counter()
     settings, space = _settings(config)
+    more, given = params(config.hydra.sweeper.get("params") or {}), {key_of(word) for word in words}
+    words = [*(opened(word, "train") for word in more if key_of(word) not in given), *words]
     found = read_words(words, space, settings.method, context.config_loader)
     if not found.varies and len(settings.seeds) == 1:
         raise UserError(
@@ -133,11 +135,6 @@ def sweep(config: DictConfig, words: list[str], context: HydraContext, task: Tas
 
 def _settings(config: DictConfig) -> tuple[Settings, dict[str, str]]:
     """Return the settings of a sweep, checked, and what varies by ``sweep.space``."""
-    if config.hydra.sweeper.get("params") is not None:
-        raise UserError(
-            "hydra.sweeper.params: not read here. What varies stands on the command line (lr=0.1,0.01), or in a file "
-            "as sweep.space: {lr: 'choice(0.1, 0.01)'}; docs/sweeps.md has the rest."
-        )
     given = plain(checked(config, "train").sweep)
     space = {str(key): str(value) for key, value in given["space"].items()}
     stopping = config.early_stopping
