@@ -84,7 +84,7 @@ def described(hint: Any) -> str:
     """Return a type in words."""
     origin, inner = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        words = list(dict.fromkeys(described(one) for one in inner if "torch" not in str(one)))
+        words = list(dict.fromkeys(described(one) for one in inner if "torch." not in str(one)))
         return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
     if origin is Literal:
         return f"one of {listed(inner)}" if len(inner) > 1 else str(inner[0])

@@ -15,7 +15,7 @@ from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
 from rosenblatt.arguments import ANY, check_arguments, check_name, parameters_of
-from rosenblatt.cli.messages import MORE, elsewhere, place_of
+from rosenblatt.cli.messages import elsewhere, place_of
 from rosenblatt.cli.project import root
 from rosenblatt.cli.values import plain
 from rosenblatt.errors import UserError, first_line, nearest, own_words
@@ -36,19 +36,8 @@ def build(group: str, node: DictConfig | Mapping[str, Any], **offered: Any) -> A
         UserError: a target that can't be imported; an argument that it does not take, that is missing, or of another
             type than it declares; whatever goes wrong within the target.
     """
-    config = node if isinstance(node, DictConfig) else OmegaConf.create(dict(node))
-    if "_target_" not in config:
-        raise UserError(
-            f"{group}: no {group} is chosen, or its YAML file names no class. See the choices with --help; a file of "
-            "configs/ begins with _target_: package.Class"
-        )
-    arguments, path = plain(config), str(config._target_)
-    target = _imported(f"{group}._target_={path}: ", path)
-    taken = _taken(target)
-    for name in [one for one in arguments if one not in taken]:
-        check_setting(group, path, name)
-    flat = {name: value for name, value in arguments.items() if "_target_" not in str(value)}  # Hydra calls the others
-    check_arguments(group, target, flat)
+    config, target = checked_node(group, node)
+    arguments, path, taken = plain(config), str(config._target_), _taken(target)
     given = {*arguments, *list(taken)[: len(arguments.get("_args_") or ())]}
     offered = {name: value for name, value in offered.items() if name in taken and name not in given}
     is_partial = bool(arguments.get("_partial_"))
@@ -64,6 +53,27 @@ def build(group: str, node: DictConfig | Mapping[str, Any], **offered: Any) -> A
         return functools.partial(make, **offered) if is_partial else make(**offered)
     except Exception as error:
         _tell(group, path, arguments, error)
+
+
+def checked_node(group: str, node: DictConfig | Mapping[str, Any]) -> tuple[DictConfig, Any]:
+    """Return a node of a target, and what that names, once it is known to take the arguments; nothing is called.
+
+    Raises:
+        UserError: as `build` does for a target or an argument.
+    """
+    config = node if isinstance(node, DictConfig) else OmegaConf.create(dict(node))
+    if "_target_" not in config:
+        raise UserError(
+            f"{group}: no {group} is chosen, or its YAML file names no class. See the choices with --help; a file of "
+            "configs/ begins with _target_: package.Class"
+        )
+    arguments, path = plain(config), str(config._target_)
+    target = _imported(f"{group}._target_={path}: ", path)
+    for name in [one for one in arguments if one not in _taken(target)]:
+        check_setting(group, path, name)
+    flat = {name: value for name, value in arguments.items() if "_target_" not in str(value)}  # Hydra calls the others
+    check_arguments(group, target, flat)
+    return config, target
 
 
 def build_each(group: str, node: DictConfig | Mapping[str, Any] | None, **offered: Any) -> dict[str, Any]:
@@ -122,10 +132,12 @@ def _tell(group: str, path: str, arguments: Mapping[str, Any], error: Exception)
         raise error  # not of the arguments
     reason, text = _reason(error), str(error)
     if reason is None:  # in the words of a library
-        name = path.rpartition(".")[2]
-        said = [key for key, value in arguments.items() if re.search(rf"\b{key}\b", text) or f"'{value}'" in text]
-        given = [f"{key}={value}" for key, value in arguments.items() if key in said or not said and key[0] != "_"]
-        reason = f"{name} takes no {', '.join(given)}. {MORE.format(path.partition('.')[0])}"
+        given = {key: value for key, value in arguments.items() if key[0] != "_"}
+        odd = [key for key, value in given.items() if re.search(rf"\b{key}\b", text) or f"'{value}'" in text]
+        unknown = re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument ('\w+')", text)
+        what = ", ".join(f"{key}={given[key]!r}" for key in odd or given)
+        reason = f"{unknown[1]} has no argument {unknown[2]}." if unknown else f"{path} takes no {what or 'such'}."
+        reason += " HYDRA_FULL_ERROR=1 shows why."
     about_device = group == "trainer" and re.search("accelerator|backend|device|torch_xla", text, re.I)
     hint = " Try trainer.accelerator=auto, which takes what this machine has." if about_device else ""
     raise UserError(f"{group}: {reason}{hint}") from error

@@ -52,10 +52,13 @@ def launch(main: Callable[[], Any], config_name: str) -> None:
     enter(Path(inspect.unwrap(main).__code__.co_filename))
     GlobalHydra.instance().clear()  # of an earlier program in this process
     logging.raiseExceptions = False  # `python train.py | head` closes the pipe: no traceback for each line after that
+    warnings.filterwarnings("ignore", module=r"hydra\b")  # -m and hydra.mode=RUN: the flag wins
     with told(config_name):
         flags, words = parted(sys.argv[1:])
         if any(word.startswith("=") for word in words):
             raise UserError("expected KEY=VALUE or GROUP=CHOICE; there is nothing before the =.")
+        if config_name != "train" and {"-m", "--multirun"} & {*flags}:
+            raise UserError("-m is a sweep, which train.py alone has. Leave it out.")
         if config_name == "train":
             words = with_earlier(of_sweepers(words))
         words = [opened(meant(quoted(word, config_name), config_name), config_name) for word in words]

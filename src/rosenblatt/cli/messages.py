@@ -23,7 +23,7 @@ from omegaconf.errors import (
 
 from rosenblatt.cli.project import choices, folders, groups, loader
 from rosenblatt.cli.schema import SCHEMAS, SEVERAL
-from rosenblatt.errors import UserError, first_line, nearest
+from rosenblatt.errors import UserError, nearest
 
 FUNCTIONS = ("choice", "range", "interval", "glob", "tag", "sort", "shuffle", "int", "float", "str", "bool")  # Hydra's
 INSTEAD = {  # of other sweepers' functions, with their two numbers
@@ -36,7 +36,7 @@ SWEEPERS = {  # settings of other sweepers, and where they stand here
     "n_jobs": "hydra/launcher=joblib hydra.launcher.n_jobs=2", "num_workers": "hydra/launcher=joblib",
     "direction": "early_stopping.mode=max, or the direction that a metric has of itself (sweep.objective=val/acc)",
     "sampler": "sweep.sampler=tpe", "study_name": "sweep.name=first", "storage": "sweep.storage=sqlite:///sweeps.db",
-    "max_failure_rate": "sweep.max_failures=3", "search_space": "sweep.space", "max_batch_size": "hydra.launcher.n_jobs",
+    "max_failure_rate": "sweep.max_failures=3", "search_space": "sweep.space", "max_batch_size": "sweep.name=first",
 }  # fmt: skip
 MORE = "HYDRA_FULL_ERROR=1 shows what {} says."
 DISK_FULL = "The disk is full"
@@ -88,17 +88,18 @@ def explained(error: BaseException, config_name: str) -> str | None:
         part = next((part for place, part in BLAMED.items() if module.startswith(place)), None)
         if frames and module == "torch.nn.functional" and frames[-1].f_code.co_name.endswith("_loss"):
             part = "loss"
-        named = re.findall(r"\w+", str(error)) if part == "trainer" else []
-        words = [word for word in map(_plain, sys.argv[1:]) if word.partition("=")[0].rpartition(".")[2] in named]
-        where = "these outputs and targets" if part == "loss" else "the other settings, the model or the data"
-        said = " ".join(words) or part
-        return (
-            f"{said}: it does not go together with {where}. {MORE.format(module.partition('.')[0])}" if part else None
-        )
+        if part is None:
+            return None
+        named, code, given = re.findall(r"\w+", str(error).lower()), frames[-1].f_code, frames[-1].f_locals
+        local = [f"{part}.{one}={given[one]!r}" for one in code.co_varnames[: code.co_argcount] if one in named]
+        typed = [word for word in map(_plain, sys.argv[1:]) if word.partition("=")[0].rpartition(".")[2] in named]
+        what = "the outputs and targets" if part == "loss" else "the other settings, the model or the data"
+        said = part if part == "loss" else " ".join(typed or local) or part
+        return f"{said}: it does not go together with {what}. {MORE.format(module.partition('.')[0])}"
     return None
 
 
-def broken_yaml(error: Exception) -> str:
+def broken_yaml(error: BaseException) -> str:
     """Return where a file is no YAML."""
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     place = f"{mark.name}, line {mark.line + 1}, column {mark.column + 1}" if mark else "a file of configs/"
@@ -181,12 +182,12 @@ def _hydra_message(error: BaseException, config_name: str) -> str:
         why = f"there is no setting {named[1]!r}.{nearest(named[1], known)}" if named else "it leads to no value."
         odd = [word for word in words if "${" in word]
         return f"{[*odd, error.full_key or 'configs/'][0]}: ${{...}} stands for another setting, and {why}"
-    if isinstance(error, MissingConfigException):
+    if isinstance(error, MissingConfigException) and "directory" not in text:
         names = sorted(path.stem for folder in folders() for path in folder.glob("*.yaml"))
         return f"--config-name: there is no such file in configs/. There are {', '.join(names)}."
     if "config directory" in text:
-        return f"{' '.join(words)}: expected a folder with YAML files after --config-dir or --config-path; it is not there."
-    found = re.search(r"expected one of \[(.*)\]", text)
+        return f"{' '.join(words)}: expected a folder with YAML files; --config-dir or --config-path names none."
+    found = re.search(r"expected one of \[(.*)\]", f"{text} {error.__cause__}")
     allowed = f" Expected one of {found[1]}." if found else ""
     said = " ".join([word for word in words if word in text.replace("++", "")] or words) or "configs/"
     return f"{said}: it does not go with what configs/ say.{allowed} {MORE.format('Hydra')}"
@@ -219,7 +220,7 @@ def _no_key(key: str, known: Iterable[str]) -> str:
     if of_sweepers and of_sweepers[1] in SWEEPERS:
         return f"{key}: sweeps have a sweeper of their own. Say {SWEEPERS[of_sweepers[1]]} (with -m sweep=optuna)."
     if of_sweepers:
-        return f"{key}: no such setting; sweeps have a sweeper of their own, with sweep=optuna and what docs/sweeps.md says."
+        return f"{key}: no such setting. Sweeps have a sweeper of their own; docs/sweeps.md has what it takes."
     if key.startswith("hydra"):
         return f"{key}: Hydra has no such setting. `--cfg hydra` shows them all."
     return f"{key}: no such setting.{nearest(key, known)} `--cfg job` shows them all."

@@ -40,7 +40,7 @@ class Key(NamedTuple):
 
 AT_LEAST_0, AT_LEAST_1, ABOVE_0, A_RATE = " of at least 0", " of at least 1", " above 0", " above 0, such as lr=0.001"
 AT_LEAST_LESS_1, A_PART = " of at least -1", ": batches by a whole number, or a share of an epoch's from 0.0 to 1.0"
-A_TIME = " that is days:hours:minutes:seconds, such as 00:12:00:00"
+A_TIME = " for days:hours:minutes:seconds, such as 00:12:00:00"
 A_SHARE, A_SEED = " from 0 to below 1", f" from 0 to {2**32 - 1}"
 LIMITS: dict[str, Callable[[Any], bool]] = {  # of numbers; A_TIME of words
     "": math.isfinite,
@@ -55,6 +55,7 @@ LIMITS: dict[str, Callable[[Any], bool]] = {  # of numbers; A_TIME of words
     A_SEED: lambda number: 0 <= number < 2**32,
 }
 COLUMN: Any = None | str | int
+ACCELERATOR: Any = Literal["auto", "cpu", "gpu", "cuda", "mps", "tpu"]
 TRAIN = {
     "seed": Key(int, 0, A_SEED),
     "lr": Key(float, 0.001, A_RATE),
@@ -93,14 +94,14 @@ EVALUATE = {
     "data.encoding": Key(None | str),
     "output": Key(None | str),
     "mistakes": Key(int, 10, AT_LEAST_0),
-    "accelerator": Key(str, "auto"),
+    "accelerator": Key(ACCELERATOR, "auto"),
     "threads": Key(None | int, None, AT_LEAST_1),
     "overwrite": Key(bool, False),
 }
 PREDICT = {
     "run": Key(str, "???"),
     "input": Key(None | str),
-    "text": Key(None | str | list[str]),
+    "text": Key(None | str),
     "split": Key(None | str),
     "output": Key(None | str),
     "probabilities": Key(bool, False),
@@ -121,13 +122,13 @@ SCHEMAS = {"train": TRAIN, "evaluate": EVALUATE, "predict": PREDICT, "export": E
 BATCHES = Key(None | int | float, None, A_PART)
 OPTIONAL = {  # what Lightning's own classes may be given, told before they are imported; nothing here has a default
     "lightning.pytorch.Trainer": {
-        "accelerator": Key(Literal["auto", "cpu", "gpu", "cuda", "mps", "tpu"]),
+        "accelerator": Key(ACCELERATOR),
         "devices": Key(Literal["auto"] | int | list[int] | str, None, AT_LEAST_LESS_1),
         "num_nodes": Key(int, None, AT_LEAST_1),
         "max_epochs": Key(None | int, None, AT_LEAST_LESS_1),
         "min_epochs": Key(None | int, None, AT_LEAST_0),
         "max_steps": Key(int, None, AT_LEAST_LESS_1),
-        "max_time": Key(None | str | dict, None, A_TIME),
+        "max_time": Key(dict | None | str, None, A_TIME),
         "profiler": Key(None | Literal["simple", "advanced", "pytorch", "xla"] | dict),
         "limit_train_batches": BATCHES,
         "limit_val_batches": BATCHES,
@@ -142,7 +143,7 @@ OPTIONAL = {  # what Lightning's own classes may be given, told before they are 
         "num_sanity_val_steps": Key(None | int, None, AT_LEAST_LESS_1),
     },
     "lightning.pytorch.callbacks.Timer": {
-        "duration": Key(None | str | dict, None, A_TIME),
+        "duration": Key(dict | None | str, None, A_TIME),
         "interval": Key(Literal["step", "epoch"]),
     },
     "lightning.pytorch.callbacks.EMAWeightAveraging": {"decay": Key(float, None, A_SHARE)},
@@ -227,6 +228,8 @@ def checked(config: DictConfig, program: str) -> DictConfig:
         _check(key, OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value, one)
     if program == "train":
         _check_together(complete)
+    if program == "predict":
+        _check_rows(complete)
     return complete
 
 
@@ -299,3 +302,14 @@ def _check_together(config: DictConfig) -> None:
         log.warning("resume_anyway is ignored: no run is resumed.")
     if "limit_test_batches" in trainer:
         log.warning("trainer.limit_test_batches is ignored: a split is evaluated whole.")
+
+
+def _check_rows(settings: DictConfig) -> None:
+    """Raise a `UserError` unless one thing is said to be predicted, with an output where that has one."""
+    asked = [name for name in ("input", "text", "split") if settings[name] is not None]
+    if len(asked) != 1:
+        raise UserError('Expected input=FILE, input=- (standard input), text="..." or split=test, one of them.')
+    if settings["output"] is not None and (asked == ["text"] or settings["input"] == "-"):
+        raise UserError(
+            "output=FILE goes with input=FILE and split=test; texts and pipes are answered on standard output."
+        )

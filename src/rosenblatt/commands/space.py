@@ -14,6 +14,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from rosenblatt.cli.build import check_setting
+from rosenblatt.cli.messages import explained
 from rosenblatt.cli.schema import check_sections, opened, read
 from rosenblatt.cli.values import flat
 from rosenblatt.errors import UserError, check_choice
@@ -56,7 +57,7 @@ def read_words(words: Sequence[str], space: Mapping[str, str], method: str, load
     try:
         overrides = OverridesParser.create(config_loader=loader).parse_overrides([*words, *more])
     except HydraException as error:
-        raise UserError(f"sweep.space: {str(error).splitlines()[0]}") from None
+        raise UserError(f"sweep.space: {explained(error, 'train')}") from error
     found = Words([], [], {})
     for number, one in enumerate(overrides):
         word = str(one.input_line)
