@@ -23,7 +23,7 @@ class FolderTaken(UserError):
 def nearest(word: str, options: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the option most like ``word``, or an empty string."""
     options = list(options)
-    found = [option for option in options if option.lower() == word.lower()]
+    found = [option for option in options if sorted(option.lower()) == sorted(word.lower())]
     found = found or difflib.get_close_matches(word, options, n=1)
     if not found:  # model=perc, data=csv: a part of a name
         found = [option for option in options if word and (option.startswith(word) or word.startswith(option))]

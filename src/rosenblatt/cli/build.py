@@ -87,14 +87,26 @@ def build_each(group: str, node: DictConfig | Mapping[str, Any] | None, **offere
     Raises:
         UserError: an entry without a ``_target_``; as `build` does.
     """
+    given = named_nodes(group, node)
+    return {name: build(f"{group}.{name}", one, **offered) for name, one in given.items()}
+
+
+def named_nodes(group: str, node: DictConfig | Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what a mapping from names has that is not null, each known to have a target that takes its arguments.
+
+    Raises:
+        UserError: as `build_each` does.
+    """
     given = {str(name): one for name, one in (node or {}).items() if one is not None}
+    ours = [name for name, one in given.items() if isinstance(one, Mapping | DictConfig) and "_target_" in one]
     for name, one in given.items():
-        if not isinstance(one, Mapping | DictConfig) or "_target_" not in one:
+        if name not in ours:
             raise UserError(
                 f"{group}.{name}: expected a name of your choice with a _target_ under it, such as "
-                f"{group}.mine._target_=package.Class; got {one!r}."
+                f"{group}.mine._target_=package.Class; got {one!r}.{nearest(name, ours)}"
             )
-    return {name: build(f"{group}.{name}", one, **offered) for name, one in given.items()}
+        checked_node(f"{group}.{name}", one)
+    return given
 
 
 def names(node: DictConfig | Mapping[str, Any]) -> set[str]:

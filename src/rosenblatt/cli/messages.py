@@ -159,8 +159,7 @@ def _hydra_message(error: BaseException, config_name: str) -> str:
     if isinstance(error, OverrideParseException):
         return _no_word(_plain(error.override))
     if key := unknown_key(error):
-        own = loader().load_configuration(config_name, [], RunMode.RUN)
-        return _no_key(key, [*known, *map(str, own)])
+        return no_key(key, [*known, *map(str, loader().load_configuration(config_name, [], RunMode.RUN))])
     if found := re.search(r"Could not (?:find|load) '([\w/]+)/([^/']+)'", text):
         return _no_choice(found[1], found[2])
     if found := re.search(r"Ambiguous value for argument '(.+?)'\n|Sweep parameters '(.+)' requires", text, re.S):
@@ -176,7 +175,7 @@ def _hydra_message(error: BaseException, config_name: str) -> str:
             + (f" Several go together as {key}=[a,b]" if key in SEVERAL else "")
         )
     if found := re.search(r"Could not override '([\w@/]+)|is not in struct\n\s+full_key: (\S+)", text):
-        return _no_key(found[1] or found[2], known)
+        return no_key(found[1] or found[2], known)
     if isinstance(error, InterpolationResolutionError | InterpolationValidationError | GrammarParseError):
         named = re.search(r"Interpolation key '([^']*)'", text)
         why = f"there is no setting {named[1]!r}.{nearest(named[1], known)}" if named else "it leads to no value."
@@ -214,7 +213,7 @@ def _no_word(word: str) -> str:
     )
 
 
-def _no_key(key: str, known: Iterable[str]) -> str:
+def no_key(key: str, known: Iterable[str]) -> str:
     """Return the message for a setting that there is not."""
     of_sweepers = re.match(r"hydra[./]sweeper[./](\w+)", key)
     if of_sweepers and of_sweepers[1] in SWEEPERS:
@@ -223,7 +222,9 @@ def _no_key(key: str, known: Iterable[str]) -> str:
         return f"{key}: no such setting. Sweeps have a sweeper of their own; docs/sweeps.md has what it takes."
     if key.startswith("hydra"):
         return f"{key}: Hydra has no such setting. `--cfg hydra` shows them all."
-    return f"{key}: no such setting.{nearest(key, known)} `--cfg job` shows them all."
+    first, tops = key.partition(".")[0], {one.partition(".")[0] for one in known}
+    hint = nearest(key, known) if first in (key, *tops) else nearest(first, tops)
+    return f"{key}: no such setting.{hint} `--cfg job` shows them all."
 
 
 def _several(word: str, program: str) -> str:

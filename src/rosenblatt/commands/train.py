@@ -21,7 +21,7 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from rosenblatt.cli.build import build, build_each, checked_node
+from rosenblatt.cli.build import build, build_each, checked_node, named_nodes
 from rosenblatt.cli.values import plain
 from rosenblatt.commands.figures import Ending, make_live
 from rosenblatt.commands.job import (
@@ -196,6 +196,7 @@ def try_out(config: DictConfig, devices: Mapping[str, Any]) -> list[pl.Callback]
             "each device trains in a process of its own."
         )
     checked_node("model", config.model)
+    named_nodes("logger", config.logger)
     optimizer = build("optimizer", config.optimizer)
     if str(config.optimizer._target_).startswith("torch."):
         made = optimizer([torch.zeros(1, requires_grad=True)])
