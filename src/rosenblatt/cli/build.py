@@ -146,9 +146,11 @@ def _tell(group: str, path: str, arguments: Mapping[str, Any], error: Exception)
     if reason is None:  # in the words of a library
         given = {key: value for key, value in arguments.items() if key[0] != "_"}
         odd = [key for key, value in given.items() if re.search(rf"\b{key}\b", text) or f"'{value}'" in text]
-        unknown = re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument ('\w+')", text)
-        what = ", ".join(f"{key}={given[key]!r}" for key in odd or given)
-        reason = f"{unknown[1]} has no argument {unknown[2]}." if unknown else f"{path} takes no {what or 'such'}."
+        reason = f"{path} takes no {', '.join(f'{key}={given[key]!r}' for key in odd or given) or 'such'}."
+        if found := re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument ('\w+')", text):
+            reason = f"{found[1]} has no argument {found[2]}."
+        elif isinstance(error, InstantiationException):
+            reason = f"{path} is not called from settings."
         reason += " HYDRA_FULL_ERROR=1 shows why."
     about_device = group == "trainer" and re.search("accelerator|backend|device|torch_xla", text, re.I)
     hint = " Try trainer.accelerator=auto, which takes what this machine has." if about_device else ""

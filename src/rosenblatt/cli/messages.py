@@ -188,7 +188,7 @@ def _hydra_message(error: BaseException, config_name: str) -> str:
         return f"{' '.join(words)}: expected a folder with YAML files; --config-dir or --config-path names none."
     found = re.search(r"expected one of \[(.*)\]", f"{text} {error.__cause__}")
     allowed = f" Expected one of {found[1]}." if found else ""
-    said = " ".join([word for word in words if word in text.replace("++", "")] or words) or "configs/"
+    said = " ".join(word for word in words if word in text.replace("++", "")) or "configs/"
     return f"{said}: it does not go with what configs/ say.{allowed} {MORE.format('Hydra')}"
 
 

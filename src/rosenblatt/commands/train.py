@@ -198,9 +198,9 @@ def try_out(config: DictConfig, devices: Mapping[str, Any]) -> list[pl.Callback]
     checked_node("model", config.model)
     named_nodes("logger", config.logger)
     optimizer = build("optimizer", config.optimizer)
-    if str(config.optimizer._target_).startswith("torch."):
+    if str(config.optimizer.get("_target_")).startswith("torch."):
         made = optimizer([torch.zeros(1, requires_grad=True)])
-        if config.scheduler and str(config.scheduler._target_).startswith("torch."):
+        if config.scheduler and str(config.scheduler.get("_target_", "torch.")).startswith("torch."):
             build("scheduler", config.scheduler, mode=config.early_stopping.mode or "min")(made)
     return _of_kind(pl.Callback, "callbacks", build_each("callbacks", config.callbacks))
 
