@@ -21,7 +21,6 @@ from rosenblatt.run.folder import RunFolder
 
 LITERAL = ("text", "run", "input", "output")  # whose values are taken as they stand, whatever signs are in them
 QUOTED = re.compile(r"(['\"])((?:\\.|(?!\1).)*)\1", re.S)
-LIVE = re.compile(r"(?<!\\)(\\\\)*\$\{")  # names another setting: in quotes, after an even number of backslashes
 PARAMS = "hydra.sweeper.params"  # where other sweepers of Hydra's have what varies
 
 typed: list[str] = []  # arguments of this call, which may name any code, as those of a folder may not
@@ -71,6 +70,7 @@ def quoted(word: str, program: str) -> str:
     if program == "train":
         odd = key.startswith("data.") and re.search(r"[^\w./ -]", value) and not QUOTED.fullmatch(value)
         is_place = odd and (os.path.exists(value) or re.match(r"\w+://[^,]*$", value))
+        is_place = is_place or (key in ("hydra.run.dir", "hydra.sweep.dir") and "${" not in value)
     else:
         is_place = key in (*LITERAL, "data.test") and (value != "null" or key == "text")
     return f"{key}={in_quotes(bare(value))}" if sign and is_place else word
@@ -183,8 +183,7 @@ def earlier_words(folder: Path, of: str) -> list[str]:
         is_setting = re.fullmatch(r"[+~]{0,2}\w+([./@]\w+)*", key) and "hydra" not in re.split(r"\W+", key)
         # The choice of a group is the name of a file: data=../../logs/runs/somebody/evil would be composed, too.
         is_path = "." not in key and not value.startswith("{") and re.search(r"[/\\]", value)
-        names_another = re.search(r"\$\{", word) and not (QUOTED.fullmatch(value) and not LIVE.search(value))
-        if not is_setting or is_path or "_target_" in word or names_another:
+        if not is_setting or is_path or "_target_" in word or "${" in word:
             raise UserError(
                 f"{path}: {word!r} could run other code than the settings of this project do. If the run is yours, "
                 "take the line out, and give it on the command line."
