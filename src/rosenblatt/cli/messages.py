@@ -32,20 +32,15 @@ INSTEAD = {  # of other sweepers' functions, with their two numbers
     r"q?rand_?int|int_?uniform": "int(interval({}))",
 }
 SWEEPERS = {  # settings of other sweepers, and where they stand here
-    "n_trials": "sweep.trials=20", "max_trials": "sweep.trials=20", "budget": "sweep.trials=20",
-    "n_jobs": "hydra/launcher=joblib hydra.launcher.n_jobs=2", "num_workers": "hydra/launcher=joblib",
-    "direction": "early_stopping.mode=max, or the direction that a metric has of itself (sweep.objective=val/acc)",
-    "sampler": "sweep.sampler=tpe", "study_name": "sweep.name=first", "storage": "sweep.storage=sqlite:///sweeps.db",
-    "max_failure_rate": "sweep.max_failures=3", "search_space": "sweep.space", "max_batch_size": "sweep.name=first",
+    "n_trials": "trials", "max_trials": "trials", "budget": "trials", "study_name": "name", "search_space": "space",
+    "direction": "objective=val/acc, or early_stopping.mode=max", "max_failure_rate": "max_failures",
 }  # fmt: skip
 MORE = "HYDRA_FULL_ERROR=1 shows what {} says."
 DISK_FULL = "The disk is full"
 BLAMED = {
+    "torch.optim.lr_scheduler": "scheduler", "torch.optim": "optimizer", "lightning.": "trainer",
     "logging": "hydra.job_logging",
-    "torch.optim.lr_scheduler": "scheduler",
-    "torch.optim": "optimizer",
-    "lightning.": "trainer",
-}
+}  # fmt: skip
 ENGINE = Path(__file__).parents[1]
 
 
@@ -103,9 +98,9 @@ def broken_yaml(error: BaseException) -> str:
     """Return where a file is no YAML."""
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     place = f"{mark.name}, line {mark.line + 1}, column {mark.column + 1}" if mark else "a file of configs/"
-    twice = "duplicate key" in str(error)
-    why = "a key is there twice. Take one out." if twice else "expected KEY: VALUE in each line, indented by spaces."
-    return f"{place}: it is no YAML: {why} Words with signs such as : [ {{ # need quotes."
+    if "duplicate key" in str(error):
+        return f"{place}: a key is there twice. Take one out."
+    return f"{place}: it is no YAML. Expected KEY: VALUE in each line; words with signs such as : [ {{ # need quotes."
 
 
 def _plain(word: str) -> str:
@@ -170,12 +165,9 @@ def _hydra_message(error: BaseException, config_name: str) -> str:
         return f"+{found[1]}=...: it is there already. Leave the + out: {found[1]}=..."
     if found := re.search(r"Multiple values for (\w+)|^(\w+) appears more than once", text):
         key = found[1] or found[2]
-        return (
-            f"{key}: it is chosen twice. Take one out (a file of configs/experiment says - override /{key}: CHOICE)."
-            + (f" Several go together as {key}=[a,b]" if key in SEVERAL else "")
-        )
-    if found := re.search(r"Could not override '([\w@/]+)|is not in struct\n\s+full_key: (\S+)", text):
-        return no_key(found[1] or found[2], known)
+        return f"{key}: it is chosen twice. Take one out; a file of configs/experiment says - override /{key}: CHOICE"
+    if found := re.search(r"is not in struct\n\s+full_key: (\S+)", text):
+        return no_key(found[1], known)
     if isinstance(error, InterpolationResolutionError | InterpolationValidationError | GrammarParseError):
         named = re.search(r"Interpolation key '([^']*)'", text)
         why = f"there is no setting {named[1]!r}.{nearest(named[1], known)}" if named else "it leads to no value."
@@ -198,13 +190,11 @@ def _no_word(word: str) -> str:
     called = re.fullmatch(r"(\w+)\((.*)\)", value)
     if called and called[1] not in FUNCTIONS:
         ways = [way for pattern, way in INSTEAD.items() if re.fullmatch(pattern, called[1], re.I)]
-        numbers = (
-            called[2] if re.fullmatch(r"[\d.e+-]+, ?[\d.e+-]+", called[2]) and "space" not in called[1] else "1e-4,1"
-        )
-        way = ways[0].format(numbers) if ways else None
-        known = f"There are {', '.join(FUNCTIONS)}; lr=tag(log,interval(1e-4,1)) is on a log scale."
-        known = known if way is None else f"Search by -m sweep=optuna '{key}={way}'"
-        return f"{word}: there is no {called[1]}(...).{'' if way else nearest(called[1], FUNCTIONS)} {known}"
+        own = "space" not in called[1] and re.fullmatch(r"[\d.e+-]+, ?[\d.e+-]+", called[2])
+        hint = f"{nearest(called[1], FUNCTIONS)} There are {', '.join(FUNCTIONS)}."
+        if ways:
+            hint = f" Search by -m sweep=optuna '{key}={ways[0].format(called[2] if own else '1e-4,1')}'"
+        return f"{word}: there is no {called[1]}(...).{hint}"
     if called:
         return f"{word}: expected such as choice(a,b), range(1,5), interval(0.1,1) or tag(log,interval(1e-4,1))."
     return (
@@ -215,11 +205,10 @@ def _no_word(word: str) -> str:
 
 def no_key(key: str, known: Iterable[str]) -> str:
     """Return the message for a setting that there is not."""
-    of_sweepers = re.match(r"hydra[./]sweeper[./](\w+)", key)
-    if of_sweepers and of_sweepers[1] in SWEEPERS:
-        return f"{key}: sweeps have a sweeper of their own. Say {SWEEPERS[of_sweepers[1]]} (with -m sweep=optuna)."
-    if of_sweepers:
-        return f"{key}: no such setting. Sweeps have a sweeper of their own; docs/sweeps.md has what it takes."
+    if found := re.match(r"hydra[./]sweeper[./](\w+)", key):
+        own = SWEEPERS.get(found[1], found[1])
+        own = f"sweep.{own}" if found[1] in SWEEPERS or f"sweep.{own}" in SCHEMAS["train"] else "docs/sweeps.md"
+        return f"{key}: sweeps have a sweeper of their own, with settings of its own: see {own} (and -m sweep=optuna)."
     if key.startswith("hydra"):
         return f"{key}: Hydra has no such setting. `--cfg hydra` shows them all."
     first, tops = key.partition(".")[0], {one.partition(".")[0] for one in known}

@@ -119,34 +119,25 @@ EXPORT = {
     "overwrite": Key(bool, False),
 }
 SCHEMAS = {"train": TRAIN, "evaluate": EVALUATE, "predict": PREDICT, "export": EXPORT}
-BATCHES = Key(None | int | float, None, A_PART)
-OPTIONAL = {  # what Lightning's own classes may be given, told before they are imported; nothing here has a default
-    "lightning.pytorch.Trainer": {
-        "accelerator": Key(ACCELERATOR),
-        "devices": Key(Literal["auto"] | int | list[int] | str, None, AT_LEAST_LESS_1),
-        "num_nodes": Key(int, None, AT_LEAST_1),
-        "max_epochs": Key(None | int, None, AT_LEAST_LESS_1),
-        "min_epochs": Key(None | int, None, AT_LEAST_0),
-        "max_steps": Key(int, None, AT_LEAST_LESS_1),
-        "max_time": Key(dict | None | str, None, A_TIME),
-        "profiler": Key(None | Literal["simple", "advanced", "pytorch", "xla"] | dict),
-        "limit_train_batches": BATCHES,
-        "limit_val_batches": BATCHES,
-        "overfit_batches": BATCHES,
-        "val_check_interval": Key(None | int | float | str | dict, None, A_PART),
-        "check_val_every_n_epoch": Key(None | int, None, AT_LEAST_1),
-        "accumulate_grad_batches": Key(int, None, AT_LEAST_1),
-        "gradient_clip_val": Key(None | float, None, AT_LEAST_0),
-        "gradient_clip_algorithm": Key(None | Literal["norm", "value"]),
-        "log_every_n_steps": Key(None | int, None, AT_LEAST_0),
-        "fast_dev_run": Key(bool | int, None, AT_LEAST_0),
-        "num_sanity_val_steps": Key(None | int, None, AT_LEAST_LESS_1),
-    },
-    "lightning.pytorch.callbacks.Timer": {
-        "duration": Key(dict | None | str, None, A_TIME),
-        "interval": Key(Literal["step", "epoch"]),
-    },
-    "lightning.pytorch.callbacks.EMAWeightAveraging": {"decay": Key(float, None, A_SHARE)},
+BATCHES, COUNT = Key(None | int | float, None, A_PART), Key(None | int, None, AT_LEAST_1)
+TIME = Key(dict | None | str, None, A_TIME)
+OPTIONAL = {  # what Lightning's classes are given, told before they are imported; nobody sets a default for these
+    "trainer.accelerator": Key(ACCELERATOR),
+    "trainer.max_epochs": Key(None | int, None, AT_LEAST_LESS_1),
+    "trainer.max_steps": Key(int, None, AT_LEAST_LESS_1),
+    "trainer.max_time": TIME,
+    "trainer.profiler": Key(None | Literal["simple", "advanced", "pytorch", "xla"] | dict),
+    "trainer.limit_train_batches": BATCHES,
+    "trainer.limit_val_batches": BATCHES,
+    "trainer.overfit_batches": BATCHES,
+    "trainer.val_check_interval": Key(None | int | float | str | dict, None, A_PART),
+    "trainer.check_val_every_n_epoch": COUNT,
+    "trainer.accumulate_grad_batches": COUNT,
+    "trainer.log_every_n_steps": Key(None | int, None, AT_LEAST_0),
+    "trainer.gradient_clip_val": Key(None | float, None, AT_LEAST_0),
+    "trainer.gradient_clip_algorithm": Key(None | Literal["norm", "value"]),
+    "callbacks.timer.duration": TIME,
+    "callbacks.timer.interval": Key(Literal["step", "epoch"]),
 }
 TENSORBOARD = {"_target_": "rosenblatt.show.tensorboard.History", "save_dir": "${hydra:runtime.output_dir}"}
 NODES: dict[str, Any] = {  # of a project whose train.yaml does not name them
@@ -258,8 +249,7 @@ def _check(key: str, value: Any, one: Key) -> None:
     fine = fits(value, one.kind)
     if fine and isinstance(value, int | float) and not isinstance(value, bool):
         fine = math.isfinite(value) and LIMITS[one.limit](value)
-    if fine and isinstance(value, str) and one.limit == A_TIME:
-        fine = LIMITS[A_TIME](value)
+    fine = fine and (one.limit != A_TIME or not isinstance(value, str) or LIMITS[A_TIME](value))
     if not fine:
         hint = nearest_in(value, one.kind) if isinstance(value, str) else ""
         raise UserError(f"{key}: expected {described(one.kind)}{one.limit}; got {value!r}.{hint}")
@@ -286,18 +276,12 @@ def _check_together(config: DictConfig) -> None:
     for key, instead in MOVED.items():
         if key in trainer:
             raise UserError(f"trainer.{key}: it is given with {instead}.")
-    several = [
-        (f"{group}.{name}", one) for group in ("callbacks", "logger") for name, one in (config[group] or {}).items()
-    ]
-    for place, node in [("trainer", trainer), *several]:
-        own = OPTIONAL.get(str(node.get("_target_")), {}) if isinstance(node, DictConfig) else {}
-        for name in own.keys() & set(node or ()):
-            value = node[name]
-            _check(f"{place}.{name}", OmegaConf.to_container(value) if OmegaConf.is_config(value) else value, own[name])
-        if str((node or {}).get("_target_")).endswith("Monitor") and not config.logger:
-            raise UserError(
-                f"{place}: it logs, and there is no logger. Take one (logger=tensorboard), or leave it out."
-            )
+    for key, one in OPTIONAL.items():
+        if (value := OmegaConf.select(config, key)) is not None:
+            _check(key, OmegaConf.to_container(value) if OmegaConf.is_config(value) else value, one)
+    for name, node in (config.callbacks or {}).items():
+        if isinstance(node, DictConfig) and str(node.get("_target_")).endswith("Monitor") and not config.logger:
+            raise UserError(f"callbacks.{name}: it logs, and there is no logger. Take one, such as logger=tensorboard.")
     if config.resume_anyway and config.resume is None:
         log.warning("resume_anyway is ignored: no run is resumed.")
     if "limit_test_batches" in trainer:

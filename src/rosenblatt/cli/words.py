@@ -5,23 +5,19 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from hydra._internal.utils import get_args_parser
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
-from hydra.errors import HydraException
 
 from rosenblatt import __version__
-from rosenblatt.cli.values import flat, read_yaml
+from rosenblatt.cli.values import read_yaml
 from rosenblatt.errors import UserError, listed, nearest
 from rosenblatt.run.folder import RunFolder
 
 LITERAL = ("text", "run", "input", "output")  # whose values are taken as they stand, whatever signs are in them
 QUOTED = re.compile(r"(['\"])((?:\\.|(?!\1).)*)\1", re.S)
-PARAMS = "hydra.sweeper.params"  # where other sweepers of Hydra's have what varies
+PARAMS = "hydra.sweeper.params."  # where other sweepers of Hydra's have what varies
 
 typed: list[str] = []  # arguments of this call, which may name any code, as those of a folder may not
 
@@ -77,33 +73,15 @@ def quoted(word: str, program: str) -> str:
 
 
 def of_sweepers(words: list[str]) -> list[str]:
-    """Return words with what varies by ``hydra.sweeper.params`` as it is typed here, those that are typed last.
-
-    Raises:
-        UserError: they are no settings.
-    """
-    given, others = [], []
-    for word in words:
-        key, _, value = word.lstrip("+").partition("=")
-        if key.startswith(f"{PARAMS}."):
-            given.append(f"{key.removeprefix(f'{PARAMS}.')}={bare(value)}")
-        elif key == PARAMS and value != "null":
-            try:
-                found = OverridesParser.create().parse_override(word).value()
-            except HydraException:
-                found = None
-            if not isinstance(found, dict):
-                raise UserError(f"{word}: expected what varies, such as '{PARAMS}={{lr: \"0.1,0.01\"}}'.")
-            given += params(found)
-        elif key != PARAMS:
-            others.append(word)
-    known = {word.lstrip("+").partition("=")[0] for word in others}
-    return [*(word for word in given if word.partition("=")[0] not in known), *others]
-
-
-def params(found: Mapping[Any, Any]) -> list[str]:
-    """Return ``hydra.sweeper.params`` as words of the command line."""
-    return [f"{key}={value}" for key, value in flat(found).items()]
+    """Return words with ``hydra.sweeper.params.lr=0.1,0.01`` as ``lr=0.1,0.01``, where that is not typed besides."""
+    keys = [word.lstrip("+").partition("=")[0] for word in words]
+    found = []
+    for key, word in zip(keys, words, strict=True):
+        if not key.startswith(PARAMS):
+            found.append(word)
+        elif key.removeprefix(PARAMS) not in keys:
+            found.append(f"{key.removeprefix(PARAMS)}={bare(word.partition('=')[2])}")
+    return found
 
 
 def bare(value: str) -> str:

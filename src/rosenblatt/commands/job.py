@@ -94,8 +94,9 @@ def devices_of(trainer: DictConfig) -> dict[str, int | list[int]]:
 
 def warn_of_sweep_settings() -> None:
     """Say so where settings of a sweep are given to a run alone."""
-    for word in HydraConfig.get().overrides.task:
-        if is_of_sweep(word):
+    more = ["hydra.sweeper.params"] if HydraConfig.get().sweeper.get("params") else []
+    for word in [*HydraConfig.get().overrides.task, *more]:
+        if is_of_sweep(word) or word in more:
             log.warning("%s is ignored: without -m there is one run.", word.partition("=")[0])
 
 

@@ -33,8 +33,8 @@ from rosenblatt.cli import launch
 from rosenblatt.cli.build import build
 from rosenblatt.cli.messages import explained
 from rosenblatt.cli.schema import checked, opened
-from rosenblatt.cli.values import plain
-from rosenblatt.cli.words import in_quotes, params, parted
+from rosenblatt.cli.values import flat, plain
+from rosenblatt.cli.words import in_quotes, parted
 from rosenblatt.commands.job import run_job
 from rosenblatt.commands.space import Words, composed, is_of_sweep, key_of, read_words
 from rosenblatt.errors import UserError, nearest
@@ -67,8 +67,7 @@ def sweep(config: DictConfig, words: list[str], context: HydraContext, task: Tas
     """
     start = time.perf_counter()
     settings, space = _settings(config)
-    more, given = params(config.hydra.sweeper.get("params") or {}), {key_of(word) for word in words}
-    words = [*(opened(word, "train") for word in more if key_of(word) not in given), *words]
+    words = [*_of_file(config.hydra.sweeper.get("params"), {key_of(word) for word in words}), *words]
     found = read_words(words, space, settings.method, context.config_loader)
     if not found.varies and len(settings.seeds) == 1:
         raise UserError(
@@ -134,6 +133,13 @@ def sweep(config: DictConfig, words: list[str], context: HydraContext, task: Tas
     with_figures = bool(OmegaConf.select(config, "figures.every_n_epochs"))
     if not report.finish(time.perf_counter() - start, with_figures):
         sys.exit(1)
+
+
+def _of_file(params: Any, typed: set[str]) -> list[str]:
+    """Return ``hydra.sweeper.params``, as other sweepers have what varies, as words; what is typed besides wins."""
+    if not isinstance(params, DictConfig | None):
+        raise UserError(f"hydra.sweeper.params={params}: expected what varies, such as {{lr: '0.1,0.01'}}.")
+    return [opened(f"{key}={value}", "train") for key, value in flat(params or {}).items() if key not in typed]
 
 
 def _settings(config: DictConfig) -> tuple[Settings, dict[str, str]]:

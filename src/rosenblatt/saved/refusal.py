@@ -41,7 +41,8 @@ def refusing(path: Path) -> Iterator[None]:
     except Unknown as error:
         raise ModelRefused(f"{path}: the model is refused: {_printable(str(error))}") from None
     except Exception as error:
-        reason = own_words(error, "it is damaged, or of another kind")[:300].rstrip(".")
+        strerror = error.strerror if isinstance(error, OSError) else None
+        reason = own_words(error, strerror or "it is damaged, or of another kind")[:300].rstrip(".")
     except BaseException as error:  # a panic in a library that is written in Rust
         if type(error).__name__ != "PanicException":
             raise
