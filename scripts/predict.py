@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from rosenblatt.cli.launch import importing, launch, told
 from rosenblatt.cli.schema import checked
 from rosenblatt.cli.values import plain
+from rosenblatt.saved.place import find
 
 
 @hydra.main(version_base="1.3", config_path="../configs", config_name="predict")
@@ -18,6 +19,7 @@ def main(config: DictConfig) -> None:
     """Hand over to the command; torch is imported only here, so that --help is quick."""
     with told("predict"):
         settings = plain(checked(config, "predict"))
+        find(settings["run"])
         with importing():
             from rosenblatt.commands.predict import predict
 

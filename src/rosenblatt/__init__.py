@@ -32,7 +32,8 @@ def load(run: str | os.PathLike[str], classes: Iterable[Any] = ()) -> SavedModel
     Raises:
         UserError: there is none, or it is damaged, was made to do harm, or is of a class that is not known here.
     """
-    from rosenblatt.saved.folder import find, read  # here, since `import rosenblatt` is quick and torch is not
+    from rosenblatt.saved.folder import read  # here, since `import rosenblatt` is quick and torch is not
     from rosenblatt.saved.known import given, installed
+    from rosenblatt.saved.place import find
 
     return read(find(run), [given(classes), installed])

@@ -84,7 +84,7 @@ def described(hint: Any) -> str:
     """Return a type in words."""
     origin, inner = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        words = list(dict.fromkeys(described(one) for one in inner if "torch" not in str(one)))
+        words = list(dict.fromkeys(described(one) for one in inner if "torch." not in str(one)))
         return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
     if origin is Literal:
         return f"one of {listed(inner)}" if len(inner) > 1 else str(inner[0])
@@ -100,4 +100,7 @@ def nearest_in(value: Any, hint: Any) -> str:
     """Return ``" Did you mean 'x'?"`` for the word of a type that is most like a value, or an empty string."""
     kinds = (hint, *get_args(hint))
     words = [str(word) for one in kinds if get_origin(one) is Literal for word in get_args(one)]
-    return nearest("null" if value == "None" else str(value), [*words, *(["null"] if type(None) in kinds else [])])
+    return nearest(
+        "null" if str(value).lower() in ("none", "nil") else str(value),
+        [*words, *(["null"] if type(None) in kinds else [])],
+    )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import traceback
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 
 class UserError(Exception):
@@ -21,7 +23,7 @@ class FolderTaken(UserError):
 def nearest(word: str, options: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the option most like ``word``, or an empty string."""
     options = list(options)
-    found = [option for option in options if option.lower() == word.lower()]
+    found = [option for option in options if sorted(option.lower()) == sorted(word.lower())]
     found = found or difflib.get_close_matches(word, options, n=1)
     if not found:  # model=perc, data=csv: a part of a name
         found = [option for option in options if word and (option.startswith(word) or word.startswith(option))]
@@ -47,6 +49,19 @@ def differences(then: Mapping[str, object], now: Mapping[str, object]) -> list[s
 def first_line(error: BaseException) -> str:
     """Return the first line of a message, of which some libraries add many; it may be empty."""
     return str(error).strip().split("\n")[0]
+
+
+def own_words(error: BaseException, otherwise: str) -> str:
+    """Return the first line of what this program has raised; of what a library has, other words: its own help nobody.
+
+    Args:
+        error: that was caught.
+        otherwise: in its place, where it is a library's.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    inside = bool(frames) and Path(frames[-1].filename).is_relative_to(Path(__file__).parent)
+    is_own = inside and (type(error) is ValueError or isinstance(error, UserError))
+    return (first_line(error) if is_own else "") or otherwise
 
 
 def check_choice(key: str, value: str, options: Iterable[str]) -> None:

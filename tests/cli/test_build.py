@@ -105,13 +105,16 @@ def test_the_complaint_of_a_partial_names_the_setting() -> None:
     make = build("optimizer", {"_target_": "torch.optim.Adam", "_partial_": True, "weight_decay": -1})
     with pytest.raises(ValueError, match="weight_decay") as error:
         make([nn.Parameter(torch.zeros(1))])
-    assert explained(error.value, "train") == "optimizer: Invalid weight_decay value: -1"
+    assert explained(error.value, "train") == (
+        "optimizer.weight_decay=-1: it does not go together with the other settings, the model or the data. "
+        "HYDRA_FULL_ERROR=1 shows what torch says."
+    )
     make = build(
         "scheduler", {"_target_": "torch.optim.lr_scheduler.ReduceLROnPlateau", "_partial_": True, "factor": 2}
     )
     with pytest.raises(ValueError, match="Factor") as error:
         make(torch.optim.SGD([nn.Parameter(torch.zeros(1))]))
-    assert explained(error.value, "train") == "scheduler: Factor should be < 1.0."
+    assert str(explained(error.value, "train")).startswith("scheduler.factor=2: ")
 
 
 def test_several_are_made_by_name_and_one_that_is_null_is_left_out() -> None:
@@ -143,10 +146,10 @@ REFUSED = [
     ({"_target_": "theirs.Net", "size": "???"}, "model.size is not set"),
     (
         {"_target_": "torch.nn.Sequential", "_args_": [{"_target_": "torch.nn.Linear", "in_featurs": 2}]},
-        "model._args_0: TypeError: Linear.__init__() got an unexpected keyword argument 'in_featurs'",
+        "model._args_0: Linear has no argument 'in_featurs'.",
     ),
     ({"size": 3}, "no model is chosen"),
-    ({"_target_": "os.system", "command": "true"}, "model: Target 'os.system' is blocklisted"),
+    ({"_target_": "os.system", "command": "true"}, "model: os.system is not called from settings."),
 ]
 
 

@@ -85,4 +85,5 @@ def test_settings_that_no_file_names_are_let_in_where_somebody_checks_them(
 @pytest.mark.parametrize("schema", [TRAIN, EVALUATE, PREDICT])
 def test_every_default_is_one_that_may_be_given(schema: dict[str, Any]) -> None:
     program = {id(TRAIN): "train", id(EVALUATE): "evaluate", id(PREDICT): "predict"}[id(schema)]
-    checked(OmegaConf.create({} if program == "train" else {"run": "x"}), program)
+    asked = {"train": {}, "evaluate": {"run": "x"}, "predict": {"run": "x", "text": "a"}}[program]
+    checked(OmegaConf.create(asked), program)

@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rosenblatt.cli.words import quoted, with_earlier
+from rosenblatt.cli.words import of_sweepers, parted, quoted, with_earlier
 from rosenblatt.errors import UserError
 
 TEXTS = [
@@ -22,7 +22,7 @@ TEXTS = [
 def received(folder: Path, word: str) -> Any:
     (folder / "predict.yaml").write_text("text: null\nrun: null\ny: 5\n")
     with initialize_config_dir(str(folder), version_base="1.3"):
-        config = compose("predict", [quoted(word)])
+        config = compose("predict", [quoted(word, "predict")])
         return config.run if word.startswith("run=") else config.text
 
 
@@ -37,12 +37,12 @@ def test_any_signs_in_a_text_arrive(tmp_path_factory: pytest.TempPathFactory, te
     assert received(tmp_path_factory.getbasetemp(), f"text=x{text}") == f"x{text}"
 
 
-def test_quotes_around_a_text_and_lists_of_quoted_texts_are_for_hydra(tmp_path: Path) -> None:
+def test_quotes_around_a_text_are_for_hydra_and_a_list_is_a_text_too(tmp_path: Path) -> None:
     assert received(tmp_path, 'text="a lovely film"') == "a lovely film"
-    assert received(tmp_path, 'text=["one, two","three"]') == ["one, two", "three"]
+    assert received(tmp_path, 'text=["one, two","three"]') == '["one, two","three"]'
 
 
-@pytest.mark.parametrize("path", ["logs/a,b=c", "logs/it's", "x y"])
+@pytest.mark.parametrize("path", ["logs/a,b=c", "logs/it's", "x y", "a [1] (b) ${y}", "~x{y}"])
 def test_a_path_is_taken_as_it_is(tmp_path: Path, path: str) -> None:
     assert received(tmp_path, f"run={path}") == path
     assert received(tmp_path, "run=null") is None
@@ -60,3 +60,46 @@ def test_a_link_in_a_run_is_refused_but_where_a_logger_has_its_own(tmp_path: Pat
         with pytest.raises(UserError, match=rf"{name}: it is a link, and a run has none"):
             with_earlier([f"resume={run}"])
         (run / name).unlink()
+
+
+def test_a_file_of_training_that_is_there_is_taken_as_it_is_and_a_sweep_stays_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "train.yaml").write_text("data: {train: null, val: null}\nlr: 1\n")
+    for name in ("a,b=(1) [x].csv", "it's.csv"):
+        Path(name).write_text("")
+        with initialize_config_dir(str(tmp_path), version_base="1.3"):
+            assert compose("train", [quoted(f"data.train={name}", "train")]).data.train == name
+    assert quoted("data.train=https://x.y/z?a=b(1)", "train") == "data.train='https://x.y/z?a=b(1)'"
+    assert quoted("hydra.run.dir=run,1=[a]", "train") == "hydra.run.dir='run,1=[a]'"
+    for word in (
+        "hydra.run.dir=x/${now:%Y}",
+        "data.train=a.csv,b.csv",
+        "data.train=a.csv",
+        "lr=0.1,0.01",
+        "data.labels=[0,1]",
+    ):
+        assert quoted(word, "train") == word
+
+
+def test_settings_may_stand_between_flags() -> None:
+    words = ["lr=1", "--config-dir", "conf", "seed=2", "-m", "--cfg=job"]
+    with pytest.raises(UserError, match="do not go together"):
+        parted(words)
+    assert parted(words[:-1]) == (["--config-dir", "conf", "-m"], ["lr=1", "seed=2"])
+    assert parted(["--info", "lr=1"]) == (["--info", "all"], ["lr=1"])
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["hydra.sweeper.params.lr=0.1,0.01"], ["lr=0.1,0.01"]),
+        (["lr=1,2", "hydra.sweeper.params.lr=3,4", "hydra.sweeper.params.seed=3,4"], ["lr=1,2", "seed=3,4"]),
+        (["+hydra.sweeper.params.lr='1,2'", "hydra.sweeper.params=null"], ["lr=1,2", "hydra.sweeper.params=null"]),
+    ],
+)  # fmt: skip
+def test_what_varies_by_hydras_own_name_is_as_typed_and_what_is_typed_wins(
+    words: list[str], expected: list[str]
+) -> None:
+    assert of_sweepers(words) == expected

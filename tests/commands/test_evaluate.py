@@ -170,7 +170,7 @@ def test_a_label_that_the_model_does_not_know_is_named(
         (["run=run", "mistakes=-1"], "mistakes: expected a whole number of at least 0; got -1"),
         (["run=run", "data.tset=x.csv"], "Did you mean 'data.test'?"),
         (["run=run", "data.test=none.csv"], "none.csv: no such file"),
-        (["run=run", "accelerator=quantum"], "trainer: "),
+        (["run=run", "accelerator=quantum"], "accelerator: expected one of 'auto', 'cpu'"),
         (["run=run", "accelerator=tpu"], "Try auto"),
         (["run=run", "threads=0"], "threads: expected null or a whole number of at least 1"),
         (["run=run", "output=no/such/place.json"], "no/such/place.json: it can't be written"),

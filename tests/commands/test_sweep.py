@@ -11,6 +11,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import torch
 from omegaconf import OmegaConf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
@@ -172,12 +173,12 @@ def test_jobs_take_turns_on_gpus(monkeypatch):
         Hydra.job.num = next(number)
         return Hydra
 
-    monkeypatch.setattr(job.torch.cuda, "device_count", lambda: 3)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
     monkeypatch.setattr(job.HydraConfig, "get", get)
     trainer = OmegaConf.create({"devices": 1, "accelerator": "auto"})
     assert [job.devices_of(trainer)["devices"] for _ in range(4)] == [[0], [1], [2], [0]]
     assert job.devices_of(OmegaConf.create({"devices": 1, "accelerator": "cpu"})) == {}
-    monkeypatch.setattr(job.torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     assert job.devices_of(trainer) == {}
 
 

@@ -151,10 +151,10 @@ def test_the_payload_would_have_run(tmp_path, marker):
 def test_a_checkpoint_with_a_payload_is_refused_and_does_not_run(tmp_path, marker):
     path = tmp_path / "last.ckpt"
     path.write_bytes(checkpoint(marker))
-    with pytest.raises(ValueError, match="Weights only load failed"):
+    with pytest.raises(ValueError, match="it is damaged, or holds code"):
         checkpoints.read(path)
     path.write_bytes(pickle.dumps({"state_dict": Payload(marker)}))  # what torch.save made before it made zips
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError, match=r"it is damaged$"):
         checkpoints.read(path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("archive/data.pkl", pickle.dumps(Payload(marker)))

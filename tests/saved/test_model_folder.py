@@ -403,6 +403,10 @@ def test_what_is_no_model_folder_says_so_and_which_may_be_meant(tmp_path, monkey
         rosenblatt.load("somewhere/else/altogether")
     (tmp_path / "cut").mkdir()
     (tmp_path / "cut" / "config.yaml").write_text("seed: 0\n")
+    with pytest.raises(UserError, match=r"run=cut: this run has no model: .* Its train\.log says why; train anew\."):
+        rosenblatt.load("cut")
+    (tmp_path / "cut" / "checkpoints").mkdir()
+    (tmp_path / "cut" / "checkpoints" / "last.ckpt").write_bytes(b"")
     with pytest.raises(UserError, match=r"no model yet.*Go on: python train.py resume=cut"):
         rosenblatt.load("cut")
 

@@ -17,8 +17,9 @@ from omegaconf import DictConfig
 class ResumableSweeper(Sweeper):
     """Grid and search, resumable, with a leaderboard; see ``configs/sweep/``."""
 
-    def __init__(self, params: Any = None) -> None:
-        """Take what other sweepers take, and what is refused where a message can be told."""
+    def __init__(self, params: Any = None, **others: Any) -> None:
+        """Take what other sweepers take: what varies, which is read from the configuration."""
+        self.others = others  # which are refused where a message can be told
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Keep what Hydra gives."""
@@ -26,15 +27,21 @@ class ResumableSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run the whole sweep, given the words of the command line without those of Hydra itself."""
+        from rosenblatt.cli.messages import no_key
+        from rosenblatt.errors import UserError
+
+        for name in self.others:
+            raise UserError(no_key(f"hydra.sweeper.{name}", ()))
         from rosenblatt.commands.sweep import sweep
 
         config, context, task = self.given
         return sweep(config, arguments, context, task)
 
 
-ConfigStore.instance().store(
-    group="hydra/sweeper",
-    name="resumable",
-    node={"_target_": "hydra_plugins.rosenblatt_sweeper.ResumableSweeper"},
-    provider="rosenblatt",
-)
+for name in ("resumable", "basic"):  # Hydra's own, which is not resumed, gives way
+    ConfigStore.instance().store(
+        group="hydra/sweeper",
+        name=name,
+        node={"_target_": "hydra_plugins.rosenblatt_sweeper.ResumableSweeper", "params": None},
+        provider="rosenblatt",
+    )

@@ -27,14 +27,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from rosenblatt.cli.messages import explained, place_of, unknown_key
 from rosenblatt.cli.project import choices, enter, groups, loader
-from rosenblatt.cli.schema import opened
-from rosenblatt.cli.words import quoted, with_earlier
-from rosenblatt.errors import FolderTaken, UserError, first_line, nearest
+from rosenblatt.cli.schema import meant, opened
+from rosenblatt.cli.words import of_sweepers, parted, quoted, with_earlier
+from rosenblatt.errors import FolderTaken, UserError, first_line
 
-FLAGS = (
-    "--help", "--hydra-help", "--version", "--cfg", "--resolve", "--package", "--run", "--multirun", "--info",
-    "--shell-completion", "--config-path", "--config-name", "--config-dir", "--experimental-rerun",
-)  # fmt: skip
 TERMINATED = 128 + signal.SIGTERM  # as a shell reports a process that it ended
 
 terminated = False  # whether SIGTERM came to this very process
@@ -56,16 +52,18 @@ def launch(main: Callable[[], Any], config_name: str) -> None:
     enter(Path(inspect.unwrap(main).__code__.co_filename))
     GlobalHydra.instance().clear()  # of an earlier program in this process
     logging.raiseExceptions = False  # `python train.py | head` closes the pipe: no traceback for each line after that
+    warnings.filterwarnings("ignore", module=r"hydra\b")  # -m and hydra.mode=RUN: the flag wins
     with told(config_name):
-        words = with_earlier(sys.argv[1:]) if config_name == "train" else [quoted(word) for word in sys.argv[1:]]
-        words.sort(key=lambda word: word not in ("-m", "--multirun"))  # Hydra wants it first
-        unknown = [word for word in words if word.startswith("--") and word.partition("=")[0] not in FLAGS]
-        if unknown:
-            raise UserError(f"{unknown[0]}: no such flag.{nearest(unknown[0].partition('=')[0], FLAGS)}")
+        flags, words = parted(sys.argv[1:])
         if any(word.startswith("=") for word in words):
             raise UserError("expected KEY=VALUE or GROUP=CHOICE; there is nothing before the =.")
-        sys.argv[1:] = [opened(word, config_name) for word in words]
-        if {word for word in words if word.startswith("-")} in ({"-h"}, {"--help"}):
+        if config_name != "train" and {"-m", "--multirun"} & {*flags}:
+            raise UserError("-m is a sweep, which train.py alone has. Leave it out.")
+        if config_name == "train":
+            words = with_earlier(of_sweepers(words))
+        words = [opened(meant(quoted(word, config_name), config_name), config_name) for word in words]
+        sys.argv[1:] = [*flags, *words]
+        if flags in (["-h"], ["--help"]):
             main = partial(_help, config_name)
         while _lacks_group(main):
             GlobalHydra.instance().clear()
@@ -161,7 +159,6 @@ def told(config_name: str) -> Iterator[None]:
         message, place = explained(error, config_name), place_of(error)
         if wants_traceback or (message is None and place is None):
             traceback.print_exc()
-        is_told = message is not None
         if message is None and place is not None:  # in the project's own code
             message = f"{place}: {type(error).__name__}: {first_line(error)}".rstrip(": ")
             message += " (HYDRA_FULL_ERROR=1 shows the way there; train.log has it.)"
@@ -171,7 +168,7 @@ def told(config_name: str) -> Iterator[None]:
         log = logging.getLogger("rosenblatt_file")
         if log.handlers and not isinstance(error, FolderTaken):  # that log is another run's
             with suppress(OSError):  # of a folder that may only be read, which has been told
-                log.error(message, exc_info=None if is_told else error)
+                log.error(message, exc_info=None if isinstance(error, UserError) else error)  # a library's words
         sys.exit(1)
 
 

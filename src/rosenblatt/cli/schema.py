@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
@@ -38,17 +39,23 @@ class Key(NamedTuple):
 
 
 AT_LEAST_0, AT_LEAST_1, ABOVE_0, A_RATE = " of at least 0", " of at least 1", " above 0", " above 0, such as lr=0.001"
+AT_LEAST_LESS_1, A_PART = " of at least -1", ": batches by a whole number, or a share of an epoch's from 0.0 to 1.0"
+A_TIME = " for days:hours:minutes:seconds, such as 00:12:00:00"
 A_SHARE, A_SEED = " from 0 to below 1", f" from 0 to {2**32 - 1}"
-LIMITS: dict[str, Callable[[float], bool]] = {
+LIMITS: dict[str, Callable[[Any], bool]] = {  # of numbers; A_TIME of words
     "": math.isfinite,
     AT_LEAST_0: lambda number: number >= 0,
     AT_LEAST_1: lambda number: number >= 1,
     ABOVE_0: lambda number: number > 0,
     A_RATE: lambda number: number > 0,
+    AT_LEAST_LESS_1: lambda number: number >= -1,
+    A_PART: lambda number: number >= 0 and (number <= 1 or isinstance(number, int)),
+    A_TIME: lambda word: re.fullmatch(r"\d+:\d\d:\d\d:\d\d", word) is not None,
     A_SHARE: lambda number: 0 <= number < 1,
     A_SEED: lambda number: 0 <= number < 2**32,
 }
 COLUMN: Any = None | str | int
+ACCELERATOR: Any = Literal["auto", "cpu", "gpu", "cuda", "mps", "tpu"]
 TRAIN = {
     "seed": Key(int, 0, A_SEED),
     "lr": Key(float, 0.001, A_RATE),
@@ -89,14 +96,14 @@ EVALUATE = {
     "data.broken_rows": Key(None | Literal["refuse", "skip"]),
     "output": Key(None | str),
     "mistakes": Key(int, 10, AT_LEAST_0),
-    "accelerator": Key(str, "auto"),
+    "accelerator": Key(ACCELERATOR, "auto"),
     "threads": Key(None | int, None, AT_LEAST_1),
     "overwrite": Key(bool, False),
 }
 PREDICT = {
     "run": Key(str, "???"),
     "input": Key(None | str),
-    "text": Key(None | str | list[str]),
+    "text": Key(None | str),
     "split": Key(None | str),
     "output": Key(None | str),
     "probabilities": Key(bool, False),
@@ -115,6 +122,26 @@ EXPORT = {
     "overwrite": Key(bool, False),
 }
 SCHEMAS = {"train": TRAIN, "evaluate": EVALUATE, "predict": PREDICT, "export": EXPORT}
+BATCHES, COUNT = Key(None | int | float, None, A_PART), Key(None | int, None, AT_LEAST_1)
+TIME = Key(dict | None | str, None, A_TIME)
+OPTIONAL = {  # what Lightning's classes are given, told before they are imported; nobody sets a default for these
+    "trainer.accelerator": Key(ACCELERATOR),
+    "trainer.max_epochs": Key(None | int, None, AT_LEAST_LESS_1),
+    "trainer.max_steps": Key(int, None, AT_LEAST_LESS_1),
+    "trainer.max_time": TIME,
+    "trainer.profiler": Key(None | Literal["simple", "advanced", "pytorch", "xla"] | dict),
+    "trainer.limit_train_batches": BATCHES,
+    "trainer.limit_val_batches": BATCHES,
+    "trainer.overfit_batches": BATCHES,
+    "trainer.val_check_interval": Key(None | int | float | str | dict, None, A_PART),
+    "trainer.check_val_every_n_epoch": COUNT,
+    "trainer.accumulate_grad_batches": COUNT,
+    "trainer.log_every_n_steps": Key(None | int, None, AT_LEAST_0),
+    "trainer.gradient_clip_val": Key(None | float, None, AT_LEAST_0),
+    "trainer.gradient_clip_algorithm": Key(None | Literal["norm", "value"]),
+    "callbacks.timer.duration": TIME,
+    "callbacks.timer.interval": Key(Literal["step", "epoch"]),
+}
 TENSORBOARD = {"_target_": "rosenblatt.show.tensorboard.History", "save_dir": "${hydra:runtime.output_dir}"}
 NODES: dict[str, Any] = {  # of a project whose train.yaml does not name them
     "module": None, "scheduler": None, "threshold": None, "metrics": {}, "callbacks": {},
@@ -139,6 +166,34 @@ def opened(word: str, program: str) -> str:
     is_group = not dot and key not in SCHEMAS[program]
     read = {one.partition(".")[0] for one in SCHEMAS[program]} | set(PARTS if program == "train" else ())
     return word if key == word or is_group or first not in read else f"++{word}"
+
+
+def meant(word: str, program: str) -> str:
+    """Return a word as Hydra takes it: ``optimizer=adam`` for ``+optimizer=adam``, where there is that group.
+
+    Raises:
+        UserError: ``~KEY`` of what the program reads; ``None`` for null. The message says what to write.
+    """
+    key, _, value = word.lstrip("+~").partition("=")
+    if not word.startswith(("+", "~")) and value != "None":
+        return word
+    is_group = key in groups()
+    if value == "None" and (not is_group or key == "experiment"):
+        raise UserError(f"{word}: None is Python's word for nothing; here it is {EXAMPLES.get(key, f'{key}=null')}")
+    if not word.startswith("~"):
+        return f"{key}={value}" if is_group and value else word
+    one = SCHEMAS[program].get(key)
+    if is_group:
+        every = choices(key)
+        way = "none" if "none" in every else "null" if key == "experiment" else ", ".join(every)
+        way = f"{key}={way}" if "," not in way else f"another choice; there are {way}"
+    elif one is not None:
+        way = f"{key}={'null' if fits(None, one.kind) else one.default}"
+    elif key in EXAMPLES:
+        way = EXAMPLES[key]
+    else:
+        return word  # an argument that a class has a default of; or Hydra tells that it is not there
+    raise UserError(f"{word}: it can't be taken out, since the program reads it. Say what to do instead: {way}")
 
 
 def checked(config: DictConfig, program: str) -> DictConfig:
@@ -167,6 +222,8 @@ def checked(config: DictConfig, program: str) -> DictConfig:
         _check(key, OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value, one)
     if program == "train":
         _check_together(complete)
+    if program == "predict":
+        _check_rows(complete)
     return complete
 
 
@@ -195,6 +252,7 @@ def _check(key: str, value: Any, one: Key) -> None:
     fine = fits(value, one.kind)
     if fine and isinstance(value, int | float) and not isinstance(value, bool):
         fine = math.isfinite(value) and LIMITS[one.limit](value)
+    fine = fine and (one.limit != A_TIME or not isinstance(value, str) or LIMITS[A_TIME](value))
     if not fine:
         hint = nearest_in(value, one.kind) if isinstance(value, str) else ""
         raise UserError(f"{key}: expected {described(one.kind)}{one.limit}; got {value!r}.{hint}")
@@ -207,16 +265,11 @@ def _check_words(program: str, config: DictConfig) -> None:
     every = groups()
     known = {key.partition(".")[0] for key in SCHEMAS[program]} | {*PARTS, *every}
     for word in HydraConfig.get().overrides.task:
-        key = word.lstrip("+~").partition("=")[0]
+        key, _, choice = word.lstrip("+").partition("=")
         first = key.partition(".")[0]
-        if word.startswith("~") and first in known:
-            instead = f"{first}=none" if "none" in choices(first) else EXAMPLES.get(first)
-            hint = f" Perhaps you mean {instead}" if instead else ""
-            raise UserError(f"{word}: it can't be taken out, since the program reads it.{hint}")
         others = known | {str(name) for name in config} - {first}
         if word.startswith("+") and not word.startswith("++") and first not in known and nearest(first, others):
             raise UserError(f"{key}: no such setting.{nearest(first, others)} A key of your own needs another name.")
-        choice = word.partition("=")[2]
         if key in every and key not in SEVERAL and choice.startswith("[") and "," in choice:
             raise UserError(f"{word}: one {key} is chosen, and not several.")
 
@@ -226,7 +279,24 @@ def _check_together(config: DictConfig) -> None:
     for key, instead in MOVED.items():
         if key in trainer:
             raise UserError(f"trainer.{key}: it is given with {instead}.")
+    for key, one in OPTIONAL.items():
+        if (value := OmegaConf.select(config, key)) is not None:
+            _check(key, OmegaConf.to_container(value) if OmegaConf.is_config(value) else value, one)
+    for name, node in (config.callbacks or {}).items():
+        if isinstance(node, DictConfig) and str(node.get("_target_")).endswith("Monitor") and not config.logger:
+            raise UserError(f"callbacks.{name}: it logs, and there is no logger. Take one, such as logger=tensorboard.")
     if config.resume_anyway and config.resume is None:
         log.warning("resume_anyway is ignored: no run is resumed.")
     if "limit_test_batches" in trainer:
         log.warning("trainer.limit_test_batches is ignored: a split is evaluated whole.")
+
+
+def _check_rows(settings: DictConfig) -> None:
+    """Raise a `UserError` unless one thing is said to be predicted, with an output where that has one."""
+    asked = [name for name in ("input", "text", "split") if settings[name] is not None]
+    if len(asked) != 1:
+        raise UserError('Expected input=FILE, input=- (standard input), text="..." or split=test, one of them.')
+    if settings["output"] is not None and (asked == ["text"] or settings["input"] == "-"):
+        raise UserError(
+            "output=FILE goes with input=FILE and split=test; texts and pipes are answered on standard output."
+        )

@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from rosenblatt.errors import UserError, differences, first_line
+from rosenblatt.errors import UserError, differences
 
 OF_THIS_CALL = ("resume", "resume_anyway", "sweep")  # and not of the run
 OF_NO_MATTER = ("figures", "logger")  # for what is learnt
@@ -58,8 +58,10 @@ def read_yaml(path: Path, kind: type, expected: str) -> Any:
     """
     try:
         found = OmegaConf.to_container(OmegaConf.create(path.read_text(encoding="utf-8")), resolve=False)
-    except Exception as error:  # of the operating system, of YAML, of OmegaConf
-        raise UserError(f"{path}: it can't be read: {first_line(error)}") from None
+    except OSError as error:
+        raise UserError(f"{path}: it can't be read: {error.strerror}.") from None
+    except Exception as error:  # of YAML, of OmegaConf
+        raise UserError(f"{path}: it can't be read: expected YAML, {expected}. Has somebody changed it?") from error
     if not isinstance(found, kind):
         raise UserError(f"{path}: expected {expected}")
     return found

@@ -4,31 +4,84 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from pathlib import Path
 
+from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.types import Quote, QuotedString
 
 from rosenblatt import __version__
 from rosenblatt.cli.values import read_yaml
-from rosenblatt.errors import UserError, nearest
+from rosenblatt.errors import UserError, listed, nearest
 from rosenblatt.run.folder import RunFolder
 
 LITERAL = ("text", "run", "input", "output")  # whose values are taken as they stand, whatever signs are in them
 QUOTED = re.compile(r"(['\"])((?:\\.|(?!\1).)*)\1", re.S)
-LIST = re.compile(rf"\[\s*{QUOTED.pattern}(\s*,\s*(['\"])(?:\\.|(?!\4).)*\4)*\s*\]", re.S)
+PARAMS = "hydra.sweeper.params."  # where other sweepers of Hydra's have what varies
 
 typed: list[str] = []  # arguments of this call, which may name any code, as those of a folder may not
 
 
-def quoted(word: str) -> str:
-    """Put the values of ``text=``, ``run=`` and their like into quotes: commas and brackets in them mean nothing.
+def parted(words: list[str]) -> tuple[list[str], list[str]]:
+    """Return flags, with their values, and settings, which argparse wants in one row.
 
-    Several texts are a list of words in quotes: ``text=["one","two"]``.
+    Raises:
+        UserError: a flag that there is not, or not together with another; one without the value that it takes.
+    """
+    parser = get_args_parser()
+    known = {name: action for action in parser._actions for name in action.option_strings}
+    del known["--experimental-rerun"]  # it would run what a pickle says
+    flags, settings, rest = [], [], [*words]
+    while rest:
+        word = rest.pop(0)
+        name, sign, value = word.partition("=")
+        if not word.startswith("-"):
+            settings.append(word)
+            continue
+        if name not in known:
+            raise UserError(f"{name}: no such flag.{nearest(name, known)} --help shows settings, --hydra-help flags.")
+        flags.append(word)
+        choices, takes, may_lack = known[name].choices, known[name].nargs != 0, known[name].nargs == "?"
+        if takes and not sign and rest and not (may_lack and "=" in rest[0]):  # as in --cfg job
+            flags.append(value := rest.pop(0))
+        elif may_lack and not sign:
+            flags.append(value := "all")
+        if bool(sign or value) != takes or (choices and value not in choices):
+            expected = f"one of {listed(choices)}" if choices else "a value" if takes else "no value"
+            raise UserError(f"{name}: expected {expected}; got {value!r}.")
+    asked = parser.parse_args(flags)
+    if (asked.package or asked.resolve) and not (asked.cfg or asked.help):
+        raise UserError(f"{' '.join(flags)}: --package and --resolve go with --cfg job, which shows settings.")
+    if asked.run + asked.multirun + (asked.cfg is not None) + (asked.info is not None) + asked.shell_completion > 1:
+        raise UserError(f"{' '.join(flags)}: these do not go together. Take one of them.")
+    return flags, settings
+
+
+def quoted(word: str, program: str) -> str:
+    """Put values of ``text=``, ``run=`` and their like into quotes, in which commas and brackets mean nothing.
+
+    So are those of paths and addresses that are there, in training.
     """
     key, sign, value = word.partition("=")
-    if key not in LITERAL or not sign or (key == "text" and LIST.fullmatch(value)):
-        return word
-    return word if value == "null" and key != "text" else f"{key}={in_quotes(bare(value))}"
+    if program == "train":
+        odd = key.startswith("data.") and re.search(r"[^\w./ -]", value) and not QUOTED.fullmatch(value)
+        is_place = odd and (os.path.exists(value) or re.match(r"\w+://[^,]*$", value))
+        is_place = is_place or (key in ("hydra.run.dir", "hydra.sweep.dir") and "${" not in value)
+    else:
+        is_place = key in (*LITERAL, "data.test") and (value != "null" or key == "text")
+    return f"{key}={in_quotes(bare(value))}" if sign and is_place else word
+
+
+def of_sweepers(words: list[str]) -> list[str]:
+    """Return words with ``hydra.sweeper.params.lr=0.1,0.01`` as ``lr=0.1,0.01``, where that is not typed besides."""
+    keys = [word.lstrip("+").partition("=")[0] for word in words]
+    found = []
+    for key, word in zip(keys, words, strict=True):
+        if not key.startswith(PARAMS):
+            found.append(word)
+        elif key.removeprefix(PARAMS) not in keys:
+            found.append(f"{key.removeprefix(PARAMS)}={bare(word.partition('=')[2])}")
+    return found
 
 
 def bare(value: str) -> str:
@@ -61,7 +114,7 @@ def with_earlier(words: list[str]) -> list[str]:
     value = bare(found[-1].removeprefix("resume=")) if found else ""
     if value in ("", "null"):
         return words
-    if {"-m", "--multirun"} & set(words):
+    if {"-m", "--multirun", "hydra.mode=MULTIRUN"} & {*words, *sys.argv}:
         raise UserError("resume=... goes on with one run; a sweep (-m) is another thing. Leave one of them out.")
     if any(word.startswith("hydra.run.dir=") for word in words):
         raise UserError("resume=... goes on in the folder of that run. Leave hydra.run.dir=... out.")

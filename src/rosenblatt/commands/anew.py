@@ -15,11 +15,11 @@ from rosenblatt.cli.words import earlier_words
 from rosenblatt.commands.parts import Parts, make_parts
 from rosenblatt.commands.resume import refuse_foreign_code
 from rosenblatt.data.contract import differences, digests_of
-from rosenblatt.errors import UserError, first_line
+from rosenblatt.errors import UserError
 from rosenblatt.loop.random_state import random_state, set_random_state
 from rosenblatt.run.folder import RunFolder
-from rosenblatt.saved.folder import run_of
 from rosenblatt.saved.model import SavedModel
+from rosenblatt.saved.place import run_of
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +58,9 @@ def built_anew(folder: Path, saved: SavedModel) -> Parts:
         parts.module.load_state_dict(saved.state)
     except RuntimeError as error:
         raise UserError(
-            f"run={run}: its weights are not those of the module that its settings make: {first_line(error)}"
-        ) from None
+            f"run={run}: its weights are not those of the module that its settings make. Are configs/ and your "
+            "code as they were?"
+        ) from error
     return parts
 
 

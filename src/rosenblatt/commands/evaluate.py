@@ -27,8 +27,9 @@ from rosenblatt.errors import UserError
 from rosenblatt.loop.threads import use_threads
 from rosenblatt.run.folder import as_json
 from rosenblatt.run.whole import check_free, write_whole
-from rosenblatt.saved.folder import OwnRows, find, own_rows, read, run_of
+from rosenblatt.saved.folder import OwnRows, own_rows, read
 from rosenblatt.saved.model import SavedModel
+from rosenblatt.saved.place import find, run_of
 from rosenblatt.show.metrics import parted
 from rosenblatt.show.tables import class_table, confusion_table, mistake_table, summary
 from rosenblatt.tasks.counts import by_class, class_counts, confusion_matrix

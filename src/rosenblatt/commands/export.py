@@ -18,8 +18,9 @@ from rosenblatt.commands.classes import KNOWN
 from rosenblatt.data.features import Bags, Features, rows_between
 from rosenblatt.errors import UserError, first_line
 from rosenblatt.run.whole import check_free, replace
-from rosenblatt.saved.folder import find, own_rows, read, run_of
+from rosenblatt.saved.folder import own_rows, read
 from rosenblatt.saved.model import SavedModel
+from rosenblatt.saved.place import find, run_of
 from rosenblatt.tasks.classification import Classification
 from rosenblatt.tasks.task import Task
 from rosenblatt.text.sparse import BagLinear

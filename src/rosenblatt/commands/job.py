@@ -13,7 +13,6 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode, TaskFunction
 from omegaconf import DictConfig
@@ -85,6 +84,8 @@ def devices_of(trainer: DictConfig) -> dict[str, int | list[int]]:
             f"trainer.devices={trainer.get('devices')}: a job of a sweep trains on one device, and jobs take turns on "
             "several (hydra/launcher=joblib). Leave it at 1."
         )
+    import torch  # here, since a sweep is refused before it is imported
+
     num_gpus = torch.cuda.device_count()
     if num_gpus < 2 or trainer.get("accelerator") not in ("auto", "gpu", "cuda"):
         return {} if "devices" in trainer else {"devices": 1}
@@ -93,8 +94,9 @@ def devices_of(trainer: DictConfig) -> dict[str, int | list[int]]:
 
 def warn_of_sweep_settings() -> None:
     """Say so where settings of a sweep are given to a run alone."""
-    for word in HydraConfig.get().overrides.task:
-        if is_of_sweep(word):
+    more = ["hydra.sweeper.params"] if HydraConfig.get().sweeper.get("params") else []
+    for word in [*HydraConfig.get().overrides.task, *more]:
+        if is_of_sweep(word) or word in more:
             log.warning("%s is ignored: without -m there is one run.", word.partition("=")[0])
 
 

@@ -24,8 +24,9 @@ from rosenblatt.commands.classes import KNOWN
 from rosenblatt.data.features import SPLITS
 from rosenblatt.data.files import FrameWriter
 from rosenblatt.errors import UserError, check_choice, first_line
-from rosenblatt.saved.folder import find, own_rows, read
+from rosenblatt.saved.folder import own_rows, read
 from rosenblatt.saved.model import SavedModel
+from rosenblatt.saved.place import find
 from rosenblatt.saved.reasons import Reason
 from rosenblatt.show.words import printable, words
 
@@ -44,13 +45,6 @@ def predict(settings: dict[str, Any]) -> None:
     Raises:
         UserError: no such model, a file that can't be read as a whole or in any row, a column that is missing.
     """
-    asked = [name for name in ("input", "text", "split") if settings[name] is not None]
-    if len(asked) != 1:
-        raise UserError('Expected input=FILE, input=- (standard input), text="..." or split=test, one of them.')
-    if settings["output"] is not None and (asked == ["text"] or settings["input"] == "-"):
-        raise UserError(
-            "output=FILE goes with input=FILE and split=test; texts and pipes are answered on standard output."
-        )
     folder = find(settings["run"])
     saved = read(folder, KNOWN)
     if settings["split"] is None:
@@ -65,7 +59,7 @@ def predict(settings: dict[str, Any]) -> None:
     if settings["split"] is not None:
         predict_split(predictor, folder, settings["split"], settings["output"], settings["overwrite"])
     elif settings["text"] is not None:
-        show_texts(predictor, [settings["text"]] if isinstance(settings["text"], str) else settings["text"])
+        show_text(predictor, settings["text"])
     elif settings["input"] == "-":
         follow(predictor)
     else:
@@ -270,18 +264,14 @@ def as_known(frame: pl.DataFrame, saved: SavedModel) -> pl.DataFrame:
     return frame
 
 
-def show_texts(predictor: Predictor, texts: list[str]) -> None:
-    """Print the prediction for each text."""
+def show_text(predictor: Predictor, text: str) -> None:
+    """Print the prediction for a text."""
     saved = predictor.saved
     if not saved.columns.text:
         raise UserError("text=...: this model reads columns, not texts. Give it a file: input=rows.csv")
-    frame = saved.frame_of(texts)
-    found = predictor.added(frame, pl.repeat(True, len(texts), eager=True), "text")
-    for text, row in zip(texts, found.iter_rows(named=True), strict=True):
-        if len(texts) > 1:
-            print(text)
-        for name, value in row.items():
-            print(f"{name.removeprefix(predictor.prefix)}: {printable(words(value))}")
+    found = predictor.added(saved.frame_of([text]), pl.Series([True]), "text")
+    for name, value in found.row(0, named=True).items():
+        print(f"{name.removeprefix(predictor.prefix)}: {printable(words(value))}")
 
 
 def follow(predictor: Predictor) -> None:

@@ -17,7 +17,7 @@ from rosenblatt.commands.parts import Parts
 from rosenblatt.data.columns import Columns
 from rosenblatt.data.contract import has_split, loader_of, pair_of
 from rosenblatt.data.features import SPLITS
-from rosenblatt.errors import UserError, first_line
+from rosenblatt.errors import UserError
 from rosenblatt.tasks.epoch import EpochMetrics, Measured, in_proportion
 from rosenblatt.tasks.task import Task
 
@@ -47,9 +47,7 @@ class Evaluator:
                 accelerator=accelerator, devices=1, precision=precision, enable_checkpointing=False, **quiet
             )
         except ImportError as error:  # such as torch_xla, for a TPU
-            raise UserError(
-                f"accelerator={accelerator}: {first_line(error) or type(error).__name__}. Try auto."
-            ) from None
+            raise UserError(f"accelerator={accelerator}: it needs a package that is not here. Try auto.") from error
 
     def outputs(self, loader: Any, take: Callable[[Any, Any], None]) -> None:
         """Hand what ``predict_step`` makes of each batch, and the batch, to a function."""

@@ -21,7 +21,7 @@ from rosenblatt.cli.project import foreign
 from rosenblatt.cli.values import OF_THIS_CALL, changes, plain
 from rosenblatt.cli.words import typed
 from rosenblatt.data.contract import differences, digests_of
-from rosenblatt.errors import UserError
+from rosenblatt.errors import UserError, own_words
 from rosenblatt.loop.checkpoints import Checkpoints, newest, read
 from rosenblatt.loop.history import cut_history
 from rosenblatt.run.folder import RunFolder, as_json
@@ -143,7 +143,7 @@ def last_checkpoint(run: RunFolder, module: pl.LightningModule, loggers: list[Lo
             state = checkpoint["callbacks"][Checkpoints.__name__]
             history, has_best = dict(state["history"]), state["best_score"] is not None
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{path}: it is no checkpoint of this program ({error!r}). Start a new run.") from None
+            raise UserError(f"{path}: it is no checkpoint of this program. Start a new run.") from error
         if has_best:
             _check_best(run.checkpoints / "best.ckpt", checkpoint)
         log.info(
@@ -175,7 +175,8 @@ def _check_best(path: Path, last: dict[str, Any]) -> None:
         best = read(path)
         shapes = [{name: one.shape for name, one in part["state_dict"].items()} for part in (best, last)]
     except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
-        raise UserError(f"{path}: the best weights of this run so far are lost ({error}). Start a new run.") from None
+        why = own_words(error, "it can't be read")
+        raise UserError(f"{path}: the best weights of this run so far are lost: {why}. Start a new run.") from error
     if shapes[0] != shapes[1]:
         raise UserError(f"{path}: these are weights of another run. Start a new run.")
 

@@ -14,6 +14,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from rosenblatt.cli.build import check_setting
+from rosenblatt.cli.messages import explained
 from rosenblatt.cli.schema import check_sections, opened, read
 from rosenblatt.cli.values import flat
 from rosenblatt.errors import UserError, check_choice
@@ -56,7 +57,7 @@ def read_words(words: Sequence[str], space: Mapping[str, str], method: str, load
     try:
         overrides = OverridesParser.create(config_loader=loader).parse_overrides([*words, *more])
     except HydraException as error:
-        raise UserError(f"sweep.space: {str(error).splitlines()[0]}") from None
+        raise UserError(f"sweep.space: {explained(error, 'train')}") from error
     found = Words([], [], {})
     for number, one in enumerate(overrides):
         word = str(one.input_line)
@@ -69,7 +70,7 @@ def read_words(words: Sequence[str], space: Mapping[str, str], method: str, load
         if _is_space(word) and one.is_sweep_override():  # as it can be typed, too
             plain = plain.removeprefix("sweep.space.")
             word = opened(plain, "train")
-        key = _key(word)
+        key = key_of(word)
         if key in found.typed:
             raise UserError(f"{key}: it is set twice, on the command line or in sweep.space. Take one of them out.")
         if method == "grid" and key in OF_SEARCH:
@@ -129,19 +130,19 @@ def checked_interval(found: Interval, tags: set[str], word: str) -> Interval:
     return found._replace(step=None if log else found.step, log=log, whole=whole)
 
 
-def _key(word: str) -> str:
+def key_of(word: str) -> str:
     """Return the setting of a word, without the signs that tell Hydra to add it."""
     return word.lstrip("+").partition("=")[0]
 
 
 def is_of_sweep(word: str) -> bool:
     """Return whether a word is a setting of the sweep, and not of its jobs."""
-    return re.split(r"[.@]", _key(word))[0] == "sweep"
+    return re.split(r"[.@]", key_of(word))[0] == "sweep"
 
 
 def _is_space(word: str) -> bool:
     """Return whether a word says what varies."""
-    return _key(word).startswith("sweep.space")
+    return key_of(word).startswith("sweep.space")
 
 
 def composed(words: Words, config: DictConfig, loader: ConfigLoader) -> dict[str, str]:
@@ -162,7 +163,7 @@ def composed(words: Words, config: DictConfig, loader: ConfigLoader) -> dict[str
         return loader.load_sweep_config(config, words.of_job(varied))
 
     base = job(first)
-    found, chosen = _shown(base), [word for word in base.hydra.overrides.task if loader.get_group_options(_key(word))]
+    found, chosen = _shown(base), [word for word in base.hydra.overrides.task if loader.get_group_options(key_of(word))]
     named = _shown(loader.load_sweep_config(config, chosen))
     check_sections(read("train", base), base)
     for key in words.typed.keys() - named.keys():

@@ -32,11 +32,11 @@ from omegaconf.errors import OmegaConfBaseException
 from rosenblatt.cli import launch
 from rosenblatt.cli.build import build
 from rosenblatt.cli.messages import explained
-from rosenblatt.cli.schema import checked
-from rosenblatt.cli.values import plain
-from rosenblatt.cli.words import in_quotes
+from rosenblatt.cli.schema import checked, opened
+from rosenblatt.cli.values import flat, plain
+from rosenblatt.cli.words import in_quotes, parted
 from rosenblatt.commands.job import run_job
-from rosenblatt.commands.space import Words, composed, is_of_sweep, read_words
+from rosenblatt.commands.space import Words, composed, is_of_sweep, key_of, read_words
 from rosenblatt.errors import UserError, nearest
 from rosenblatt.sweeps.dimensions import Choices, Dimension
 from rosenblatt.sweeps.folder import SweepFolder
@@ -67,6 +67,7 @@ def sweep(config: DictConfig, words: list[str], context: HydraContext, task: Tas
     """
     start = time.perf_counter()
     settings, space = _settings(config)
+    words = [*_of_file(config.hydra.sweeper.get("params"), {key_of(word) for word in words}), *words]
     found = read_words(words, space, settings.method, context.config_loader)
     if not found.varies and len(settings.seeds) == 1:
         raise UserError(
@@ -102,10 +103,13 @@ def sweep(config: DictConfig, words: list[str], context: HydraContext, task: Tas
             job.write(sweep=settings.for_jobs)
         return _launch(launcher, [_words(job, found, settings) for job in jobs], jobs[0].trial.number, in_process)
 
+    flags = [word for word in parted(sys.argv[1:])[0] if word not in ("-m", "--multirun")]
+    if len(flags) == len(parted(sys.argv[1:])[0]):  # a file says hydra.mode
+        flags.append("hydra.mode=RUN")
     typed = [word.removeprefix("++") for word in sys.argv[1:]]
     report = Report(
         plan,
-        fixed=[word.removeprefix("++") for word in found.fixed if not is_of_sweep(word)],
+        fixed=flags + [word.removeprefix("++") for word in found.fixed if not is_of_sweep(word)],
         command=shlex.join(["python", Path(sys.argv[0]).name, *typed]),
         evaluate=_measured,
         watched=width > 1,
@@ -131,13 +135,15 @@ def sweep(config: DictConfig, words: list[str], context: HydraContext, task: Tas
         sys.exit(1)
 
 
+def _of_file(params: Any, typed: set[str]) -> list[str]:
+    """Return ``hydra.sweeper.params``, as other sweepers have what varies, as words; what is typed besides wins."""
+    if not isinstance(params, DictConfig | None):
+        raise UserError(f"hydra.sweeper.params={params}: expected what varies, such as {{lr: '0.1,0.01'}}.")
+    return [opened(f"{key}={value}", "train") for key, value in flat(params or {}).items() if key not in typed]
+
+
 def _settings(config: DictConfig) -> tuple[Settings, dict[str, str]]:
     """Return the settings of a sweep, checked, and what varies by ``sweep.space``."""
-    if config.hydra.sweeper.get("params") is not None:
-        raise UserError(
-            "hydra.sweeper.params: not read here. What varies stands on the command line (lr=0.1,0.01), or in a file "
-            "as sweep.space: {lr: 'choice(0.1, 0.01)'}; docs/sweeps.md has the rest."
-        )
     given = plain(checked(config, "train").sweep)
     space = {str(key): str(value) for key, value in given["space"].items()}
     stopping = config.early_stopping

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import shlex
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
+import torch
+from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.callbacks import EarlyStopping, Timer
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from rosenblatt.cli.build import build, build_each
+from rosenblatt.cli.build import build, build_each, checked_node, named_nodes
 from rosenblatt.cli.values import plain
 from rosenblatt.commands.figures import Ending, make_live
 from rosenblatt.commands.job import (
@@ -84,6 +88,7 @@ def train(config: DictConfig, pool: FigurePool | None) -> dict[str, Any]:
 def _train(
     config: DictConfig, run: RunFolder, start: float, job: Job | None, pool: FigurePool | None
 ) -> dict[str, Any]:
+    own = try_out(config, {} if job is None else devices_of(config.trainer))
     pl.seed_everything(config.seed, verbose=False)
     start_of_setup = time.perf_counter()
     parts = make_parts(config)
@@ -94,7 +99,7 @@ def _train(
     parts.use_threads(config.threads)
     log.info(parts.described)
 
-    around = make_callbacks(config, run, parts, job, pool)
+    around = make_callbacks(config, run, parts, own, job, pool)
     loggers = _of_kind(Logger, "logger", build_each("logger", config.logger))
     checkpoint = last_checkpoint(run, parts.module, loggers) if config.resume else None
     settings = plain(config.trainer) | ({} if job is None else devices_of(config.trainer))
@@ -172,8 +177,36 @@ class Callbacks(NamedTuple):
     pruning: list[Any]
 
 
+def try_out(config: DictConfig, devices: Mapping[str, Any]) -> list[pl.Callback]:
+    """Return the callbacks that somebody brings, once Trainer, optimizer and schedule are known to take their settings.
+
+    Data are not read yet.
+
+    Args:
+        config: of the run.
+        devices: those of a job of a sweep.
+
+    Raises:
+        UserError: as `build` does; more processes than cores.
+    """
+    trainer: pl.Trainer = build("trainer", {**plain(config.trainer), **devices}, logger=False)
+    if isinstance(trainer.accelerator, CPUAccelerator) and trainer.num_devices > max(2, os.cpu_count() or 1):
+        raise UserError(
+            f"trainer.devices={config.trainer.devices}: expected at most the {os.cpu_count()} cores of this machine: "
+            "each device trains in a process of its own."
+        )
+    checked_node("model", config.model)
+    named_nodes("logger", config.logger)
+    optimizer = build("optimizer", config.optimizer)
+    if str(config.optimizer.get("_target_")).startswith("torch."):
+        made = optimizer([torch.zeros(1, requires_grad=True)])
+        if config.scheduler and str(config.scheduler.get("_target_", "torch.")).startswith("torch."):
+            build("scheduler", config.scheduler, mode=config.early_stopping.mode or "min")(made)
+    return _of_kind(pl.Callback, "callbacks", build_each("callbacks", config.callbacks))
+
+
 def make_callbacks(
-    config: DictConfig, run: RunFolder, parts: Parts, job: Job | None, pool: FigurePool | None
+    config: DictConfig, run: RunFolder, parts: Parts, own: list[pl.Callback], job: Job | None, pool: FigurePool | None
 ) -> Callbacks:
     """Make the callbacks that every run has, and those that somebody brings."""
     stopping = plain(config.early_stopping) | {"mode": parts.mode}
@@ -185,7 +218,6 @@ def make_callbacks(
     measures = Measures(stopping["monitor"], stopping["mode"])
     live = make_live(config, parts, pool, measures.epochs)
     pruning = [] if job is None else make_pruning(job)
-    own = [*_of_kind(pl.Callback, "callbacks", build_each("callbacks", config.callbacks))]
     first = [] if live is None else [live]  # a checkpoint says how long the history is
     progress = TrainingProgress(monitor=stopping["monitor"])
     every = [*first, *own, *early, *anyway, measures, checkpoints, stop, progress, *pruning]

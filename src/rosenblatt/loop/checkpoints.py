@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import pickle
 import time
 import zipfile
 from collections import Counter, OrderedDict, defaultdict
@@ -19,7 +20,7 @@ from lightning.pytorch.callbacks import Checkpoint, EarlyStopping
 from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
 from torch import nn
 
-from rosenblatt.errors import UserError, first_line
+from rosenblatt.errors import UserError, own_words
 from rosenblatt.loop import internals
 from rosenblatt.loop.history import history_sizes
 from rosenblatt.loop.random_state import random_state, set_random_state
@@ -378,7 +379,9 @@ def newest(folder: Path) -> Path | None:
                 raise ValueError("it holds weights alone")
         except FileNotFoundError:
             reasons.append(f"{path}: it is not there")
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            reasons.append(f"{path}: it can't be read: {error.strerror}")
+        except ValueError as error:
             reasons.append(f"{path}: {error}")
         else:
             if reasons:
@@ -406,7 +409,8 @@ def read(path: Path) -> dict[str, Any]:
     except OSError:
         raise
     except Exception as error:  # of zipfile, pickle and torch there are a dozen kinds
-        raise ValueError(first_line(error) or type(error).__name__) from None
+        why = "it is damaged, or holds code" if isinstance(error, pickle.UnpicklingError) else "it is damaged"
+        raise ValueError(own_words(error, why)) from error
     if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
         raise ValueError("it is no checkpoint of Lightning's")
     return checkpoint

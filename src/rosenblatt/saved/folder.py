@@ -28,16 +28,17 @@ from rosenblatt.arguments import ANY, check_arguments, parameters_of
 from rosenblatt.data.encoder import Encoder
 from rosenblatt.data.features import Bags
 from rosenblatt.data.files import read_frame
-from rosenblatt.errors import UserError, listed, nearest
+from rosenblatt.errors import listed
 from rosenblatt.run.folder import shown_path
 from rosenblatt.run.whole import force, sha256, usual_rights
 from rosenblatt.saved.description import Description, EncoderPart, described, read_description
 from rosenblatt.saved.known import Find, installed, look_up
 from rosenblatt.saved.model import SavedModel
+from rosenblatt.saved.place import JSON
 from rosenblatt.saved.refusal import check_content, check_file, refusing
 from rosenblatt.text.encoder import TextEncoder
 
-JSON, WEIGHTS, VOCABULARY, CARD = "model.json", "weights.safetensors", "vocabulary.parquet", "README.md"
+WEIGHTS, VOCABULARY, CARD = "weights.safetensors", "vocabulary.parquet", "README.md"
 MAX_JSON = 1 << 26  # bytes; half a million categories take a tenth of that
 OTHER_PRECISIONS = ("64-true", "16-true", "bf16-true")  # in which all weights were
 ROWS_PER_BYTE = 8  # of a vocabulary, at most: ours have a quarter, and a file that unfolds to more fills the memory
@@ -93,34 +94,6 @@ def _plain(saved: SavedModel) -> dict[str, Tensor]:
         kept[name] = tensor.clone() if place in seen else tensor  # two layers may share their weights
         seen.add(place)
     return kept
-
-
-def find(run: str | os.PathLike[str]) -> Path:
-    """Return the model folder of a run, or the one that is given itself.
-
-    Raises:
-        UserError: there is none.
-    """
-    path = Path(os.path.expanduser(run))
-    if (path / JSON).exists():
-        return path if path.name not in ("", "..") else path.resolve()
-    if (path / "model").is_dir():
-        with refusing(path / "model"):
-            if (path / "model").is_symlink():
-                raise ValueError("it is a link, which leads out of the run")
-        return path / "model"
-    if (path / "config.yaml").exists():
-        raise UserError(
-            f"run={run}: this run has no model yet, since training has not ended. Go on: python train.py resume={run}"
-        )
-    runs = [str(found.parent) for found in Path("logs/runs").glob("*/model")]
-    hint = nearest(str(run), runs) or (f" The newest is {max(runs, key=os.path.getmtime)!r}." if runs else "")
-    raise UserError(f"run={run}: expected the folder of a run, or its model/; there is none.{hint}")
-
-
-def run_of(folder: Path) -> Path:
-    """Return the run that a model folder is of, or the folder itself where it stands alone."""
-    return folder.parent if folder.name == "model" else folder
 
 
 def read(folder: Path, finds: Sequence[Find] = (installed,)) -> SavedModel:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from rosenblatt.data.columns import Columns
 from rosenblatt.data.encoder import Encoder, PointEncoder
 from rosenblatt.data.features import Features
-from rosenblatt.errors import UserError, first_line
+from rosenblatt.errors import UserError, own_words
 from rosenblatt.saved.reasons import Reason, reasons
 from rosenblatt.tasks.classification import Classification
 from rosenblatt.tasks.regression import Regression
@@ -252,7 +252,8 @@ class SavedModel:
             if encoder.column_of is not None and len(rows) == 0:
                 return pl.DataFrame(schema=dict.fromkeys(encoder.column_of, pl.String))
         except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
-            raise UserError(f"These are no rows for this model: {first_line(error)}") from None
+            why = own_words(error, "their values are of other kinds than in training")
+            raise UserError(f"These are no rows for this model: {why}") from error
         raise UserError(
             f"Expected a frame, a mapping of columns or a list of mappings, since this model reads columns by name; "
             f"got {type(rows).__name__}."

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rosenblatt.errors import UserError, first_line
+from rosenblatt.errors import UserError, own_words
 from rosenblatt.run.whole import sha256
 
 
@@ -41,7 +41,8 @@ def refusing(path: Path) -> Iterator[None]:
     except Unknown as error:
         raise ModelRefused(f"{path}: the model is refused: {_printable(str(error))}") from None
     except Exception as error:
-        reason = (first_line(error) or type(error).__name__)[:300].rstrip(".")
+        strerror = error.strerror if isinstance(error, OSError) else None
+        reason = own_words(error, strerror or "it is damaged, or of another kind")[:300].rstrip(".")
     except BaseException as error:  # a panic in a library that is written in Rust
         if type(error).__name__ != "PanicException":
             raise

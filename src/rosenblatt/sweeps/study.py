@@ -20,7 +20,7 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.trial import TrialState
 
-from rosenblatt.errors import UserError, first_line
+from rosenblatt.errors import UserError
 from rosenblatt.sweeps.dimensions import Choices, Dimension, Trial
 from rosenblatt.sweeps.leaderboard import Row
 from rosenblatt.sweeps.settings import SAMPLERS, Settings
@@ -169,9 +169,9 @@ def storage_of(folder: Path, url: str | None) -> BaseStorage:
         except Exception as error:  # of SQLAlchemy, of a driver, of Optuna
             if not attempts_left or isinstance(error, ImportError | ValueError):
                 raise UserError(
-                    f"sweep.storage={url}: it can't be reached: {first_line(error)} Expected a database such as "
-                    "sqlite:///sweeps.db, or a file that ends in .journal."
-                ) from None
+                    f"sweep.storage={url}: it can't be reached. Expected a database that may be written, "
+                    "such as sqlite:///sweeps.db, or a file that ends in .journal."
+                ) from error
             time.sleep(0.2)
     raise AssertionError
 
