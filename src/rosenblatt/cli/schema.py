@@ -83,7 +83,7 @@ EVALUATE = {
     "run": Key(str, "???"),
     "data.test": Key(None | str),
     "data.text_column": Key(COLUMN | list[str | int]),
-    "data.label_column": Key(COLUMN),
+    "data.label_column": Key(COLUMN | list[str | int]),
     "data.encoding": Key(None | str),
     "output": Key(None | str),
     "mistakes": Key(int, 10, AT_LEAST_0),
