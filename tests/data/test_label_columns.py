@@ -87,7 +87,7 @@ def test_a_column_without_a_row_is_a_class_nevertheless(tmp_path, caplog):
     data = TextData(written(tmp_path / "a.csv", ["text", *NAMES], rows), label_column=NAMES)
     data.setup()
     assert data.task.class_counts[data.task.classes.index("rare")] == 0
-    assert "train: no row of 'rare': nothing can be learnt of it." in caplog.text
+    assert "train: no row of 'rare': what is learnt says nothing of it." in caplog.text
 
 
 def test_one_column_in_brackets_is_that_column(tmp_path):
@@ -112,7 +112,7 @@ def test_columns_of_which_each_row_has_one_can_be_classes(tmp_path):
         ({"label_column": ["toxic", "treat"]}, ["data.label_column=treat: no such column", "Did you mean 'threat'?"]),
         ({"label_column": ["toxic", "text"]}, ["data.text_column and data.label_column", "'text'"]),
         ({"label_column": []}, ["data.label_column is empty", "[toxic,bad]"]),
-        ({"label_column": NAMES, "task": "binary"}, ["task=binary: it has one data.label_column", "task=null"]),
+        ({"label_column": NAMES, "task": "binary"}, ["task=binary: expected one label a row", "task=null"]),
         ({"task": "multilabel"}, ["data.label_column=label: no such", "'data.label_column=[toxic,threat,rare]'"]),
     ],
     ids=str,
@@ -145,6 +145,15 @@ def test_an_empty_cell_among_label_columns_is_told_with_its_row(tmp_path):
 )
 def test_cells_in_brackets_are_lists_of_names(cells, lists):
     assert to_lists(pl.Series(cells, dtype=pl.String), None, "f").to_list() == lists
+
+
+def test_typed_lists_are_no_cells_in_brackets(tmp_path):
+    pl.DataFrame({"text": TEXTS, "label": [["a"] if any(row) else ["b"] for row in ROWS]}).write_ndjson(
+        tmp_path / "a.jsonl"
+    )
+    data = TextData(str(tmp_path / "a.jsonl"))
+    data.setup()
+    assert (data.task.name, data.task.classes) == ("binary", ("a", "b"))
 
 
 def test_lists_of_anything_else_are_told():

@@ -91,11 +91,7 @@ class Columns:
         return self.label if isinstance(self.label, tuple) else (self.label,)
 
     def label_names(self, frame: pl.DataFrame, where: str) -> list[str]:
-        """Return the names of the columns with labels.
-
-        Raises:
-            UserError: one is not there, is given twice, or is one of the text.
-        """
+        """Return the names of the columns with labels: each is there, is given once, and is none of the text."""
         names = [column(frame, name, "data.label_column", where).name for name in self.labels]
         if twice := [name for name in names if names.count(name) > 1]:
             raise UserError(f"data.label_column: {twice[0]!r} is there twice. Take one of them out.")
@@ -127,9 +123,9 @@ def _marks(values: pl.Series, where: str) -> pl.Series:
     if num_others := found.null_count():
         row = int(found.is_null().arg_true()[0])
         raise UserError(
-            f"{where}, column {values.name!r}: expected 0 or 1 (or true and false, yes and no) in each row, since "
-            f"data.label_column names several columns; {num_others:,} of {len(found):,} rows have something else "
-            f"(row {row + 1} has {words[row] or 'nothing'!r}). Correct them, or take the column or these rows out."
+            f"{where}, column {values.name!r}: expected 0 or 1 (or true and false, yes and no), as in each column of "
+            f"data.label_column; {num_others:,} of {len(found):,} rows have something else (row {row + 1} has "
+            f"{words[row] or 'nothing'!r}). Correct them, or take the column or these rows out."
         )
     return found
 
@@ -141,15 +137,12 @@ def _as_marks(words: pl.Series) -> pl.Series:
 
 def are_lists(labels: pl.Series) -> bool:
     """Return whether all cells that are not empty are lists as pandas, NumPy or JSON write them: ``['bad', 'new']``."""
-    if labels.dtype != pl.String:
-        return False
-    cells = labels.str.strip_chars().replace("", None).drop_nulls()
-    return len(cells) > 0 and bool(cells.str.contains(r"(?s)^\[.*\]$").all())
+    cells = (labels if labels.dtype == pl.String else pl.Series(dtype=pl.String)).drop_nulls().str.strip_chars()
+    return bool((cells != "").any()) and bool(cells.str.contains(r"(?s)^(\[.*\])?$").all())
 
 
 def _names_in(cell: str, where: str) -> list[str]:
-    if "," not in cell:  # as NumPy writes them: ['a' 'b']
-        cell = re.sub(r"(['\"])\s+(?=['\"])", r"\1, ", cell)
+    cell = re.sub(r"(['\"])\s+(?=['\"])", r"\1, ", cell)  # NumPy writes ['a' 'b']
     for parse in (json.loads, ast.literal_eval):
         with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
             values = [one for one in parse(cell) if one is not None and one == one]
@@ -224,8 +217,7 @@ def column(frame: pl.DataFrame, name: str | int, key: str, where: str) -> pl.Ser
         words = frame.select(pl.col(pl.String, pl.Boolean, pl.Int64).cast(pl.String))
         marked = [one.name for one in words if key == "data.label_column" and not _as_marks(one).null_count()]
         if len(marked) > 1:
-            some = ",".join(marked[:6]) + ",..." * (len(marked) > 6)
-            hint += f" Several columns of 0 and 1 are labels together in brackets: '{key}=[{some}]'"
+            hint += f" Several columns of 0 and 1 are labels together in brackets: '{key}=[{','.join(marked)}]'"
         hint = hint or f" A file without a header has columns by number: {key}=1"
         raise UserError(f"{key}={name}: no such column in {where}, which has {listed(frame.columns)}.{hint}")
     return frame[str(name)]

@@ -76,10 +76,7 @@ class FileData(DataModule):
         self.columns = columns
         self.split_column = None if split_column is None else str(split_column)  # a number where there is no header
         self.fractions = dict(zip(SPLITS, fractions, strict=True))
-        several = isinstance(columns.label, tuple)
-        if several and task in ("binary", "regression"):
-            raise UserError(f"task={task}: it has one data.label_column; got {listed(columns.labels)}. Try task=null.")
-        self.labels = LabelEncoder("multilabel" if several and task is None else task)
+        self.labels = LabelEncoder("multilabel" if isinstance(columns.label, tuple) and task is None else task)
         self.cache = cache
 
     def load(self) -> tuple[Task, Splits]:
@@ -178,11 +175,8 @@ class FileData(DataModule):
             tell_alike(lists, where)
             first = lists.list.first().fill_null("")
             if self.columns.header is None and whole.columns[0] == "0" and (first == first[0]).sum() == 1:
-                log.warning(
-                    "%s: no row has the label of the first one, %r. If that is a header: data.header=true",
-                    where,
-                    first[0],
-                )
+                told = "%s: no row has the label of the first one, %r. If that is a header: data.header=true"
+                log.warning(told, where, first[0])
         for split, frame in frames.items():
             if frame.height == 0:
                 raise UserError(

@@ -271,30 +271,22 @@ class LabelEncoder:
             counts = class_counts(target, len(self.classes)).tolist()
             absent = [name for name, count in zip(self.classes, counts, strict=True) if count == 0]
             if absent:
-                says = (
-                    "nothing can be learnt of it" if split == "train" else "what is measured there says nothing of it"
-                )
-                log.warning("%s: no row of %s: %s.", split, listed(absent, 3), says)
+                what = "what is learnt" if split == "train" else "what is measured there"
+                log.warning("%s: no row of %s: %s says nothing of it.", split, listed(absent, 3), what)
 
 
 def tell_alike(labels: pl.Series, where: str) -> None:
-    """Warn of classes whose names people would read as one.
-
-    Args:
-        labels: N lists of strings.
-        where: file and column, for the message.
-    """
+    """Warn of names, in N lists of them, that people would read as one."""
     alike: dict[str, list[str]] = {}
     for name, count in labels.explode().drop_nulls().value_counts(sort=True).iter_rows():
-        read = "".join(sign for sign in unicodedata.normalize("NFKC", name) if unicodedata.category(sign) != "Cf")
-        read = re.sub(r"\.0*$", "", " ".join(read.casefold().split()))
-        alike.setdefault(read, []).append(f"{name!r} ({count:,} rows)")
-    several = [" and ".join(names) for names in alike.values() if len(names) > 1]
-    if several:
+        seen = "".join(sign for sign in unicodedata.normalize("NFKC", name) if unicodedata.category(sign) != "Cf")
+        seen = re.sub(r"\.0*$", "", " ".join(seen.casefold().split()))
+        alike.setdefault(seen, []).append(f"{name!r} ({count:,} rows)")
+    if pairs := [" and ".join(names) for names in alike.values() if len(names) > 1]:
         log.warning(
             "%s: labels that differ only in capitals, spaces, a dot or how letters are encoded are classes of their "
             "own: %s%s. If they mean the same, write them alike in the file.",
-            where, "; ".join(several[:5]), f"; and {len(several) - 5:,} more" if len(several) > 5 else "",
+            where, "; ".join(pairs[:5]), f"; and {len(pairs) - 5:,} more" if len(pairs) > 5 else "",
         )  # fmt: skip
 
 
