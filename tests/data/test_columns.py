@@ -57,7 +57,8 @@ CONTENT = "text,label\ngood,1\nbad,0\n"
         (Columns(), True),
         (Columns(label=1, text=(0,)), True),  # a word stands above numbers
         (Columns(label=1, text=(0,), header=False), False),
-        (Columns(label="label", text=(0,)), False),
+        (Columns(label="label", text=(0,)), True),  # its name stands there
+        (Columns(label="class", text=(0,)), False),
         (Columns(label=1, text=(0,), header=True), True),
         (Columns(header=False), False),
     ],

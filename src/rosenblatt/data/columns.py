@@ -64,11 +64,13 @@ class Columns:
 
     def blocks(self, path: str, **options: Any) -> Iterator[Block]:
         """Read a file block by block, with options of `rosenblatt.data.files.read_blocks`."""
-        numbers = [str(name) for name in (*self.labels, *self.text) if isinstance(name, int)]
+        names = [*self.labels, *self.text]
+        numbers = [str(name) for name in names if isinstance(name, int)]
         header = not numbers if self.header is None else self.header
         blocks = read_blocks(path, self.encoding, header, **options)
         first = next(blocks)
-        named = set(numbers) <= set(map(str, first.frame.row(0)))  # a column may be called 2020
+        row = set(map(str, first.frame.row(0)))
+        named = set(numbers) <= row or any(one in row for one in names if isinstance(one, str))  # 2020 may be a name
         if self.header is None and not header and (named or self._begins_with_word(first.frame)):
             log.info("%s: its first row is taken for a header. If it is none: data.header=false", path)
             yield from read_blocks(path, self.encoding, **options)
