@@ -24,7 +24,20 @@ from pathlib import Path
 
 from benchmarks import report, sets
 from benchmarks.contest import NOT_INSTALLED, REMEDY, Measurement, hold, kept
-from benchmarks.suites import Options, Skipped, accuracy, cache, figures, imdb, loop, predict, scale, start, sweep
+from benchmarks.suites import (
+    Options,
+    Skipped,
+    accuracy,
+    cache,
+    figures,
+    imdb,
+    loop,
+    predict,
+    reading,
+    scale,
+    start,
+    sweep,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 SUITES = {
@@ -35,6 +48,7 @@ SUITES = {
     "start": start.SUITE,
     "cache": cache.SUITE,
     "predict": predict.SUITE,
+    "reading": reading.SUITE,
     "sweep": sweep.SUITE,
     "figures": figures.SUITE,
 }

@@ -76,6 +76,7 @@ def test_a_header_is_expected_unless_columns_are_numbers_or_it_is_said(tmp_path,
         (Columns(text=("text",)), CONTENT, ["text", "label"], 2),
         (Columns(label=1, text=(0,)), CONTENT, ["text", "label"], 2),
         (Columns(label=1, text=(0,)), "text,label\ngood,yes\nbad,No\n", ["text", "label"], 2),
+        (Columns(label=1), "rooms;price\n3;$1,250.00\n2;$999.50\n", ["rooms", "price"], 2),
         (Columns(label=(1, 2)), "text,new,old\ngood,1,0\nbad,0,0\n", ["text", "new", "old"], 2),
         (Columns(label=1, text=(0,)), "text,label\ngood,a\nbad,0\n", ["0", "1"], 3),  # nobody knows
         (Columns(label=1, text=(0,)), "good,1\nbad,0\n", ["0", "1"], 2),

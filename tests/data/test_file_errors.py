@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from rosenblatt.data import source
-from rosenblatt.data.files import read_blocks, read_frame
+from rosenblatt.data.files import REMEDY, read_blocks, read_frame
 from rosenblatt.errors import UserError
 
 PACKED = gzip.compress(b"text,label\n" + b"".join(b"a%d,b\n" % number for number in range(1000)))
@@ -39,7 +39,7 @@ BROKEN = {
     "a quote that does not end": (
         "a.csv", 'text,label\na,b\n"c,d\ne,f\n', {}, ["row 2 (line 3)", "not closed", "quotes around it"],
     ),
-    "a word after a quoted one": ("a.csv", 'text,label\na,b\n"c" d,e\n', {}, ["row 2 (line 3)", "written twice"]),
+    "a word after a quoted one": ("a.csv", 'text,label\na,b\n"c" "d,e\n', {}, ["row 2 (line 3)", "written twice"]),
     "a short row far down a long text": (
         "a.csv", f'text,label\n"{"x" * 200_000}",\nb\n', {}, ["row 2 (line 3)", "has 1 cells"],
     ),
@@ -47,7 +47,7 @@ BROKEN = {
     "a cut json line": ("a.jsonl", '{"a": 1}\n{"a": 1, "b', {}, ["row 2 (line 2)", "no JSON"]),
     "no object": ("a.jsonl", '{"a": 1}\n[1, 2]\n', {}, ["row 2 (line 2)", 'expected an object such as {"text"']),
     "json that only Python takes": (
-        "a.jsonl", '{"a": 1}\n\n{"a": NaN}\n', {}, ["a.jsonl", "row 2 (line 3)", "NaN is no number"],
+        "a.jsonl", '{"a": 1}\n\n{"a": 1e999}\n', {}, ["a.jsonl", "row 2 (line 3)", "1e999 is no number"],
     ),
     "no JSON at all": ("a.jsonl", "text\nmore\n", {}, ["row 1 (line 1)", "no JSON", "character 1"]),
     "an encoding that no line has": (
@@ -63,13 +63,10 @@ BROKEN = {
         "a.csv", b"text,label\na,b\nab\xe9,c\n", {},
         ["a.csv", "expected text in utf-8", "line 3", "0xe9", "position 3", "data.encoding=latin-1"],
     ),
-    "utf-16 taken for utf-8": (
-        "a.csv", "text,label\na,b\n".encode("utf-16"), {}, ["line 1", "data.encoding=utf-16"],
-    ),
     "not in the encoding": ("a.csv", "é,b\n".encode(), {"encoding": "ascii"}, ["expected text in ascii", "line 1"]),
     "no such encoding": ("a.csv", "a,b\n", {"encoding": "utf-99"}, ["data.encoding=utf-99", "no such encoding"]),
     "no text encoding": ("a.csv", "a,b\n", {"encoding": "base64"}, ["data.encoding=base64", "no such encoding"]),
-    "unknown suffix": ("a.xlsx", "a", {}, ["a.xlsx", "expected a file named .csv", ".parquet", "or a folder"]),
+    "unknown suffix": ("a.doc", "a", {}, ["a.doc", "expected a file named .csv", ".parquet", "or a folder"]),
     "unknown suffix inside gzip": ("a.gz", gzip.compress(b"a"), {}, ["a.gz", "expected a file named .csv"]),
 }  # fmt: skip
 
@@ -97,7 +94,8 @@ def test_a_broken_file_is_told_with_what_and_where(tmp_path, caplog, case):
             blocks = read_blocks(str(tmp_path / name), block_bytes=block_bytes, **options)
             assert not all([block.readable.all() for block in blocks])
             if case != "broken utf-8":
-                assert f"{error.value} More like it are not told." in caplog.messages
+                told = str(error.value).removesuffix(REMEDY)
+                assert f"{told} More like it are not told." in caplog.messages
         else:
             with pytest.raises(UserError) as told:
                 list(read_blocks(str(tmp_path / name), block_bytes=block_bytes, **options))

@@ -131,12 +131,15 @@ def test_any_value_anywhere_is_refused_or_does_no_harm(folders, contents, kind, 
 
 
 FREE = ("loss", "sizes")  # of which each may be there or not
+ADDED = ("separator", "broken_rows")  # since the first models of this format
 
 
 @pytest.mark.parametrize("kind", MODELS)
 def test_a_key_that_is_missing_is_refused(folders, contents, kind):
     for place in places(contents[kind]):
         if place and isinstance(place[-1], str) and place[:2] != ("model", "arguments") and place[0] not in FREE:
+            if place[-1] in ADDED:
+                continue
             content = copy.deepcopy(contents[kind])
             inner = content
             for key in place[:-1]:

@@ -82,7 +82,7 @@ def test_a_missing_number_is_the_mean_and_a_feature_that_says_so():
 
 
 def test_a_missing_category_is_a_category_and_an_unseen_one_is_nothing():
-    encoder, train, test = features_of({"x": ["b", "a", None, "?"]}, {"x": ["c", "", " a ", "b"]})
+    encoder, train, test = features_of({"x": ["b", "a", None, " "]}, {"x": ["c", "", " a ", "b"]})
     assert encoder.names() == ["x = a", "x = b", "x is missing"]
     assert train.tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 1], [0, 0, 1]]
     assert test.tolist() == [[0, 0, 0], [0, 0, 1], [1, 0, 0], [0, 1, 0]]

@@ -28,7 +28,8 @@ ENGINE = Path(__file__).parents[1]
 def explained(error: BaseException, config_name: str) -> str | None:
     """Return the message for a mistake of the user's, or ``None`` for one of the program's."""
     if isinstance(error, UserError):  # settings of files are in no group of predict
-        return re.sub(r"\bdata\.(?=text_column|encoding)", "", str(error)) if config_name == "predict" else str(error)
+        own = r"\bdata\.(?=text_column|encoding|separator)"
+        return re.sub(own, "", str(error)) if config_name == "predict" else str(error)
     if isinstance(error, HydraException | OmegaConfBaseException):
         return _hydra_message(error, config_name)
     if isinstance(error, ValueError) and str(error).startswith("Config group override must be"):

@@ -85,6 +85,8 @@ EVALUATE = {
     "data.text_column": Key(COLUMN | list[str | int]),
     "data.label_column": Key(COLUMN | list[str | int]),
     "data.encoding": Key(None | str),
+    "data.separator": Key(None | str),
+    "data.broken_rows": Key(None | Literal["refuse", "skip"]),
     "output": Key(None | str),
     "mistakes": Key(int, 10, AT_LEAST_0),
     "accelerator": Key(str, "auto"),
@@ -103,6 +105,7 @@ PREDICT = {
     "overwrite": Key(bool, False),
     "text_column": Key(COLUMN | list[str | int]),
     "encoding": Key(None | str),
+    "separator": Key(None | str),
 }
 EXPORT = {
     "run": Key(str, "???"),

@@ -102,7 +102,8 @@ def rows_of(saved: SavedModel, folder: Path, data: dict[str, Any]) -> OwnRows | 
             f"data.test={data['test']}: this model can't read files, since the data module that it was trained with "
             "has no encoder. Leave data.test out, and its own test split is built anew."
         )
-    saved.columns = saved.columns.named(data["text_column"], data["label_column"], data["encoding"])
+    options = {key: data[key] for key in ("encoding", "separator", "broken_rows")}
+    saved.columns = saved.columns.named(data["text_column"], data["label_column"], **options)
     return OwnRows("test", data["test"], saved.columns.read(data["test"]))
 
 

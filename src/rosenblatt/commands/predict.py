@@ -57,7 +57,8 @@ def predict(settings: dict[str, Any]) -> None:
         saved.check_reads_rows()
     if settings["text_column"] is not None and not saved.columns.text:
         raise UserError("text_column: this model reads columns by the names of training, and has none of texts.")
-    saved.columns = saved.columns.named(text=settings["text_column"], encoding=settings["encoding"])
+    options = {key: settings[key] for key in ("encoding", "separator")}
+    saved.columns = saved.columns.named(settings["text_column"], **options)
     predictor = Predictor(saved, settings["probabilities"], settings["explain"], settings["prefix"])
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # whatever the terminal of Windows has

@@ -9,15 +9,17 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import polars as pl
 from polars.exceptions import PolarsError
 
 from rosenblatt.data.delimited import TWICE
 from rosenblatt.data.files import Block, read_blocks
+from rosenblatt.data.numbers import numbers_of
 from rosenblatt.errors import UserError, listed, nearest
 
+BrokenRows: TypeAlias = Literal["refuse", "skip"]
 log = logging.getLogger(__name__)
 
 MARKS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
@@ -33,6 +35,9 @@ class Columns:
         label_separator: what stands between several labels in a cell, or ``None``.
         header: whether CSV and TSV files begin with column names; ``None``: they do unless columns are given by number.
         encoding: of text files.
+        separator: of the cells of a table, as it is typed; ``None``: what fits.
+        broken_rows: ``refuse`` a file to learn from that has a row that can't be read, or ``skip`` such rows.
+        decimal: of labels that are numbers as people write them, see `rosenblatt.data.numbers.Reading`; or empty.
     """
 
     label: str | int | tuple[str | int, ...] = "label"
@@ -40,14 +45,17 @@ class Columns:
     label_separator: str | None = None
     header: bool | None = None
     encoding: str = "utf-8"
+    separator: str | None = None
+    broken_rows: BrokenRows = "refuse"
+    decimal: str = ""
 
     def named(
         self,
         text: str | int | Sequence[str | int] | None = None,
         label: str | int | Sequence[str | int] | None = None,
-        encoding: str | None = None,
+        **how: Any,
     ) -> Columns:
-        """Return the columns of a file that names them otherwise, or has another encoding; ``None``: as here."""
+        """Return the columns of a file that names them otherwise, or is written otherwise; ``None``: as here."""
         if label == []:
             raise UserError("data.label_column is empty. Give the name of a column, or several of 0 and 1: [toxic,bad]")
         labels = (label,) if isinstance(label, str | int) else tuple(label or ())
@@ -55,25 +63,42 @@ class Columns:
             self,
             text=self.text if text is None else (text,) if isinstance(text, str | int) else tuple(text),
             label=self.label if not labels else labels[0] if len(labels) == 1 else labels,
-            encoding=self.encoding if encoding is None else encoding,
+            **{key: value for key, value in how.items() if value is not None},
         )
 
     def read(self, path: str) -> pl.DataFrame:
-        """Read a file whole; a row that can't be read is an error."""
-        return pl.concat([block.frame for block in self.blocks(path, block_bytes=None, strict=True)])
+        """Read a file whole.
+
+        Raises:
+            UserError: a row can't be read; or, where such rows are skipped, most can't.
+        """
+        refuse = self.broken_rows == "refuse"
+        blocks = list(self.blocks(path, block_bytes=None, strict=refuse))
+        frame, readable = pl.concat([one.frame for one in blocks]), pl.concat([one.readable for one in blocks])
+        if num_broken := int((~readable).sum()):
+            if 2 * num_broken > len(readable):
+                raise UserError(
+                    f"{path}: {num_broken:,} of {len(readable):,} rows can't be read: too many to leave out. Is "
+                    f"data.separator right ({self.separator or 'it was found out'})?"
+                )
+            log.warning(
+                "%s: %s of %s rows can't be read, and are left out.", path, f"{num_broken:,}", f"{len(readable):,}"
+            )
+            frame = frame.filter(readable)
+        return frame
 
     def blocks(self, path: str, **options: Any) -> Iterator[Block]:
         """Read a file block by block, with options of `rosenblatt.data.files.read_blocks`."""
         names = [*self.labels, *self.text]
         numbers = [str(name) for name in names if isinstance(name, int)]
         header = not numbers if self.header is None else self.header
-        blocks = read_blocks(path, self.encoding, header, **options)
+        blocks = read_blocks(path, self.encoding, header, self.separator, **options)
         first = next(blocks)
         row = set(map(str, first.frame.row(0)))
         named = set(numbers) <= row or any(one in row for one in names if isinstance(one, str))  # 2020 may be a name
         if self.header is None and not header and (named or self._begins_with_word(first.frame)):
             log.info("%s: its first row is taken for a header. If it is none: data.header=false", path)
-            yield from read_blocks(path, self.encoding, **options)
+            yield from read_blocks(path, self.encoding, separator=self.separator, **options)
         else:
             yield first
             yield from blocks
@@ -84,7 +109,9 @@ class Columns:
         if frame.columns[0] != "0" or name not in frame.columns:
             return False
         cells = frame[name].str.strip_chars()
-        known = cells.cast(pl.Float64, strict=False).is_not_null() | _as_marks(cells).is_not_null()
+        known = _as_marks(cells).is_not_null()
+        for form in ("", ".", ","):
+            known |= numbers_of(cells, form).is_not_null()
         return len(known) > 1 and bool(cells[0]) and not known[0] and bool(known[1:].all())
 
     @property
@@ -108,7 +135,10 @@ class Columns:
         if isinstance(self.label, tuple):
             marked = [pl.when(_marks(frame[name], where)).then(pl.lit(name)) for name in names]
             return frame.select(pl.concat_list(marked).list.drop_nulls().alias("label")).to_series()
-        return to_lists(frame[names[0]], self.label_separator, f"{where}, column {self.label!r}")
+        labels = frame[names[0]]
+        if self.decimal and labels.dtype == pl.String:  # what is no number stays what it is, for the message
+            labels = numbers_of(labels, self.decimal).cast(pl.String).fill_null(labels)
+        return to_lists(labels, self.label_separator, f"{where}, column {self.label!r}")
 
     def texts_of(self, frame: pl.DataFrame, where: str) -> pl.Series:
         """Return the text of each row of a file: several columns joined with a space; nothing is an empty text."""

@@ -5,21 +5,21 @@ from __future__ import annotations
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 from polars.exceptions import PolarsError
 
+from rosenblatt.data.dialect import BYTES, UNCLOSED, Cells, is_number, split_rows, surveyed, unescaped
 from rosenblatt.data.lines import NOT_OF_THE_ENCODING, SPOILT, Broken, RowReader, Rows
 from rosenblatt.data.source import TextFile
-from rosenblatt.errors import UserError
+from rosenblatt.errors import UserError, listed
 
 TWICE = "{} (column {})"  # the name of a column of which there are several
-SURVEYED = 1 << 20  # bytes
-UNCLOSED = "a quote is not closed"
 QUOTING = '. A cell with quotes around it ends with them, and quotes within it are written twice: "so ""called"""'
+TOLD = re.compile(rb'"?sep=(.)"?[ ,;\t]*\r?\n', re.IGNORECASE)  # where Excel writes which separator there is
+NOTHING = " \t\x1a"  # of a line that holds no more there is nothing to read; DOS ended files with the last of these
+BLANK = re.compile(rb"[\r\n]*")
 
 
 class Table(RowReader):
@@ -30,43 +30,55 @@ class Table(RowReader):
     ragged without them (a tab or a line break within quotes).
 
     Args:
-        text: the file, of which the first row is taken here where it is a header.
-        kind: ``csv`` (with commas, or with semicolons where the comma is the decimal point) or ``tsv``.
+        text: the file, of which the first row is taken here where it is a header, with what stands above it.
+        kind: ``csv``, ``tsv`` or ``txt``, which tells the separator that is tried first.
         header: whether the first row names the columns; if not, they are ``0``, ``1``, ... Of columns with the same
             name each gets its number behind it, see `rosenblatt.data.columns.column`.
+        separator: of the cells; ``None``: what a first line ``sep=;`` says, or what fits.
 
     Raises:
-        UserError: a quote in the first row is not closed.
+        UserError: a quote in the first row is not closed, or most rows have more or fewer cells than names.
     """
 
-    def __init__(self, text: TextFile, kind: str, header: bool) -> None:
-        blank = re.match(rb"[\r\n]*", text.data)
-        assert blank is not None
-        text.at += blank.end()
-        for size in (self.piece, text.patience):  # a name may hold line breaks
-            end = text.data.find(b"\n", text.at + size)
-            start = text.data[text.at : end + 1 or None].decode(errors="surrogateescape")
-            line = start.split("\n", 1)[0]
-            self.separator = "\t" if kind == "tsv" else ";" if ";" in line and "," not in line else ","
-            self.quote = '"' if kind == "csv" or _is_quoted(text.data) else None
-            row = next(split_rows(start, self.separator, self.quote))
-            if row.problem != UNCLOSED:
-                break
-        self.columns = [str(number) for number in range(len(row.cells))]
+    def __init__(self, text: TextFile, kind: str, header: bool, separator: str | None) -> None:
+        text.skip(BLANK)
+        if found := text.skip(TOLD):
+            separator = separator or found[1].decode(errors="replace")
+            text.skip(BLANK)
+        survey, self.remarks = surveyed(text.data, text.last, separator, kind, text.path)
+        self.dialect, (start, row) = survey.dialect, survey.first
+        if self.dialect.escape:
+            text.translate(unescaped)
+        text.at += survey.num_bytes(row.end if header else start)
+        self.header: list[str | None] | None = None
+        width = survey.width if survey.usual else len(row.cells)
+        self.columns = [str(number) for number in range(width)]
         if header:
-            if row.problem == UNCLOSED:
-                raise UserError(f"{text.path}: a quote in the first row is not closed. Mend the names of the columns.")
-            names = [SPOILT.sub("\ufffd", cell or "") for cell in row.cells]
-            count = Counter(names)
-            self.columns = [
-                name if count[name] == 1 else TWICE.format(name, number).strip() for number, name in enumerate(names)
-            ]
-            text.at += len(start[: row.end].encode(errors="surrogateescape"))
+            below = [cells for cells in survey.usual if cells is not row.cells]
+            self.header = _names_of(row, below, text.path)
+            if len(self.header) > len(row.cells):
+                self.remarks.append(
+                    f"{text.path}: the first row has {len(row.cells)} names, and others an empty cell more at "
+                    "their end, which is left out."
+                )
+            self.columns = _unique([SPOILT.sub("\ufffd", name or "") for name in self.header])
+            width = len(self.columns)
+            odd = [name for cells in below for name, cell in zip(self.header, cells, strict=False) if name == cell]
+            if number := next(filter(is_number, odd), None):
+                self.remarks.append(
+                    f"{text.path}: the first row is taken for the names of the columns; it holds {number!r}, as rows "
+                    "do. If it is a row, say so: data.header=false, and give columns by number."
+                )
+        # Where the last column is never empty, an empty cell behind it is none.
+        self.ends_filled = all(len(cells) == width and cells[-1] is not None for cells in survey.usual)
+        self.num_headers = 0
 
     def end_of_rows(self, data: bytes, start: int, stop: int) -> int:
         """Return where the last whole row ends: at a line break with an even number of quotes before it."""
         end = data.rfind(b"\n", start, stop) + 1
-        odd = self.quote and end and data.count(b'"', start, end) % 2
+        if self._is_slow:
+            return start
+        odd = self.dialect.quote and end and data.count(b'"', start, end) % 2
         while end > start and odd:
             line = data.rfind(b"\n", start, data.rfind(b'"', start, end)) + 1 or start
             odd ^= data.count(b'"', line, end) % 2
@@ -76,101 +88,114 @@ class Table(RowReader):
     def quickly(self, content: bytes | memoryview) -> pl.DataFrame | None:
         """Return whole rows where all of them are in order."""
         width = len(self.columns)
+        separator, quote = self.dialect.separator, self.dialect.quote
+        if self._is_slow or (self.dialect.spaced and b'"' in bytes(content)):
+            return None
         # With a header Polars takes a first row that is blank or short for one.
-        named = b"".join((self.separator.join(map(str, range(width))).encode(), b"\n", content))
-        if self.quote and b'"' in named and not _quotes_fit(named, self.separator):
+        named = b"".join((separator.join(map(str, range(width))).encode(), b"\n", content))
+        if quote and b'"' in named and not _quotes_fit(named, separator):
             return None  # Polars drops some of them
         try:
             frame = pl.read_csv(
                 io.BytesIO(named),
-                separator=self.separator,
-                quote_char=self.quote,
+                separator=separator,
+                quote_char=quote,
                 infer_schema=False,  # all strings: what is a number is decided on the training rows
             )
         except PolarsError:
             return None
         frame.columns = self.columns
         num_rows = frame.height
+        if self.dialect.spaced:
+            bare = pl.all().str.strip_chars_start(" ")
+            frame = frame.select(pl.when(bare != "").then(bare))
         if width > 1 and frame.to_series(-1).null_count():
             # Polars fills a blank line and a short row with nulls; only then is it worth a second look.
             frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
             if frame.to_series(-1).null_count():
                 # No row has more separators than its share, so that none has less where their sum is right.
-                separators = pl.sum_horizontal(pl.all().str.count_matches(self.separator, literal=True))
+                separators = pl.sum_horizontal(pl.all().str.count_matches(separator, literal=True))
                 within = frame.select(separators.sum()).item()
-                if named.count(self.separator.encode()) - within != (num_rows + 1) * (width - 1):
+                if named.count(separator.encode()) - within != (num_rows + 1) * (width - 1):
                     return None
         self.num_empty += num_rows - frame.height
+        if self.header and (repeated := frame.to_series(0) == self.header[0]).any():
+            pairs = zip(self.columns, self.header, strict=True)
+            kept = frame.filter(~(repeated & pl.all_horizontal(pl.col(key).eq_missing(name) for key, name in pairs)))
+            self.num_headers += frame.height - kept.height
+            return kept
         return frame
 
     def one_by_one(self, data: bytes, last: bool, patience: int) -> Rows:
         """Return rows, and the broken ones among them."""
         # There are more lines than usual where the quote of the first row is open; the others may be in order then.
-        text = data.decode(errors="surrogateescape")
+        text = data.decode(**BYTES)
         width, spoilt = len(self.columns), SPOILT.search(text) is not None
         rows: list[list[str | None]] = []
-        broken, start, at = [], 0, 0  # in characters, and in bytes
-        for cells, end, problem in split_rows(text, self.separator, self.quote):
+        broken, odd, start, at = [], [], 0, 0  # start in characters, at in bytes
+        for cells, end, problem, oddity in split_rows(text, self.dialect):
             if start > self.piece or (problem == UNCLOSED and not last and len(text) - start < patience):
                 break
+            if self.ends_filled and len(cells) > width and cells[width - 1] and not any(cells[width:]):
+                cells, oddity = cells[:width], "an empty cell too many at its end is left out"
             if problem is not None:
                 problem += QUOTING
             elif len(cells) != width:
                 problem = f"it has {len(cells)} cells, and the first line has {width}"
                 if len(cells) > width:
-                    problem += f'. A cell that holds the separator needs quotes around it: "a{self.separator} b"'
+                    sign = self.dialect.separator
+                    problem += f'. A cell that holds the separator needs quotes around it: "a{sign} b"'
             if spoilt and SPOILT.search(text, start, end):
                 problem = NOT_OF_THE_ENCODING
                 cells = [cell and SPOILT.sub("\ufffd", cell) for cell in cells]
-            if width > 1 and all(cell is None for cell in cells):
+            if width > 1 and (not any(cells) or (len(cells) == 1 and not str(cells[0]).strip(NOTHING))):
                 self.num_empty += 1
+            elif cells == self.header:
+                self.num_headers += 1
             else:
                 if problem is not None:
                     broken.append(Broken(len(rows), at, problem))
+                elif oddity:
+                    odd.append(Broken(len(rows), at, oddity))
                 rows.append((cells + [None] * (width - len(cells)))[:width])
-            at += len(text[start:end].encode(errors="surrogateescape"))
+            at += len(text[start:end].encode(**BYTES))
             start = end
-        return Rows(pl.DataFrame(rows, schema=dict.fromkeys(self.columns, pl.String), orient="row"), at, broken)
+        frame = pl.DataFrame(rows, schema=dict.fromkeys(self.columns, pl.String), orient="row")
+        return Rows(frame, at, broken, odd)
+
+    @property
+    def _is_slow(self) -> bool:
+        """Whether Polars does not read such a file."""
+        return self.dialect.quote == "'" or not self.dialect.doubled
 
 
-class Cells(NamedTuple):
-    """One row: its cells, where the next begins, and what is wrong with its quotes."""
+def _names_of(row: Cells, below: list[list[str | None]], path: str) -> list[str | None]:
+    """Return the names in the first row, as many as most rows below have cells, where it is plain which are meant."""
+    names, width = row.cells, len(below[0]) if below else len(row.cells)
+    if row.problem:
+        what = "is not closed" if row.problem == UNCLOSED else "ends within a name"
+        raise UserError(f"{path}: a quote in the first row {what}. Mend the names of the columns.")
+    if len(names) < width and not any(any(cells[len(names) :]) for cells in below):
+        return names + [None] * (width - len(names))  # each row ends with a separator
+    if len(names) > width and not any(names[width:]):
+        return names[:width]
+    if len(names) != width and len(below) > 2:
+        raise UserError(
+            f"{path}: expected as many names of columns as cells; the first line has {len(names)} "
+            f"({listed((name or '' for name in names), 4)}), and most rows have {width}. Mend the first line, put "
+            "quotes around cells that hold the separator, or say which that is: data.separator=semicolon"
+        )
+    return names
 
-    cells: list[str | None]
-    end: int
-    problem: str | None = None
 
-
-def split_rows(text: str, separator: str, quote: str | None) -> Iterator[Cells]:
-    """Split rows into cells, as Python's csv module does where it is strict.
-
-    A row with a wrong quote ends with its line, so that it takes no other row with it. Blank lines are rows.
-    """
-    # A cell with or without quotes, and what ends it. Polars takes no carriage return at the end of a cell for a part.
-    cell = re.compile(rf'(?:"([^"]*(?:""[^"]*)*)"|(?!")([^{separator}\n]*?))\r?({separator}|\n|\Z)')
-    open_end = re.compile(r'"[^"]*(?:""[^"]*)*\Z')
-    at = 0
-    while at < len(text):
-        stop = text.find("\n", at)
-        stop = len(text) if stop < 0 else stop
-        line = text[at:stop]
-        problem = None
-        if quote is not None and quote in line:
-            cells: list[str | None] = []
-            ending = separator
-            while ending == separator and (found := cell.match(text, at)):
-                within, plain, ending = found.groups()
-                cells.append((plain or None) if within is None else within.replace('""', '"'))
-                at = found.end()
-            if ending != separator:
-                yield Cells(cells, at)
-                continue
-            problem = UNCLOSED if open_end.match(text, at) else "more follows on a closing quote"
-        at = min(stop + 1, len(text))
-        parts = line.split(separator)
-        if "\r" in line:
-            parts = [part.removesuffix("\r") for part in parts]
-        yield Cells([part or None for part in parts], at, problem)
+def _unique(names: list[str]) -> list[str]:
+    """Return names of which each is another, those that come twice with their number."""
+    count, found = Counter(names), dict[str, None]()
+    for number, name in enumerate(names):
+        while name in found or count[name] > 1:
+            name = TWICE.format(name, number).strip()
+        found[name] = None
+    return list(found)
 
 
 def _quotes_fit(content: bytes, separator: str) -> bool:
@@ -182,22 +207,3 @@ def _quotes_fit(content: bytes, separator: str) -> bool:
     before, after = characters[places[::2] - 1], characters[np.minimum(places[1::2] + 1, len(characters) - 1)]
     ends = np.frombuffer(f'{separator}\n"\r'.encode(), np.uint8)
     return bool(np.isin(before, ends[:3]).all() and np.isin(after, ends).all())
-
-
-def _is_quoted(data: bytes) -> bool:
-    """Return whether quotes around the cells of a TSV are to be believed: rows tell from the first that has one on."""
-    found = re.search(rb'(?:^|[\t\n])"', data)
-    if not found:
-        return False
-    start = data.rfind(b"\n", 0, found.end()) + 1
-    window = data[start : start + SURVEYED]
-    if start + SURVEYED < len(data):
-        window = window[: window.rfind(b"\n") + 1]
-    header = data[: min(data.find(b"\n") + 1, start)]
-    surveys = []
-    for quote in (None, '"'):
-        rows = split_rows((header + window).decode(errors="surrogateescape"), "\t", quote)
-        widths = [0 if row.problem else len(row.cells) for row in rows if any(row.cells) or len(row.cells) > 1]
-        surveys.append((sum(width != widths[0] for width in widths), len(widths), widths[:1]))
-    plain, quoted = surveys  # rows that are broken, rows, and cells of the first
-    return quoted[0] < plain[0] or quoted == plain

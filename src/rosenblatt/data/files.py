@@ -1,5 +1,5 @@
 """Files of rows, read and written by blocks: CSV, TSV, JSON lines, Parquet (each also gzipped); and, to read, fastText
-lines, and a folder per class.
+lines, JSON, Excel's .xlsx, a zip file with one of all these in it, and a folder per class.
 
 Who trains takes all blocks together, and refuses a file with a row that can't be read; who predicts keeps such a row in
 its place, marked, and goes on.
@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -24,8 +24,19 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from rosenblatt.data.delimited import Table
-from rosenblatt.data.lines import LABEL, JsonLines, Lines, RowReader
-from rosenblatt.data.source import BLOCK, EMPTY, TextFile, check_encoding, is_utf8, opened, read_bytes
+from rosenblatt.data.dialect import separator_of
+from rosenblatt.data.lines import LABEL, JsonLines, Lines, RowReader, check_json_lines, lines_of_array
+from rosenblatt.data.source import (
+    BLOCK,
+    EMPTY,
+    TextFile,
+    check_encoding,
+    encoding_of,
+    is_utf8,
+    name_within,
+    opened,
+    read_bytes,
+)
 from rosenblatt.errors import UserError, first_line, listed
 from rosenblatt.run.whole import check_free, replace
 
@@ -41,7 +52,9 @@ FORMATS = {
     ".parquet": "parquet",
     ".pq": "parquet",
 }
+READ = FORMATS | {".json": "json", ".xlsx": "xlsx"}  # and what is not written
 HEADER_ONLY = "{}: expected rows; the file has a header only ({})."
+REMEDY = " Mend it, or leave such rows out: data.broken_rows=skip"
 FIRST_ROWS = 1024  # of Parquet, to see how large rows are
 
 
@@ -62,19 +75,21 @@ class Block(NamedTuple):
     total_bytes: int | None
 
 
-def read_frame(path: str, encoding: str = "utf-8", header: bool = True) -> pl.DataFrame:
+def read_frame(path: str, encoding: str = "utf-8", header: bool = True, separator: str | None = None) -> pl.DataFrame:
     """Read a file whole; see `read_blocks`.
 
     Raises:
         UserError: what `read_blocks` raises, or a row that can't be read.
     """
-    return pl.concat([block.frame for block in read_blocks(path, encoding, header, block_bytes=None, strict=True)])
+    blocks = read_blocks(path, encoding, header, separator, block_bytes=None, strict=True)
+    return pl.concat([block.frame for block in blocks])
 
 
 def read_blocks(
     path: str,
     encoding: str = "utf-8",
     header: bool = True,
+    separator: str | None = None,
     block_bytes: int | None = BLOCK,
     lines: bool = False,
     strict: bool = False,
@@ -85,14 +100,15 @@ def read_blocks(
     the first or with a wrong quote, lines that are no JSON object or have a value of another type than the column, and
     texts that the encoding has not. The first of them is told.
 
-    What the first block decides holds for all: the columns and types of JSON lines, whether a TSV has quotes around its
-    cells, and whether a ``.txt`` holds fastText lines.
+    What the first block decides holds for all: the columns and types of JSON lines, how cells are separated and quoted,
+    and whether a ``.txt`` holds fastText lines. What is found out of these is told.
 
     Args:
         path: a local file or folder, a URL, or ``hf://...``. The format follows from the name. A ``.txt`` is
-            fastText lines where it holds ``__label__``, tab-separated otherwise.
-        encoding: of text files.
-        header: whether a CSV or TSV begins with the names of its columns. If not, they are ``0``, ``1``, ...
+            fastText lines where it holds ``__label__``, a table otherwise.
+        encoding: of text files without a mark of UTF-8, UTF-16 or UTF-32 at their start.
+        header: whether a table begins with the names of its columns. If not, they are ``0``, ``1``, ...
+        separator: of the cells of a table, as `rosenblatt.data.dialect.separator_of` takes it; ``None``: what fits.
         block_bytes: how much is read at a time; ``None``: all.
         lines: whether a ``.txt`` that holds no ``__label__`` is one text a line, to one column ``text``, instead of a
             TSV. Blank lines are rows of it.
@@ -104,55 +120,98 @@ def read_blocks(
 
     Raises:
         UserError: no such file, an unknown format, no rows, the wrong encoding, a gzip file that is not whole, a broken
-            Parquet file; when that is reached.
+            Parquet or Excel file, a zip file that does not hold one file; when that is reached.
     """
     if "://" not in path:
         path = os.path.expanduser(path)  # no shell expands the ~ in data.train=~/reviews.csv
     if "://" not in path and Path(path).is_dir():
         return _folder_blocks(Path(path), encoding, block_bytes, strict)
-    kind, zipped = format_of(path.split("?")[0])
-    if kind is None:
+    name, packing = path.split("?")[0], ""
+    if name.lower().endswith(".zip"):
+        name, packing = name_within(path), "zip"
+    kind, zipped = format_of(name, READ)
+    if kind is None or (zipped and packing):
         if "://" not in path and not Path(path).exists() and not Path(path).suffix:
-            read_bytes(path, zipped)  # which tells that there is no such file
-        raise UserError(f"{path}: expected a file named {', '.join(FORMATS)} (or with .gz after it), or a folder.")
+            read_bytes(path, packing)  # which tells that there is no such file
+        within = f" in it; it holds {name!r}" if packing else ", or a folder"
+        raise UserError(f"{path}: expected a file named {', '.join(READ)} (or with .gz or .zip after it){within}.")
+    packing = packing or ("gz" if zipped else "")
     if kind == "parquet":
-        return _parquet_blocks(path, zipped, block_bytes)
-    return _text_blocks(TextFile(path, zipped, encoding, block_bytes), kind, header, lines, strict)
+        return _parquet_blocks(path, packing, block_bytes)
+    content = None
+    if kind == "xlsx":
+        content, kind, separator = csv_of_excel(read_bytes(path, packing), path), "csv", ","
+    text = TextFile(path, packing, encoding, block_bytes, content)
+    return _text_blocks(text, kind, header, separator_of(separator), lines, strict)
 
 
-def format_of(name: str) -> tuple[str | None, bool]:
-    """Return one of the values of `FORMATS`, or ``None``, and whether a file of this name is gzipped."""
+def format_of(name: str, formats: Mapping[str, str] = FORMATS) -> tuple[str | None, bool]:
+    """Return one of the values of ``formats``, or ``None``, and whether a file of this name is gzipped."""
     name = name.lower()
-    return FORMATS.get(Path(name.removesuffix(".gz")).suffix), name.endswith(".gz")
+    return formats.get(Path(name.removesuffix(".gz")).suffix), name.endswith(".gz")
 
 
-def _text_blocks(text: TextFile, kind: str, header: bool, lines: bool, strict: bool) -> Iterator[Block]:
+def csv_of_excel(content: bytes, path: str) -> bytes:
+    """Return the first sheet of an Excel file as CSV.
+
+    Raises:
+        UserError: the package that reads it is not there, or it is no Excel file.
+    """
+    try:
+        import fastexcel
+    except ImportError:
+        raise UserError(
+            f"{path}: reading Excel files needs another package. Try: pip install 'rosenblatt[excel]', or save the "
+            "sheet as CSV."
+        ) from None
+    try:
+        book = fastexcel.read_excel(content)
+        sheet = book.load_sheet(0, header_row=None, dtypes="string").to_polars()
+    except Exception as error:  # its own, and Rust's panics
+        log.debug("%s", error)
+        raise UserError(f"{path}: it is no whole Excel file of the kind .xlsx. Save it anew, or as CSV.") from None
+    if len(book.sheet_names) > 1:
+        log.warning("%s: its first sheet, %r, is read; it has %s.", path, book.sheet_names[0], listed(book.sheet_names))
+    return sheet.write_csv(include_header=False).encode()
+
+
+def _text_blocks(
+    text: TextFile, kind: str, header: bool, separator: str | None, lines: bool, strict: bool
+) -> Iterator[Block]:
     if kind == "txt":
-        kind = "fasttext" if LABEL.encode() in text.data else "lines" if lines else "tsv"
-    table = kind in ("csv", "tsv")
+        kind = "fasttext" if LABEL.encode() in text.data else "lines" if lines else "txt"
+    table = kind in ("csv", "tsv", "txt")
     text.check_encoding(first_line=table and header)
     reader: RowReader
     if table:
-        reader = Table(text, kind, header)
-    elif kind == "jsonl":
+        reader = Table(text, kind, header, separator)
+    elif kind in ("json", "jsonl"):
+        if text.data.lstrip().startswith(b"["):
+            text = lines_of_array(text)
+        elif kind == "json":
+            check_json_lines(text)
         reader = JsonLines(text.path)
     else:
         reader = Lines(fasttext=kind == "fasttext")
-    num_rows, told = 0, False
+    for remark in reader.remarks:
+        log.warning(remark)
+    num_rows, told = 0, set[str]()
     while True:
         frames: list[pl.DataFrame] = []
         first = num_rows
         broken: list[int] = []
         while rows := reader.take(text):
-            if rows.broken and not told:
-                told = True
-                row, at, reason = rows.broken[0]
-                place = f"row {num_rows + row + 1:,} (line {text.line_of(at):,})"
-                message = f"{text.path}: {place} can't be read: {reason}."
-                if strict:
+            for one, problem in ((rows.broken, " can't be read"), (rows.odd, "")):
+                if not one or problem in told:
+                    continue
+                told |= {problem}
+                row, at, reason = one[0]
+                line = f" (line {text.line_of(at):,})" if text.has_lines else ""
+                message = f"{text.path}: row {num_rows + row + 1:,}{line}{problem}: {reason}."
+                if problem and strict:
                     check_encoding(text.path, text.raw, text.encoding)
-                if strict or rows.frame.width == 0:
-                    raise UserError(message)
+                if problem and (strict or rows.frame.width == 0):
+                    raise UserError(message + REMEDY)
                 log.warning("%s More like it are not told.", message)
             text.at += rows.num_bytes
             broken += [num_rows + one.row for one in rows.broken]
@@ -166,15 +225,17 @@ def _text_blocks(text: TextFile, kind: str, header: bool, lines: bool, strict: b
         text.more()
     if num_rows == 0:
         raise UserError(HEADER_ONLY.format(text.path, listed(reader.columns)))
+    if isinstance(reader, Table) and reader.num_headers:
+        log.warning("%s: %s rows repeat the names of the columns, and are left out.", text.path, reader.num_headers)
     if reader.num_empty:
         num_empty = f"{reader.num_empty:,}"
         log.warning("%s: %s empty rows are left out, and row numbers leave them out.", text.path, num_empty)
 
 
-def _parquet_blocks(path: str, zipped: bool, block_bytes: int | None) -> Iterator[Block]:
+def _parquet_blocks(path: str, packing: str, block_bytes: int | None) -> Iterator[Block]:
     source: str | io.BytesIO = path
-    if zipped or "://" in path:
-        content = read_bytes(path, zipped)
+    if packing or "://" in path:
+        content = read_bytes(path, packing)
         source, total_bytes = io.BytesIO(content), len(content)
     else:
         with opened(path) as file:
@@ -211,18 +272,19 @@ def _folder_blocks(folder: Path, encoding: str, block_bytes: int | None, strict:
     rows: list[tuple[str, str, bool]] = []
     done, begun, told = 0, 0, False
     for file, label in files:
-        content = read_bytes(str(file), zipped=False)
+        content = read_bytes(str(file), "")
+        own = encoding_of(content, encoding)
         try:
-            check_encoding(str(file), content, encoding)
+            check_encoding(str(file), content, own)
         except UserError as error:
             if strict:
                 raise
             if not told:
                 log.warning("%s More files like it are not told.", error)
             told = True
-            rows.append((content.decode(encoding, "replace"), label, False))
+            rows.append((content.decode(own, "replace"), label, False))
         else:
-            rows.append((content.decode(encoding).removeprefix("\ufeff"), label, True))
+            rows.append((content.decode(own).removeprefix("\ufeff"), label, True))
         done += len(content)
         if (block_bytes is not None and done - begun >= block_bytes) or file == files[-1][0]:
             frame = pl.DataFrame(rows, schema={"text": pl.String, "label": pl.String, "": pl.Boolean}, orient="row")

@@ -9,7 +9,7 @@ import logging
 import os
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,10 @@ from rosenblatt.data.columns import Columns, are_lists, column
 from rosenblatt.data.encoder import Encoder
 from rosenblatt.data.features import SPLITS, Splits, batch_of, tensors_of
 from rosenblatt.data.module import DataModule, as_parquet
+from rosenblatt.data.numbers import reading_of
 from rosenblatt.data.recipe import Auto
 from rosenblatt.errors import UserError, listed
-from rosenblatt.tasks.inference import LabelEncoder, task_from, tell_alike
+from rosenblatt.tasks.inference import MOSTLY, LabelEncoder, task_from, tell_alike
 from rosenblatt.tasks.task import Task
 
 log = logging.getLogger(__name__)
@@ -104,6 +105,7 @@ class FileData(DataModule):
             "messages": messages,
             "encoder": self.encoder.facts(),
             "num_repeated": self.num_repeated,
+            "decimal": self.columns.decimal,
         }
         cache.write(key, tensors, facts)
         return task, splits
@@ -134,6 +136,7 @@ class FileData(DataModule):
         )
         vocabulary = pl.read_parquet(tensors["vocabulary"].numpy().tobytes()) if "vocabulary" in tensors else None
         self.encoder.learn(facts["encoder"], vocabulary)
+        self.columns = replace(self.columns, decimal=facts["decimal"])
         self.num_repeated, self._rows = facts["num_repeated"], tensors["rows"].numpy().tobytes()
         for level, message in facts["messages"]:
             for before, now in zip(facts["paths"], self.paths.values(), strict=True):
@@ -146,12 +149,11 @@ class FileData(DataModule):
         where = f"{source}, column {self.columns.label!r}"
         frames = {split: self.columns.read(path) for split, path in self.paths.items()}
         whole = frames["train"]
-        lists = self.columns.labels_of(whole, source)
         names = self.columns.label_names(whole, source)
         if self.labels.said is None and are_lists(whole[names[0]]):
             log.info("%s holds lists, so that rows may have several labels: task=multilabel.", where)
             self.labels = LabelEncoder("multilabel")
-        self.labels.infer(lists, where)
+        lists = self._labels(whole, source, where)
         if self.split_column not in (None, "split"):  # only the default name may be one that is not there
             column(whole, self.split_column, "data.split_column", source)
         if self.split_column in whole.columns:
@@ -191,6 +193,21 @@ class FileData(DataModule):
         del lists, labels, whole
         found = self.encode(frames, targets, task)
         return task, {split: found[split] for split in SPLITS if split in found}
+
+    def _labels(self, whole: pl.DataFrame, source: str, where: str) -> pl.Series:
+        """Return the labels of all rows, and tell numbers from classes; numbers may be as people write them."""
+        said, lists = self.columns, self.columns.labels_of(whole, source)
+        words = lists.list.first()
+        read = reading_of(words, words.cast(pl.Float64, strict=False))
+        if read.told and read.share >= MOSTLY and lists.list.len().max() == 1:
+            self.columns = replace(said, decimal=read.form)
+            self.labels.infer(numbers := self.columns.labels_of(whole, source), where)
+            if self.labels.task == "regression":
+                log.info("%s: numbers are read as they are written: %s.", where, read.told)
+                return numbers
+            self.columns = said  # 1,5 is a class
+        self.labels.infer(lists, where)
+        return lists
 
     def rows(self, split: str) -> bytes | None:
         """Return the rows of the last split as a Parquet file; those of others are not kept."""

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import polars as pl
 from polars.exceptions import PolarsError
 
-from rosenblatt.data.source import BLOCK, TextFile
+from rosenblatt.data.source import BLOCK, TextFile, check_encoding
+from rosenblatt.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -33,11 +34,12 @@ class Broken(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """What became of a stretch of a file: its rows, how many bytes they took, and which of them can't be read."""
+    """What became of a stretch of a file: its rows, the bytes they took, which can't be read, and which are odd."""
 
     frame: pl.DataFrame
     num_bytes: int
     broken: Sequence[Broken] = ()
+    odd: Sequence[Broken] = ()
 
 
 class RowReader(ABC):
@@ -46,12 +48,14 @@ class RowReader(ABC):
     Attributes:
         columns: their names, as far as they are known before any row.
         num_empty: rows of empty cells so far, which are left out.
+        remarks: what is to be told of how the file is read.
     """
 
     piece = 1 << 16  # bytes that are read row by row where one of them is broken
     size = BLOCK  # bytes that are tried at once
     columns: Sequence[str] = ()
     num_empty = 0
+    remarks: Sequence[str] = ()
 
     def take(self, text: TextFile) -> Rows | None:
         """Return whole rows that a file goes on with; ``None`` where more of it has to be read for that."""
@@ -159,6 +163,7 @@ class JsonLines(RowReader):
 
     def quickly(self, content: bytes | memoryview) -> pl.DataFrame | None:
         """Return the rows where all lines are objects with values of the known types."""
+        content = _standard(bytes(content))
         try:
             if self.schema:
                 return self._read(content)
@@ -171,7 +176,7 @@ class JsonLines(RowReader):
     def one_by_one(self, data: bytes, last: bool, patience: int) -> Rows:
         """Return a row a line, null where it can't be read."""
         lines = data.split(b"\n")
-        self.schema = self.schema or _common_schema(lines)
+        self.schema = self.schema or _common_schema(_standard(data).split(b"\n"))
         kept: list[bytes] = []
         broken, at = [], 0
         for line in lines:
@@ -204,6 +209,17 @@ class JsonLines(RowReader):
         return frame.select(*self.schema).slice(1)
 
 
+def _standard(content: bytes) -> bytes:
+    """Return JSON lines without NaN and infinity, which JSON does not have, and Python and pandas write."""
+    if not re.search(rb"NaN|Infinity", content):
+        return content
+    lines = content.split(b"\n")
+    for number, line in enumerate(lines):
+        if re.search(rb"NaN|Infinity", line) and isinstance(row := json_object(line), dict):
+            lines[number] = json.dumps(row).encode()
+    return b"\n".join(lines)
+
+
 def json_object(line: bytes) -> dict[str, Any] | str:
     """Return a JSON object, or what is wrong with it."""
     try:
@@ -219,7 +235,48 @@ def json_object(line: bytes) -> dict[str, Any] | str:
     return row if isinstance(row, dict) else 'expected an object such as {"text": "...", "label": "..."}'
 
 
-def _number(digits: str) -> float:
+def lines_of_array(text: TextFile) -> TextFile:
+    """Return the elements of a JSON array, one a line.
+
+    Raises:
+        UserError: it is none.
+    """
+    while not text.last:
+        text.more()
+    try:
+        rows = DECODER.decode(text.data.decode())
+    except UnicodeDecodeError:
+        check_encoding(text.path, text.raw, text.encoding)
+        raise
+    except json.JSONDecodeError as error:
+        raise UserError(
+            f"{text.path}: expected an array of objects, [{{...}}, ...]; it is no JSON at line {error.lineno}, "
+            f"character {error.colno} ({error.msg})."
+        ) from None
+    except (RecursionError, ValueError) as error:
+        raise UserError(f"{text.path}: expected an array of objects; it can't be read: {error}.") from None
+    if not rows:
+        raise UserError(f"{text.path}: expected rows; the array is empty.")
+    content = "\n".join(json.dumps(row) for row in rows).encode()
+    return TextFile(text.path, "", "utf-8", None, content)
+
+
+def check_json_lines(text: TextFile) -> None:
+    """Raise a `UserError` for a file that holds one JSON object, and not one a line."""
+    line, _, rest = text.data.strip().partition(b"\n")
+    row = json_object(line)
+    if isinstance(row, dict) and (rest or not all(isinstance(one, dict | list) for one in row.values())):
+        return
+    raise UserError(
+        f"{text.path}: expected an array of objects, [{{...}}, ...], or an object a line; it holds something else. "
+        'From pandas: frame.to_json(path, orient="records").'
+    )
+
+
+def _number(digits: str) -> float | None:
+    """Return a number, ``None`` for NaN and infinity, which Python and pandas write."""
+    if digits in ("NaN", "Infinity", "-Infinity"):
+        return None
     if not math.isfinite(float(digits)):
         raise ValueError(f"{digits[:20]} is no number")
     return float(digits)

@@ -6,18 +6,27 @@ import codecs
 import gzip
 import io
 import os
+import re
+import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import IO
 
-from rosenblatt.errors import UserError, nearest
+from rosenblatt.errors import UserError, listed, nearest
 
 EMPTY = "{}: the file is empty."
 BLOCK = 1 << 24  # bytes
 PATIENCE = 1 << 20  # bytes that are looked at to decide how a file is read, and to find the end of what has begun
+MARKS = {  # at the start of a text, and its encoding; of two that begin alike the longer one comes first
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 MARK = "rosenblatt-mark"  # error handler of codecs: what can't be decoded becomes one byte that is no UTF-8
 
 codecs.register_error(MARK, lambda error: ("\udcff", error.end))  # type: ignore[attr-defined]
@@ -35,8 +44,9 @@ def opened(path: str) -> Iterator[IO[bytes]]:
         else:
             with open(path, "rb") as file:
                 yield file
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise UserError(f"{path}: not a whole gzip file ({error}). Was the download cut off?") from None
+    except (gzip.BadGzipFile, zipfile.BadZipFile, EOFError, zlib.error) as error:
+        kind = "zip" if path.lower().endswith(".zip") else "gzip"
+        raise UserError(f"{path}: not a whole {kind} file ({error}). Was the download cut off?") from None
     except FileNotFoundError as error:
         if "://" in path:  # fsspec says so of a server that refuses, or that can't be reached, too
             raise UserError(f"{path}: it can't be opened: {error.__cause__ or error}") from None
@@ -51,15 +61,65 @@ def opened(path: str) -> Iterator[IO[bytes]]:
         raise UserError(f"{path}: it can't be read: {error}") from None
 
 
-def read_bytes(path: str, zipped: bool) -> bytes:
-    """Return the content of a file, unzipped.
+def unpacked(file: IO[bytes], packing: str, path: str) -> IO[bytes]:
+    """Return the content of an open file, to be read.
+
+    Args:
+        file: that is open.
+        packing: ``gz``, ``zip`` or nothing.
+        path: of the file, for messages.
 
     Raises:
-        UserError: it can't be opened or read, or is no whole gzip file.
+        UserError: a zip file with no file in it, or with several, or with a password.
+    """
+    if packing == "gz":
+        return gzip.GzipFile(fileobj=file)  # type: ignore[return-value]
+    if packing == "zip":
+        archive = zipfile.ZipFile(file)
+        [member] = _members(archive, path)
+        try:
+            return archive.open(member)
+        except (RuntimeError, NotImplementedError):
+            raise UserError(f"{path}: it needs a password, or is packed in an unusual way. Unpack it first.") from None
+    return file
+
+
+def name_within(path: str) -> str:
+    """Return the name of the only file in a zip file."""
+    with opened(path) as file:
+        return _members(zipfile.ZipFile(file), path)[0]
+
+
+def _members(archive: zipfile.ZipFile, path: str) -> list[str]:
+    names = [name for name in archive.namelist() if not re.search(r"(^|/)(\.|__MACOSX/)|/$", name)]
+    if len(names) != 1:
+        there = f"it holds {listed(names, 6)}" if names else "it holds none"
+        raise UserError(f"{path}: expected a zip file with one file in it; {there}. Unpack it, and give one of them.")
+    return names
+
+
+def read_bytes(path: str, packing: str) -> bytes:
+    """Return the content of a file, unpacked.
+
+    Raises:
+        UserError: it can't be opened or read, or is no whole gzip or zip file.
     """
     with opened(path) as file:
-        content: bytes = file.read()
-        return gzip.decompress(content) if zipped else content
+        return unpacked(file, packing, path).read()
+
+
+def encoding_of(content: bytes, encoding: str) -> str:
+    """Return what the mark at the start of a text says, or ``encoding`` where there is none.
+
+    UTF-16 without a mark, read as UTF-8, would be a text with a NUL beside each letter.
+    """
+    for mark, name in MARKS.items():
+        if content.startswith(mark):
+            return name
+    for first, name in ((1, "utf-16-le"), (0, "utf-16-be")):
+        if is_utf8(encoding) and content[first:64:2].count(0) > 16:
+            return name
+    return encoding
 
 
 def is_utf8(encoding: str) -> bool:
@@ -94,9 +154,10 @@ class TextFile:
 
     Args:
         path: of the file, see `rosenblatt.data.files.read_blocks`.
-        zipped: whether with gzip.
-        encoding: of its text.
+        packing: ``gz``, ``zip`` or nothing.
+        encoding: of its text, where it has no mark that says another.
         block_bytes: how much is read at a time; ``None``: all.
+        content: of the file, if that has been read already, as lines that are not its own.
 
     Attributes:
         data: what has been read, in UTF-8 but for bytes that the encoding does not have. Lines end with a line feed.
@@ -111,7 +172,10 @@ class TextFile:
         UserError: it can't be opened, is empty, or is no whole gzip file.
     """
 
-    def __init__(self, path: str, zipped: bool, encoding: str, block_bytes: int | None) -> None:
+    def __init__(
+        self, path: str, packing: str, encoding: str, block_bytes: int | None, content: bytes | None = None
+    ) -> None:
+        is_utf8(encoding)  # tells if there is no such encoding
         self.path = path
         self.encoding = encoding
         self.patience = max(block_bytes or 0, PATIENCE)
@@ -122,8 +186,11 @@ class TextFile:
         self.total_bytes: int | None = None
         self.raw = b""
         self._old_mac = False
-        self._decoder = None if is_utf8(encoding) else codecs.getincrementaldecoder(encoding)(MARK)
-        self._chunks = self._read(zipped, block_bytes)
+        self._decoder: codecs.IncrementalDecoder | None = None
+        self._translate: Callable[[bytes], bytes] | None = None
+        self._held = b""
+        self.has_lines = content is None
+        self._chunks = self._read(packing, block_bytes) if content is None else iter([content])
         while not self.last and (block_bytes is None or len(self.data) < self.patience or self.data.isspace()):
             self.raw += self.more()
         if not self.data or self.data.isspace():
@@ -137,17 +204,37 @@ class TextFile:
         chunk = next(self._chunks, None)
         if chunk is None:
             self.last = True
+            self.data, self._held = self.data + self._held, b""
             return b""
         content = chunk
+        if not self.raw and not self.data:
+            self.encoding = encoding_of(chunk, self.encoding)
+            if not is_utf8(self.encoding):
+                self._decoder = codecs.getincrementaldecoder(self.encoding)(MARK)
+            content = chunk.removeprefix(codecs.BOM_UTF8).removeprefix(codecs.BOM_UTF8)  # some programs add another
         if self._decoder is not None:
             content = self._decoder.decode(chunk, final=not chunk).encode(errors="surrogateescape")
-        elif not self.data:
-            content = chunk.removeprefix(codecs.BOM_UTF8).removeprefix(codecs.BOM_UTF8)  # some programs add another
+        if self._translate is not None:
+            content = self._held + content
+            end = len(content) - (len(content) - len(content.rstrip(b"\\"))) % 2  # what follows on it decides
+            content, self._held = self._translate(content[:end]), content[end:]
         self._num_lines += self.data.count(b"\n", 0, self.at)
         content = content.replace(b"\r", b"\n") if self._old_mac else content
         self.data = b"".join((memoryview(self.data)[self.at :], content)) if self.data else content
         self.at = 0
         return chunk
+
+    def translate(self, translate: Callable[[bytes], bytes]) -> None:
+        """Have all that follows translated, pairs of a backslash and what it stands before left whole."""
+        self.data, self._translate = translate(self.data), translate
+
+    def skip(self, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
+        """Leave out what is at the start, and return it."""
+        found = pattern.match(self.data)
+        if found and found.end():
+            self._num_lines += self.data.count(b"\n", 0, found.end())
+            self.data = self.data[found.end() :]
+        return found
 
     def line_of(self, num_bytes: int) -> int:
         """Return the number of the line, from 1, in which something stands so far behind the rows that were read."""
@@ -163,15 +250,15 @@ class TextFile:
         if not any(line.decode(errors="ignore").encode() == line for line in lines):
             check_encoding(self.path, self.raw, self.encoding)
 
-    def _read(self, zipped: bool, block_bytes: int | None) -> Iterator[bytes]:
-        """Yield the file as it stands there, unzipped; an empty block tells a decoder that it ends."""
+    def _read(self, packing: str, block_bytes: int | None) -> Iterator[bytes]:
+        """Yield the file as it stands there, unpacked; an empty block tells a decoder that it ends."""
         with opened(self.path) as file:
             local = "://" not in self.path
             self.total_bytes = (os.fstat(file.fileno()).st_size if local else getattr(file, "size", None)) or None
-            source = gzip.GzipFile(fileobj=file) if zipped else file
-            while raw := source.read(-1 if block_bytes is None else max(block_bytes, len(codecs.BOM_UTF8))):
-                # Of a zipped file the size is known as it is zipped.
-                known = zipped and self.total_bytes is not None
+            source = unpacked(file, packing, self.path)
+            while raw := source.read(-1 if block_bytes is None else max(block_bytes, 0 if self.num_bytes else 64)):
+                # Of a packed file the size is known as it is packed.
+                known = packing and self.total_bytes is not None
                 self.num_bytes = file.tell() if known else self.num_bytes + len(raw)
                 yield raw
         if self._decoder is not None:

@@ -80,7 +80,7 @@ def described(saved: SavedModel, files: dict[str, Any]) -> str:
         "encoder": None
         if encoder is None
         else {"name": _encoder_name(encoder), "arguments": encoder.settings, "learnt": encoder.facts()},
-        "columns": asdict(saved.columns),
+        "columns": {name: one for name, one in asdict(saved.columns).items() if name != "decimal" or one},
         "loss": saved.loss,
         "metrics": saved.metrics,
         "batch_size": saved.batch_size,
@@ -250,7 +250,8 @@ def _node(value: Any) -> dict[str, Any]:
 
 def _columns(facts: Any) -> Columns:
     facts, known = mapping(facts), [field.name for field in fields(Columns)]
-    if set(facts) != set(known):
+    since = {"separator", "broken_rows", "decimal"}  # that models may lack
+    if not set(known) - since <= set(facts) <= set(known):
         raise ValueError(f"expected columns to have {listed(known)}; there are {listed(facts)}")
     check_arguments("columns", Columns, facts)
     is_utf8(facts["encoding"])  # tells if there is no such encoding

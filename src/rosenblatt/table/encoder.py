@@ -1,11 +1,11 @@
-"""Numbers and categories to features: columns with their scales, bins and codes, fitted on the training split."""
+"""Numbers, dates and categories to features: columns with their scales, bins and codes, fitted on training rows."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -17,17 +17,27 @@ from rosenblatt.arguments import fits
 from rosenblatt.data.columns import Columns, as_strings
 from rosenblatt.data.encoder import Encoder
 from rosenblatt.data.features import Bags, Features, Plane, offsets_of
+from rosenblatt.data.numbers import BETWEEN, Reading, numbers_of, reading_of
 from rosenblatt.errors import UserError, listed
+from rosenblatt.table.dates import ORDERS, Floats, order_of, parts_of
 
 log = logging.getLogger(__name__)
 
-MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None")
+# Words that mean missing where other cells are numbers or dates, in any case of letters.
+MISSING = (
+    "?", "na", "n/a", "n.a.", "n.d.", "k.a.", "#n/a", "<na>", "nan", "nat", "null", "none", "nil", "missing", "unknown",
+    "-", "--", "\u2013", "\u2014", ".", "..", "#div/0!", "#value!", "#ref!", "#num!", "#name?", "#null!",
+)  # fmt: skip
+# Those of models that do not say, whatever the column.
+MISSING_THEN = ["?", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None"]
 MAX_DENSE = 1024  # columns up to which a row is kept dense
 SCALE = 3.0  # of all features: with 1, Adam at its own lr of 0.001 takes twice as many epochs (docs/log.md)
 FARTHEST = 10.0  # standard deviations; of a value that is farther off, in training or later, the bin says the rest
 MAX_NUMBER = 1e100  # a larger one has no square in 64 bits
 ROWS_PER_BIN = 100  # at least; fewer say little of the next row
-Floats = NDArray[np.float64]
+FEW_VALUES = 31  # of a part of a date, such as the month, up to which each has a bin
+MIN_ROWS = 20  # from which on a column that counts them, or has another word in each, is left out
+DIFFERENT = 0.99  # share of rows with a word of their own that counts as each
 # Numbers of features and their weights, (N,) each: one of either for each feature that a row may have at a time.
 Parts = tuple[list[NDArray[np.int64]], list[NDArray[np.float32]]]
 
@@ -35,13 +45,16 @@ Parts = tuple[list[NDArray[np.int64]], list[NDArray[np.float32]]]
 class NumberColumn(NamedTuple):
     """A column of numbers: ``(x - mean) / std`` (at most `FARTHEST`), 0 where it is missing, and one feature a bin.
 
-    Bin ``i`` holds the values above ``edges[i - 1]`` up to ``edges[i]``; with no edges there are no bins.
+    Bin ``i`` holds the values above ``edges[i - 1]`` up to ``edges[i]``; with no edges there are no bins. ``form`` is
+    how numbers or dates are written (`rosenblatt.data.numbers.Reading`); ``part`` is what is taken of a date.
     """
 
     name: str
     mean: float
     std: float
     edges: tuple[float, ...]
+    form: str = ""
+    part: str = ""
 
     @property
     def size(self) -> int:
@@ -51,21 +64,25 @@ class NumberColumn(NamedTuple):
     @property
     def suffixes(self) -> list[str]:
         """What follows the name of the column, for each feature."""
-        if not self.edges:
-            return ["", " is missing"]
-        between = [f" from above {low:g} to {high:g}" for low, high in pairwise(self.edges)]
-        return ["", " is missing", f" up to {self.edges[0]:g}", *between, f" above {self.edges[-1]:g}"]
+        found = ["", " is missing"]
+        if self.edges:
+            between = [f" from above {low:g} to {high:g}" for low, high in pairwise(self.edges)]
+            found += [f" up to {self.edges[0]:g}", *between, f" above {self.edges[-1]:g}"]
+        return [f": {self.part}{one}" if self.part else one for one in found]
 
-    def features_of(self, words: pl.Series, where: str) -> Parts:
-        """Return the features of (N,) strings, null where one is missing; what is no number is told, and missing."""
-        numbers = words.cast(pl.Float64, strict=False).fill_null(float("nan")).to_numpy()
-        wrong = np.flatnonzero(~np.isfinite(numbers) & words.is_not_null().to_numpy())
-        if len(wrong):
-            log.warning(
-                "%s: %s of %s values in column %r are no numbers (such as %r); they count as missing.",
-                where, f"{len(wrong):,}", f"{words.count():,}", self.name, words[int(wrong[0])],
-            )  # fmt: skip
-        return self.features_of_numbers(numbers)
+    def read(self, words: pl.Series, where: str, absent: Sequence[str]) -> dict[str, Floats]:
+        """Return what `read_by` does of (N,) strings, and tell of those that are neither read nor ``absent``."""
+        found = read_by(words, self.form)
+        unread = ~np.isfinite([*found.values()][-1])
+        if unread.sum() > words.null_count():
+            wrong = words.filter(pl.Series(unread)).drop_nulls()
+            wrong = wrong.filter(~wrong.str.to_lowercase().is_in(absent))
+            if len(wrong):
+                log.warning(
+                    "%s: %s of %s values in column %r are no %s (such as %r); they count as missing.", where,
+                    f"{len(wrong):,}", f"{words.count():,}", self.name, kind_of(self.form), wrong[0],
+                )  # fmt: skip
+        return found
 
     def features_of_numbers(self, numbers: Floats) -> Parts:
         """Return the features of (N,) numbers, of which NaN and infinity are missing; the bin comes last."""
@@ -98,11 +115,27 @@ class CategoryColumn(NamedTuple):
         """What follows the name of the column, for each feature."""
         return [*(f" = {category}" for category in self.categories), " is missing"]
 
-    def features_of(self, words: pl.Series, where: str) -> Parts:
-        """Return the features of (N,) strings, null where one is missing."""
+    def features_of(self, words: pl.Series, absent: Sequence[str]) -> Parts:
+        """Return the features of (N,) strings, null where one is missing, as is a new one of ``absent``."""
         code = words.cast(pl.Enum(self.categories), strict=False).to_physical().cast(pl.Int64)
+        if code.null_count() > words.null_count():
+            new = code.is_null() & words.str.to_lowercase().is_in(absent)
+            words = pl.select(pl.when(~new).then(words))[:, 0]
         code = pl.select(pl.when(words.is_null()).then(len(self.categories)).otherwise(code)).to_series()
         return [code.fill_null(0).to_numpy()], [code.is_not_null().to_numpy().astype(np.float32)]
+
+
+Column: TypeAlias = NumberColumn | CategoryColumn
+
+
+def kind_of(form: str) -> str:
+    """Return what a column of this form holds, in a word."""
+    return "dates" if form in ORDERS else "numbers"
+
+
+def read_by(words: pl.Series, form: str) -> dict[str, Floats]:
+    """Return (N,) numbers, or each part of dates by name, NaN where a string is none of that form."""
+    return parts_of(words, form) if form in ORDERS else {"": numbers_of(words, form).fill_null(np.nan).to_numpy()}
 
 
 def edges_of(values: Floats, bins: int) -> tuple[float, ...]:
@@ -118,16 +151,21 @@ def edges_of(values: Floats, bins: int) -> tuple[float, ...]:
     return tuple(sorted(edges - {float(distinct[-1])}))  # nothing is above the largest
 
 
-def column_from(kind: str, *values: Any) -> NumberColumn | CategoryColumn:
+def column_from(kind: str, *values: Any) -> Column:
     """Return a column from its parts, as JSON holds them.
 
     Raises:
         ValueError: they are none.
     """
-    if kind == "NumberColumn" and fits(values, tuple[str, float, float, Sequence[float]]):
-        name, mean, std, edges = values
-        if np.isfinite([mean, std, *edges]).all() and std > 0 and (np.diff(edges) > 0).all():
-            return NumberColumn(name, float(mean), float(std), tuple(map(float, edges)))
+    if kind == "NumberColumn" and fits((*values, "", "")[:6], tuple[str, float, float, Sequence[float], str, str]):
+        name, mean, std, edges, form, part = (*values, "", "")[:6]
+        known = (
+            form in ("", *BETWEEN)
+            if not part
+            else form in ORDERS and part in parts_of(pl.Series(dtype=pl.String), form)
+        )
+        if known and np.isfinite([mean, std, *edges]).all() and std > 0 and (np.diff(edges) > 0).all():
+            return NumberColumn(name, float(mean), float(std), tuple(map(float, edges)), form, part)
     if kind == "CategoryColumn" and fits(values, tuple[str, Sequence[str]]):
         name, categories = values
         if len(set(categories)) == len(categories):
@@ -135,12 +173,23 @@ def column_from(kind: str, *values: Any) -> NumberColumn | CategoryColumn:
     raise ValueError(f"column {str(values)[:50]} is neither one of numbers nor one of categories")
 
 
+def _counts_rows(values: pl.Series, num_rows: int) -> bool:
+    """Return whether (N,) values are whole numbers that go up, or down, in the order of the file, with few gaps."""
+    for some in (values.head(MIN_ROWS), values):  # of most columns the first rows tell that they are not
+        numbers = some.cast(pl.String).str.strip_chars().cast(pl.Int64, strict=False).to_numpy()
+        steps = np.diff(numbers)  # NaN beside one that is missing
+        if not ((steps > 0).all() or (steps < 0).all()):
+            return False
+    return bool(abs(float(numbers[-1]) - float(numbers[0])) / np.gcd.reduce(np.abs(steps)) < 2 * num_rows)
+
+
 class TableEncoder(Encoder):
     """Turns rows of numbers and categories into features.
 
-    A column is one of numbers if each of its training values that is not missing is a number. Missing values
-    (empty, ``NA``, ``?``, ``nan``, ``null`` ...) are kept as what they are: a category of their own, or, in a column
-    of numbers, the mean and a feature that says so.
+    A column is one of numbers if each of its training values that is not missing is a number, as programs write it or
+    as people do, all in one way; one of dates likewise, of which age, year, month, weekday and hour are numbers.
+    Missing are empty cells, and beside numbers and dates words such as ``NA``, which are categories elsewhere. What is
+    missing is kept as such: a category of its own, or, in a column of numbers, the mean and a feature that says so.
 
     A number is a feature as it is, scaled, and has one feature a bin beside it: what goes up with age and down again is
     no straight line, and a perceptron knows no other.
@@ -163,7 +212,9 @@ class TableEncoder(Encoder):
         self.bins = bins
         self.categorical = tuple(str(name) for name in categorical)
         self.min_count = min_count
-        self.columns: list[NumberColumn | CategoryColumn] = []
+        self.columns: list[Column] = []
+        # Words that mean missing in all columns; and those that do where other cells are numbers or dates.
+        self._absent: list[list[str]] = [[], [*MISSING]]
 
     @property
     def num_features(self) -> int:
@@ -175,12 +226,17 @@ class TableEncoder(Encoder):
         return self.num_features > MAX_DENSE
 
     def facts(self) -> dict[str, Any]:
-        """Return the columns, as JSON takes them."""
-        return {"columns": [[type(column).__name__, *column] for column in self.columns]}
+        """Return the columns, and then words that mean missing (not so before 0.3.0), as JSON takes them."""
+        columns = [[type(column).__name__, *column] for column in self.columns]
+        columns = [one[: 5 + bool(one[5]) + bool(one[6])] if one[0] == "NumberColumn" else one for one in columns]
+        return {"columns": columns if self._absent == [MISSING_THEN, []] else [*columns, ["missing", *self._absent]]}
 
     def learn(self, facts: dict[str, Any], vocabulary: pl.DataFrame | None) -> None:
         """Take back what `facts` returned."""
-        self.columns = [column_from(*values) for values in facts["columns"]]
+        columns, self._absent = facts["columns"], [MISSING_THEN, []]
+        if columns[-1][0] == "missing" and fits(columns[-1][1:], tuple[Sequence[str], Sequence[str]]):
+            *columns, (_, *self._absent) = columns
+        self.columns = [column_from(*values) for values in columns]
 
     def encode(self, frame: pl.DataFrame, columns: Columns, where: str) -> Features:
         """Encode N rows; the columns are known by their names."""
@@ -199,7 +255,7 @@ class TableEncoder(Encoder):
     @property
     def plane(self) -> Plane | None:
         """How rows of two columns of numbers are points; one beyond `FARTHEST`, whose place features lack, is none."""
-        columns = [column for column in self.columns if isinstance(column, NumberColumn)]
+        columns = [column for column in self.columns if isinstance(column, NumberColumn) and not column.part]
         if len(columns) != 2 or len(self.columns) != 2 or self._is_sparse:
             return None
         x, y = columns
@@ -214,14 +270,27 @@ class TableEncoder(Encoder):
 
         def features(points: Tensor) -> Tensor:
             parts = [column.features_of_numbers(points[:, k].numpy()) for k, column in enumerate(columns)]
-            found = self._features(parts)
+            found = self.features_from(parts)
             assert isinstance(found, Tensor)
             return found
 
         return Plane((x.name, y.name), points, features)
 
     def fit_transform(self, frame: pl.DataFrame) -> Features:
-        """Choose scales and categories, and encode the training rows.
+        """Choose scales and categories, and encode the training rows; see `fit`."""
+        self.fit(frame)
+        return self.transform(frame, "the training rows")
+
+    def fit(
+        self, frame: pl.DataFrame, num_rows: int = 0, keep: Sequence[str] = (), missing: Sequence[Any] | None = None
+    ) -> None:
+        """Choose scales and categories.
+
+        Args:
+            frame: the training rows, in the order of their file.
+            num_rows: of that file, to leave out a column that counts them or has another word in each; 0: none is.
+            keep: columns that are not left out.
+            missing: words that mean missing in all columns; ``None``: those that do beside numbers and dates.
 
         Raises:
             UserError: ``categorical`` names no column, or all columns are empty.
@@ -229,31 +298,81 @@ class TableEncoder(Encoder):
         unknown = [name for name in self.categorical if name not in frame.columns]
         if unknown:
             raise UserError(f"data.categorical: no such column: {listed(unknown)}. There are {listed(frame.columns)}.")
-        self.columns = []
+        if missing is not None:
+            given = ["null" if one is None else str(one) for one in missing]
+            self._absent = [[spelling for one in given for spelling in (one, f"{one}.0")], []]  # -999 is -999.0 too
+        self.columns, left = [], {}
         for name in frame.columns:
-            words = _words(frame[name])
-            numbers = words.cast(pl.Float64, strict=False)
-            if words.count() == 0:
-                continue
-            if name not in self.categorical and numbers.count() == words.count():
-                values = numbers.to_numpy()
-                values = values[np.isfinite(values)].clip(-MAX_NUMBER, MAX_NUMBER)
-                if len(values):
-                    mean, std = float(values.mean()), float(values.std())
-                    self.columns.append(NumberColumn(name, mean, std if std > 0 else 1.0, edges_of(values, self.bins)))
-                continue
-            if name not in self.categorical and numbers.count() > 0.5 * words.count():
-                odd = words.filter(numbers.is_null() & words.is_not_null())
-                log.warning(
-                    "Column %r is taken for categories: %s of its %s training values are no numbers (such as %r). "
-                    "If it is one of numbers, correct them or leave them empty.",
-                    name, f"{len(odd):,}", f"{words.count():,}", odd[0],
-                )  # fmt: skip
-            counts = words.drop_nulls().value_counts(name="count").filter(pl.col("count") >= self.min_count)
-            self.columns.append(CategoryColumn(name, tuple(sorted(counts["word"]))))
+            found, why = self._columns_of(frame[name]), ""
+            if num_rows and frame.height >= MIN_ROWS and name not in (*keep, *self.categorical):
+                if (
+                    found
+                    and isinstance(found[0], CategoryColumn)
+                    and len(found[0].categories) > DIFFERENT * frame.height
+                ):
+                    why = "has another word in each row"
+                elif found and _counts_rows(frame[name], num_rows):
+                    why = "counts the rows"
+            if why:
+                left[name] = found
+                log.info('Column %r is left out, since it %s. To learn from it: "data.keep=[%r]"', name, why, name)
+            else:
+                self.columns += found
+        if not self.columns and left:
+            self.columns = [column for some in left.values() for column in some]
+            log.warning("%s: learnt from all the same, since there is no other column.", listed(left))
         if not self.columns:
             raise UserError("There is no column to learn from: all are empty.")
-        return self.transform(frame, "the training rows")
+
+    def _columns_of(self, values: pl.Series) -> list[Column]:
+        """Return what a column of the training rows is: a column, none where it is empty, or several parts of dates."""
+        name, words = values.name, self._words(values)
+        if name not in self.categorical:
+            known, numbers, absent = words, words.cast(pl.Float64, strict=False), []
+            numbers = numbers.fill_nan(None) if numbers.is_nan().any() else numbers
+            if numbers.null_count() > words.null_count():
+                odd = words.filter(numbers.is_null()).unique().drop_nulls()
+                absent = sorted(odd.filter(odd.str.to_lowercase().is_in(self._absent[1])))
+                if absent:
+                    known, numbers = (one.filter(~words.is_in(absent)) for one in (known, numbers))
+            if known.count() == 0:
+                return []
+            read = Reading("", numbers.count() / known.count())
+            if values.dtype == pl.String:
+                read = reading_of(known, numbers)
+            if read.share < 1:
+                read = max(read, order_of(known), key=lambda one: one.share)
+            if read.share == 1:
+                told = [f"are read as they are written: {read.told}"] if read.told else []
+                told += [f"may be missing, which is written {listed(absent)}"] if absent else []
+                if told:
+                    log.info("Column %r: %s %s.", name, kind_of(read.form), "; they ".join(told))
+                return self._numbers(name, known if read.form else numbers, read.form)
+            if read.share > 0.5:
+                odd = known.filter(pl.Series(np.isnan([*read_by(known, read.form).values()][-1]))).drop_nulls()
+                log.warning(
+                    "Column %r is taken for categories: %s of its %s training values are no %s (such as %r). "
+                    "If it is one of %s, correct them or leave them empty.", name,
+                    f"{len(odd):,}", f"{words.count():,}", kind_of(read.form), odd[0], kind_of(read.form),
+                )  # fmt: skip
+        counts = words.drop_nulls().value_counts(name="count").filter(pl.col("count") >= self.min_count)
+        categories = tuple(sorted(counts["word"]))
+        if kept := [one for one in categories if one.lower() in self._absent[1]]:
+            log.info("Column %r: %s counts as a category; if it means missing: data.missing=[...]", name, listed(kept))
+        return [CategoryColumn(name, categories)] if words.count() else []
+
+    def _numbers(self, name: str, values: pl.Series, form: str) -> list[Column]:
+        """Return the column of training values that all are read, or one for each part of dates that differs."""
+        found: list[Column] = []
+        for part, numbers in read_by(values, form).items():
+            numbers = numbers[np.isfinite(numbers)].clip(-MAX_NUMBER, MAX_NUMBER)
+            if len(numbers) and not (part and (numbers == numbers[0]).all()):
+                whole = np.unique(np.ceil(numbers)) if part else ()  # hours of 12:30 too
+                few = 0 < len(whole) <= FEW_VALUES and self.bins > 0
+                edges = tuple(map(float, whole[:-1])) if few else edges_of(numbers, self.bins)
+                std = float(numbers.std())
+                found.append(NumberColumn(name, float(numbers.mean()), std if std > 0 else 1.0, edges, form, part))
+        return found
 
     def transform(self, frame: pl.DataFrame, where: str) -> Features:
         """Encode N rows.
@@ -265,14 +384,39 @@ class TableEncoder(Encoder):
         Raises:
             UserError: a column that training had is missing.
         """
+        return self.features_from(self.parts(frame, where))
+
+    def parts(self, frame: pl.DataFrame, where: str) -> list[Parts]:
+        """Return the features of each of the columns; see `transform`."""
         absent = [column.name for column in self.columns if column.name not in frame.columns]
         if absent:
             raise UserError(
                 f"{where}: no column {listed(absent)}, which training had. There are {listed(frame.columns)}."
             )
-        return self._features([column.features_of(_words(frame[column.name]), where) for column in self.columns])
+        found: list[Parts] = []
+        read: dict[str, dict[str, Floats]] = {}  # of the last column, which may be dates with several parts
+        for column in self.columns:
+            values = frame[column.name]
+            if isinstance(column, CategoryColumn):
+                found.append(column.features_of(self._words(values), self._absent[1]))
+                continue
+            if column.name not in read:
+                typed = values.dtype.is_numeric() and not column.part  # as programs write them
+                own = column._replace(form="") if typed else column
+                read = {column.name: own.read(self._words(values), where, self._absent[1])}
+            found.append(column.features_of_numbers(read[column.name][column.part]))
+        return found
 
-    def _features(self, parts: list[Parts]) -> Features:
+    def _words(self, values: pl.Series) -> pl.Series:
+        """Return a column as strings, null where it is missing whatever the column is."""
+        if values.dtype == pl.Boolean:
+            values = values.cast(pl.Int8)
+        values = values.fill_nan(None) if values.dtype.is_float() else values
+        words = as_strings(values, "data.ignore takes a column out").rename("word").str.strip_chars()
+        there = ~words.is_in(["", *self._absent[0]]) if self._absent[0] else words != ""
+        return pl.select(pl.when(there).then(words))[:, 0]
+
+    def features_from(self, parts: list[Parts]) -> Features:
         """Return dense features or bags from those of each column."""
         starts = np.cumsum([0, *(column.size for column in self.columns)])
         ids = np.stack([start + one for start, (some, _) in zip(starts, parts, strict=False) for one in some], axis=1)
@@ -284,11 +428,3 @@ class TableEncoder(Encoder):
         used = weights != 0
         offsets = torch.from_numpy(offsets_of(used.sum(axis=1)))
         return Bags(torch.from_numpy(ids[used].astype(np.int32)), torch.from_numpy(weights[used]), offsets)
-
-
-def _words(values: pl.Series) -> pl.Series:
-    """Return a column as strings, null where it is missing."""
-    if values.dtype == pl.Boolean:
-        values = values.cast(pl.Int8)
-    words = as_strings(values, "data.ignore takes a column out").rename("word").str.strip_chars()
-    return words.to_frame().select(pl.when(~pl.all().is_in(list(MISSING))).then(pl.all())).to_series()

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 TASKS: dict[str, type[Task]] = {one.name: one for one in (Binary, Multiclass, Multilabel, Regression)}
 MAX_NUMBERED = 20  # distinct numbers up to which they are classes, such as stars or grades
 ROWS_PER_NUMBER = 10  # rows below which, on average, a number is no class
+MAX_NUMBER = 1e100  # a larger one has no square in 64 bits
 MOSTLY = 0.9  # share of numbers above which a word among them is a mistake
 
 
@@ -166,7 +167,7 @@ class LabelEncoder:
             )  # fmt: skip
 
     def _check_numbers(self, numbers: pl.Series, labels: pl.Series, where: str) -> None:
-        wrong = numbers.is_null() | ~numbers.is_finite()
+        wrong = numbers.is_null() | ~(numbers.abs() <= MAX_NUMBER)
         if wrong.any():
             row = int(wrong.arg_true()[0])
             raise UserError(

@@ -10,7 +10,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from rosenblatt.data.columns import Columns
+from rosenblatt.data.columns import BrokenRows, Columns
 from rosenblatt.data.features import Splits
 from rosenblatt.data.labelled_files import FileData
 from rosenblatt.data.recipe import Auto
@@ -45,6 +45,8 @@ class TextData(FileData):
         label_separator: str | None = None,
         header: bool | None = None,
         encoding: str = "utf-8",
+        separator: str | None = None,
+        broken_rows: BrokenRows = "refuse",
         task: str | None = None,
         ngrams: int = 2,
         char_ngrams: int | Auto = "auto",
@@ -59,7 +61,8 @@ class TextData(FileData):
         if text_column in ("", []):
             raise UserError("data.text_column is empty. Give the name of a column, or several: [title,body]")
         self.encoder = TextEncoder(ngrams, char_ngrams, min_count, max_features, weighting, lowercase)
-        columns = Columns("", (), label_separator, header, encoding).named(text_column, label_column)
+        columns = Columns("", (), label_separator, header, encoding, separator, broken_rows)
+        columns = columns.named(text_column, label_column)
         super().__init__(train, val, test, columns, split_column, fractions, task, batch_size, seed, cache)
 
     def encode(self, frames: dict[str, pl.DataFrame], targets: dict[str, Tensor], task: Task) -> Splits:
