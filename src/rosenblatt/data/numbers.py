@@ -32,9 +32,13 @@ class Reading(NamedTuple):
 
 
 def numbers_of(words: pl.Series, form: str) -> pl.Series:
-    """Return (N,) numbers, null where a string is none; see `Reading` for the form."""
+    """Return (N,) numbers, null where a string is none; see `Reading` for the form.
+
+    Where programs wrote them all, a person may write ``1,234.50`` later: the point stands before decimals there too.
+    """
     if not form:
-        return words.cast(pl.Float64, strict=False)
+        plain = words.cast(pl.Float64, strict=False)
+        return plain if plain.null_count() == words.null_count() else plain.fill_null(numbers_of(words, "."))
     bare = words.str.replace(r"(\d)[.,](?:-|\u2013|\u2014)+", "${1}")  # 12,-
     opens, *signs, body, exponent, last, closes = bare.str.extract_groups(WRITTEN).struct.unnest()
     sign = pl.select(pl.concat_str(*signs, last, ignore_nulls=True)).to_series()
