@@ -246,3 +246,31 @@ def test_a_run_of_the_format_before_evaluates_and_predicts(
     assert predicted.status == 0, predicted.err
     rows = pl.read_csv(tmp_path / "rows.csv")
     assert rows["prediction"].to_list() == saved.predict(rows["text"].to_list()).tolist()
+
+
+def test_labels_in_columns_are_measured_and_predicted_as_those_in_one(train, program, tmp_path):
+    one = pl.read_csv(tags(tmp_path / "one.csv"))
+    names = ["sweet", "sour", "salt", "bitter"]
+    of_row = one["label"].fill_null("").str.split(",")
+    one.select("text", *(of_row.list.contains(name).cast(int).alias(name) for name in names)).write_csv("many.csv")
+    several = "data.label_column=[sweet,sour,salt,bitter]"
+    settings = ["data=text", "data.cache=null", "trainer.max_epochs=3"]
+    for words in (["data.train=one.csv", "data.label_separator=','"], ["data.train=many.csv", several]):
+        done = train(*settings, *words, run=words[0][11:-4])
+        assert done.status == 0, done.err
+    for name in ("one", "many"):
+        done = program(EVALUATE, f"run={name}", f"data.test={name}.csv", f"output={name}.json")
+        assert done.status == 0, done.err
+    files = (f"{name}{end}" for end in ("/metrics.json", ".json") for name in ("one", "many"))
+    figures = [{key: one for key, one in json.loads(Path(name).read_text()).items() if "/" in key} for name in files]
+    assert figures[0] == figures[1]
+    assert figures[2] == figures[3]
+    assert program("scripts/predict.py", "run=many", "input=many.csv", "output=p.jsonl").status == 0
+    predicted = pl.read_ndjson("p.jsonl")
+    rows = predicted.with_columns(true=pl.concat_list(pl.when(pl.col(one) == "1").then(pl.lit(one)) for one in names))
+    right = rows.select(pl.col("true").list.drop_nulls().list.sort() == pl.col("prediction").list.sort()).to_series()
+    assert right.mean() == pytest.approx(json.loads(Path("many.json").read_text())["test/acc"])
+    assert right.mean() > 0.9
+    pl.read_csv("many.csv").drop("salt").write_csv("less.csv")
+    done = program(EVALUATE, "run=many", "data.test=less.csv")
+    assert (done.status, "data.label_column=salt: no such column in less.csv" in done.err) == (1, True)

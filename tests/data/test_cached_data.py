@@ -155,7 +155,7 @@ def num_entries(tmp_path):
 
 SETTINGS = [
     {"ngrams": 1}, {"char_ngrams": 2}, {"char_ngrams": 0}, {"min_count": 1}, {"max_features": 7}, {"lowercase": False},
-    {"max_features": None}, {"weighting": "tfidf"}, {"text_column": ["text", "label"]}, {"text_column": "label"},
+    {"max_features": None}, {"weighting": "tfidf"}, {"text_column": ["text", "other"]}, {"text_column": "other"},
     {"label_column": "other"}, {"split_column": None}, {"fractions": [0.5, 0.25, 0.25]}, {"label_separator": ","},
     {"header": True}, {"encoding": "utf-8-sig"}, {"task": "multiclass"}, {"seed": 1},
 ]  # fmt: skip

@@ -14,8 +14,8 @@ FRAME = pl.DataFrame({"title": ["A", None], "body": ["b c", "d"], "year": [1999,
 
 
 def test_columns_are_found_by_name_or_by_number():
-    assert Columns(label="label").label_name(FRAME, "f") == "label"
-    assert Columns(label=2).label_name(FRAME, "f") == "year"
+    assert Columns(label="label").label_names(FRAME, "f") == ["label"]
+    assert Columns(label=2).label_names(FRAME, "f") == ["year"]
     assert Columns(text=("body",)).texts_of(FRAME, "f").to_list() == ["b c", "d"]
     assert Columns(text=(1,)).texts_of(FRAME, "f").to_list() == ["b c", "d"]
     numbered = FRAME.rename({"title": "1"})  # a name wins over a number
@@ -55,8 +55,10 @@ CONTENT = "text,label\ngood,1\nbad,0\n"
     ("columns", "expected"),
     [
         (Columns(), True),
-        (Columns(label=1, text=(0,)), False),
-        (Columns(label="label", text=(0,)), False),
+        (Columns(label=1, text=(0,)), True),  # a word stands above numbers
+        (Columns(label=1, text=(0,), header=False), False),
+        (Columns(label="label", text=(0,)), True),  # its name stands there
+        (Columns(label="class", text=(0,)), False),
         (Columns(label=1, text=(0,), header=True), True),
         (Columns(header=False), False),
     ],
@@ -72,7 +74,12 @@ def test_a_header_is_expected_unless_columns_are_numbers_or_it_is_said(tmp_path,
     ("columns", "content", "names", "num_rows"),
     [
         (Columns(text=("text",)), CONTENT, ["text", "label"], 2),
-        (Columns(label=1, text=(0,)), CONTENT, ["0", "1"], 3),
+        (Columns(label=1, text=(0,)), CONTENT, ["text", "label"], 2),
+        (Columns(label=1, text=(0,)), "text,label\ngood,yes\nbad,No\n", ["text", "label"], 2),
+        (Columns(label=1), "rooms;price\n3;$1,250.00\n2;$999.50\n", ["rooms", "price"], 2),
+        (Columns(label=(1, 2)), "text,new,old\ngood,1,0\nbad,0,0\n", ["text", "new", "old"], 2),
+        (Columns(label=1, text=(0,)), "text,label\ngood,a\nbad,0\n", ["0", "1"], 3),  # nobody knows
+        (Columns(label=1, text=(0,)), "good,1\nbad,0\n", ["0", "1"], 2),
         (Columns(label=1, text=(0,), header=True), CONTENT, ["text", "label"], 2),
         (Columns(label=1, text=(0,), header=False), "0,1\na,b\n", ["0", "1"], 2),
         (Columns(label=2020, text=(2019,)), "2019,2020\na,b\n", ["2019", "2020"], 1),  # numbers that are names

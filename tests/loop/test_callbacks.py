@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from fitting import NUM_BATCHES, QUIET, Poison, batches, fit
 from rosenblatt.errors import UserError
 from rosenblatt.loop import epochs as under_test
-from rosenblatt.loop.epochs import TrainingProgress
+from rosenblatt.loop.epochs import Measures, TrainingProgress
 
 pytestmark = QUIET
 
@@ -32,7 +32,7 @@ def lines(monkeypatch):
 
 
 def progress_on(console):
-    progress = TrainingProgress()
+    progress = TrainingProgress(Measures("val/loss"))
     progress.console = console
     return progress
 

@@ -146,7 +146,7 @@ def test_hparams_are_the_settings_and_the_final_metrics(name):
 def test_any_logger_of_tensorboards_takes_whatever_was_logged(tmp_path, keys):
     logger = TensorBoardLogger(tmp_path, name=None, version="history")
     metrics = {f"test/own{k}": 1.0 for k in range(9)} if len(keys) == 1 else {}
-    log_outcome(logger, {"lr": 0.1}, metrics | dict.fromkeys(keys, 0.5), monitor="test/psnr")
+    log_outcome(logger, metrics | dict.fromkeys(keys, 0.5), monitor="test/psnr")
     logger.finalize("success")
     events = EventAccumulator(str(tmp_path / "history"), size_guidance=EVERY)
     events.Reload()

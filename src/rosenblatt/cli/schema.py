@@ -90,7 +90,7 @@ EVALUATE = {
     "run": Key(str, "???"),
     "data.test": Key(None | str),
     "data.text_column": Key(COLUMN | list[str | int]),
-    "data.label_column": Key(COLUMN),
+    "data.label_column": Key(COLUMN | list[str | int]),
     "data.encoding": Key(None | str),
     "data.separator": Key(None | str),
     "data.broken_rows": Key(None | Literal["refuse", "skip"]),

@@ -264,7 +264,8 @@ def mode_of(config: DictConfig, task: Task | None) -> str | None:
         better = EpochMetrics(task, ranking=True).higher_is_better().get(monitor.rpartition("/")[2])
         known = known if better is None else "max" if better else "min"
     if said is not None and known is not None and said != known:
-        log.warning("early_stopping.mode=%s: %s is better when %s.", said, monitor, "high" if known == "max" else "low")
+        told = "early_stopping.mode=%s: %s is better when %s; as you say it, the worst epoch is kept."
+        log.warning(told, said, monitor, "high" if known == "max" else "low")
     return said or known
 
 

@@ -48,7 +48,7 @@ from rosenblatt.show.figures.kinds import drawings, learning_curves
 from rosenblatt.show.pool import FigurePool, told
 from rosenblatt.show.run_figures import LiveFigures
 from rosenblatt.show.tables import as_text, per_class_csv, summary
-from rosenblatt.show.tensorboard import log_outcome, writers_of
+from rosenblatt.show.tensorboard import log_outcome, log_settings, writers_of
 from rosenblatt.sweeps.jobs import Job
 from rosenblatt.tasks.counts import class_counts
 
@@ -106,6 +106,9 @@ def _train(
     trainer: pl.Trainer = build(
         "trainer", settings, logger=loggers or False, callbacks=[*around.all], default_root_dir=str(run.path)
     )
+    boards = [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
+    for board in boards:
+        log_settings(board, shown_settings(config, job))
     make_lean(trainer, parts.module)
     before_fit, start_of_fit = random_state(), time.perf_counter()
     trainer.fit(parts.module, datamodule=parts.data, ckpt_path=checkpoint, weights_only=True)
@@ -135,7 +138,8 @@ def _train(
     metrics |= {"seconds": before + time.perf_counter() - start, "seconds_training": before + seconds_training}
     metrics |= {"seconds_encoding": seconds_encoding}
 
-    log_outcomes(trainer, shown_settings(config, job), reached.figures, config.early_stopping.monitor)
+    for board in boards:
+        log_outcome(board, reached.figures, config.early_stopping.monitor)
     write_classes(run, reached)
     save_model(run, config, saved, rows, metrics, digests)
     notes = [("best epoch", f"{facts['best_epoch']} of {facts['epochs']} (ended by: {_ended_by(trainer, around)})")]
@@ -215,11 +219,11 @@ def make_callbacks(
     # Not strict: an epoch without validation is no mistake.
     early = [] if stopping["patience"] is None else [StopEarly(**stopping, strict=False, check_finite=False)]
     anyway = [SettingsOfNow(_lr_before(config, run))] if config.resume and config.resume_anyway else []
-    measures = Measures(stopping["monitor"], stopping["mode"])
+    measures = Measures(stopping["monitor"], stopping["mode"], scaled=parts.takes_task)
     live = make_live(config, parts, pool, measures.epochs)
     pruning = [] if job is None else make_pruning(job)
     first = [] if live is None else [live]  # a checkpoint says how long the history is
-    progress = TrainingProgress(monitor=stopping["monitor"])
+    progress = TrainingProgress(measures)
     every = [*first, *own, *early, *anyway, measures, checkpoints, stop, progress, *pruning]
     return Callbacks(every, checkpoints, stop, measures, live, pruning)
 
@@ -260,13 +264,6 @@ def begin_ending(
     ending = Ending(run, live.pool, parts, writers_of(trainer), trainer.global_step, f"epoch {best_epoch}")
     ending.order(drawings({"learning_curves": learning_curves(live.epochs, around.measures.monitor, best_epoch)}))
     return ending
-
-
-def log_outcomes(trainer: pl.Trainer, settings: dict[str, Any], figures: dict[str, Any], monitor: str) -> None:
-    """Put settings beside what was reached, in TensorBoard's table of all runs."""
-    for logger in trainer.loggers:
-        if isinstance(logger, TensorBoardLogger):
-            log_outcome(logger, settings, figures, monitor)
 
 
 def write_classes(run: RunFolder, reached: Reached) -> None:

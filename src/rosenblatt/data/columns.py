@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import logging
+import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
@@ -18,13 +22,15 @@ from rosenblatt.errors import UserError, listed, nearest
 BrokenRows: TypeAlias = Literal["refuse", "skip"]
 log = logging.getLogger(__name__)
 
+MARKS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+
 
 @dataclass(frozen=True)
 class Columns:
     """How labelled rows are read from a file.
 
     Args:
-        label: name, or number from 0, of the column with the label.
+        label: name, or number from 0, of the column with the label; several, of 0 and 1: labels that a row may have.
         text: the same, of the columns with the text; none for a table, whose encoder knows its columns by name.
         label_separator: what stands between several labels in a cell, or ``None``.
         header: whether CSV and TSV files begin with column names; ``None``: they do unless columns are given by number.
@@ -34,7 +40,7 @@ class Columns:
         decimal: of labels that are numbers as people write them, see `rosenblatt.data.numbers.Reading`; or empty.
     """
 
-    label: str | int = "label"
+    label: str | int | tuple[str | int, ...] = "label"
     text: tuple[str | int, ...] = ()
     label_separator: str | None = None
     header: bool | None = None
@@ -46,14 +52,17 @@ class Columns:
     def named(
         self,
         text: str | int | Sequence[str | int] | None = None,
-        label: str | int | None = None,
+        label: str | int | Sequence[str | int] | None = None,
         **how: Any,
     ) -> Columns:
         """Return the columns of a file that names them otherwise, or is written otherwise; ``None``: as here."""
+        if label == []:
+            raise UserError("data.label_column is empty. Give the name of a column, or several of 0 and 1: [toxic,bad]")
+        labels = (label,) if isinstance(label, str | int) else tuple(label or ())
         return replace(
             self,
             text=self.text if text is None else (text,) if isinstance(text, str | int) else tuple(text),
-            label=self.label if label is None else label,
+            label=self.label if not labels else labels[0] if len(labels) == 1 else labels,
             **{key: value for key, value in how.items() if value is not None},
         )
 
@@ -80,24 +89,53 @@ class Columns:
 
     def blocks(self, path: str, **options: Any) -> Iterator[Block]:
         """Read a file block by block, with options of `rosenblatt.data.files.read_blocks`."""
-        numbers = [str(name) for name in (self.label, *self.text) if isinstance(name, int)]
+        names = [*self.labels, *self.text]
+        numbers = [str(name) for name in names if isinstance(name, int)]
         header = not numbers if self.header is None else self.header
         blocks = read_blocks(path, self.encoding, header, self.separator, **options)
         first = next(blocks)
-        if self.header is None and not header and set(numbers) <= set(map(str, first.frame.row(0))):
-            # The first row is a header after all: a column may be called 2020.
+        row = set(map(str, first.frame.row(0)))
+        named = set(numbers) <= row or any(one in row for one in names if isinstance(one, str))  # 2020 may be a name
+        if self.header is None and not header and (named or self._begins_with_word(first.frame)):
+            log.info("%s: its first row is taken for a header. If it is none: data.header=false", path)
             yield from read_blocks(path, self.encoding, separator=self.separator, **options)
         else:
             yield first
             yield from blocks
 
-    def label_name(self, frame: pl.DataFrame, where: str) -> str:
-        """Return the name of the column with the label."""
-        return column(frame, self.label, "data.label_column", where).name
+    def _begins_with_word(self, frame: pl.DataFrame) -> bool:
+        """Return whether a word stands above labels that are all numbers, or all 0 and 1 or words for them."""
+        name = str(self.labels[0])
+        if frame.columns[0] != "0" or name not in frame.columns:
+            return False
+        cells = frame[name].str.strip_chars()
+        known = _as_marks(cells).is_not_null()
+        for form in ("", ".", ","):
+            known |= numbers_of(cells, form).is_not_null()
+        return len(known) > 1 and bool(cells[0]) and not known[0] and bool(known[1:].all())
+
+    @property
+    def labels(self) -> tuple[str | int, ...]:
+        """Names or numbers of the columns with labels."""
+        return self.label if isinstance(self.label, tuple) else (self.label,)
+
+    def label_names(self, frame: pl.DataFrame, where: str) -> list[str]:
+        """Return the names of the columns with labels: each is there, is given once, and is none of the text."""
+        names = [column(frame, name, "data.label_column", where).name for name in self.labels]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise UserError(f"data.label_column: {twice[0]!r} is there twice. Take one of them out.")
+        texts = [name for name in self.text if isinstance(name, int) or str(name) in frame.columns]
+        if both := [one for one in (column(frame, name, "", where).name for name in texts) if one in names]:
+            raise UserError(f"data.text_column and data.label_column are the same column, {both[0]!r}.")
+        return names
 
     def labels_of(self, frame: pl.DataFrame, where: str) -> pl.Series:
         """Return the labels of each row of a file, as lists of strings."""
-        labels = column(frame, self.label, "data.label_column", where)
+        names = self.label_names(frame, where)
+        if isinstance(self.label, tuple):
+            marked = [pl.when(_marks(frame[name], where)).then(pl.lit(name)) for name in names]
+            return frame.select(pl.concat_list(marked).list.drop_nulls().alias("label")).to_series()
+        labels = frame[names[0]]
         if self.decimal and labels.dtype == pl.String:  # what is no number stays what it is, for the message
             labels = numbers_of(labels, self.decimal).cast(pl.String).fill_null(labels)
         return to_lists(labels, self.label_separator, f"{where}, column {self.label!r}")
@@ -111,11 +149,46 @@ class Columns:
         return pl.DataFrame(parts).select(pl.concat_str(pl.all(), separator=" ")).to_series().rename("text")
 
 
+def _marks(values: pl.Series, where: str) -> pl.Series:
+    words = as_strings(values, where)
+    found = _as_marks(words)
+    if num_others := found.null_count():
+        row = int(found.is_null().arg_true()[0])
+        raise UserError(
+            f"{where}, column {values.name!r}: expected 0 or 1 (or true and false, yes and no), as in each column of "
+            f"data.label_column; {num_others:,} of {len(found):,} rows have something else (row {row + 1} has "
+            f"{words[row] or 'nothing'!r}). Correct them, or take the column or these rows out."
+        )
+    return found
+
+
+def _as_marks(words: pl.Series) -> pl.Series:
+    plain = words.str.strip_chars().str.to_lowercase().str.replace(r"^([01])\.0+$", "$1")
+    return plain.replace_strict(MARKS, default=None, return_dtype=pl.Boolean)
+
+
+def are_lists(labels: pl.Series) -> bool:
+    """Return whether all cells that are not empty are lists as pandas, NumPy or JSON write them: ``['bad', 'new']``."""
+    cells = (labels if labels.dtype == pl.String else pl.Series(dtype=pl.String)).drop_nulls().str.strip_chars()
+    return bool((cells != "").any()) and bool(cells.str.contains(r"(?s)^(\[.*\])?$").all())
+
+
+def _names_in(cell: str, where: str) -> list[str]:
+    cell = re.sub(r"(['\"])\s+(?=['\"])", r"\1, ", cell)  # NumPy writes ['a' 'b']
+    for parse in (json.loads, ast.literal_eval):
+        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+            values = [one for one in parse(cell) if one is not None and one == one]
+            if not all(isinstance(one, str | int | float) for one in values):
+                raise UserError(f"{where}: expected names or numbers in each list; there is {cell[:80]!r}.")
+            return [f"{one:.0f}" if isinstance(one, float) and one.is_integer() else str(one) for one in values]
+    return [name.strip().strip("'\"") for name in cell[1:-1].split(",")]
+
+
 def to_lists(labels: pl.Series, separator: str | None, where: str) -> pl.Series:
     """Return labels as lists of strings.
 
     Args:
-        labels: strings, numbers, or lists of them.
+        labels: strings, numbers, or lists of them, also as text.
         separator: what stands between several labels in a cell, or ``None`` for one label a cell.
         where: file and column, for messages.
 
@@ -125,6 +198,9 @@ def to_lists(labels: pl.Series, separator: str | None, where: str) -> pl.Series:
     if isinstance(labels.dtype, pl.List | pl.Array) and not labels.dtype.inner.is_nested():
         return _distinct(labels.cast(pl.List(pl.String)).fill_null([]))
     texts = as_strings(labels, where).str.strip_chars()
+    if are_lists(texts):
+        names = {cell: _names_in(cell, where) for cell in texts.unique().drop_nulls() if cell}
+        return _distinct(pl.Series([names.get(cell, []) for cell in texts], dtype=pl.List(pl.String)))
     if texts.drop_nulls().str.contains(r"^-?\d+\.0+$").all():
         texts = texts.str.replace(r"\.0+$", "")  # 1.0 and 1 are one class, as in a file that pandas has written
     if separator is not None:
@@ -169,7 +245,12 @@ def column(frame: pl.DataFrame, name: str | int, key: str, where: str) -> pl.Ser
                 f"{key}={name}: {len(several)} columns of {where} are named {str(name)!r}. Which one is meant? Rename "
                 f"one of them, or say {listed(several)}."
             )
-        hint = nearest(str(name), frame.columns) or f" A file without a header has columns by number: {key}=1"
+        hint = nearest(str(name), frame.columns)
+        words = frame.select(pl.col(pl.String, pl.Boolean, pl.Int64).cast(pl.String))
+        marked = [one.name for one in words if key == "data.label_column" and not _as_marks(one).null_count()]
+        if len(marked) > 1:
+            hint += f" Several columns of 0 and 1 are labels together in brackets: '{key}=[{','.join(marked)}]'"
+        hint = hint or f" A file without a header has columns by number: {key}=1"
         raise UserError(f"{key}={name}: no such column in {where}, which has {listed(frame.columns)}.{hint}")
     return frame[str(name)]
 

@@ -19,14 +19,14 @@ import torch
 from torch import Tensor
 
 from rosenblatt.data.cache import Cache, key_of, recorded
-from rosenblatt.data.columns import Columns, column
+from rosenblatt.data.columns import Columns, are_lists, column
 from rosenblatt.data.encoder import Encoder
 from rosenblatt.data.features import SPLITS, Splits, batch_of, tensors_of
 from rosenblatt.data.module import DataModule, as_parquet
 from rosenblatt.data.numbers import reading_of
 from rosenblatt.data.recipe import Auto
 from rosenblatt.errors import UserError, listed
-from rosenblatt.tasks.inference import MOSTLY, LabelEncoder, task_from
+from rosenblatt.tasks.inference import MOSTLY, LabelEncoder, task_from, tell_alike
 from rosenblatt.tasks.task import Task
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class FileData(DataModule):
         self.columns = columns
         self.split_column = None if split_column is None else str(split_column)  # a number where there is no header
         self.fractions = dict(zip(SPLITS, fractions, strict=True))
-        self.labels = LabelEncoder(task)
+        self.labels = LabelEncoder("multilabel" if isinstance(columns.label, tuple) and task is None else task)
         self.cache = cache
 
     def load(self) -> tuple[Task, Splits]:
@@ -149,6 +149,10 @@ class FileData(DataModule):
         where = f"{source}, column {self.columns.label!r}"
         frames = {split: self.columns.read(path) for split, path in self.paths.items()}
         whole = frames["train"]
+        names = self.columns.label_names(whole, source)
+        if self.labels.said is None and are_lists(whole[names[0]]):
+            log.info("%s holds lists, so that rows may have several labels: task=multilabel.", where)
+            self.labels = LabelEncoder("multilabel")
         lists = self._labels(whole, source, where)
         if self.split_column not in (None, "split"):  # only the default name may be one that is not there
             column(whole, self.split_column, "data.split_column", source)
@@ -168,7 +172,13 @@ class FileData(DataModule):
             rows = by_fractions(len(labels["train"]) if numbers else labels["train"], shares, self.seed)
             frames |= {split: frames["train"][rows[split]] for split in (*missing, "train")}
             labels |= {split: labels["train"][rows[split]] for split in (*missing, "train")}
-        self.labels.fit(labels["train"])
+        self.labels.fit(labels["train"], names if len(names) > 1 else ())
+        if self.labels.classes:
+            tell_alike(lists, where)
+            first = lists.list.first().fill_null("")
+            if self.columns.header is None and whole.columns[0] == "0" and (first == first[0]).sum() == 1:
+                told = "%s: no row has the label of the first one, %r. If that is a header: data.header=true"
+                log.warning(told, where, first[0])
         for split, frame in frames.items():
             if frame.height == 0:
                 raise UserError(

@@ -6,7 +6,7 @@ import logging
 import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
 import lightning.pytorch as pl
@@ -37,8 +37,13 @@ class StopEarly(EarlyStopping):
             self._run_early_stopping_check(trainer)
 
 
+SETS = ("seen", "of_validation", "stepped")
+
+
 class Measures(Checkpoint):
     """Ends a run whose loss is no number any more, or that monitors what nobody logs; logs the learning rate.
+
+    A schedule that watches validation is stepped once for each; Lightning steps it whether there was a new one or not.
 
     It is a `Checkpoint` for its place: after the module's own hooks, which log, and before whatever follows it among
     the callbacks, such as those that keep the best weights.
@@ -47,18 +52,36 @@ class Measures(Checkpoint):
         monitor: metric that says which epoch is the best.
         mode: whether it is to be low or high. One that is to be low, and is no number, ends the run, as a loss does;
             one that is to be high may be such as the AUROC of one class alone.
+        scaled: whether a loss is about 1 where nothing is learnt, of some thousand rows together at the most.
 
     Attributes:
         epochs: by number, from 1, what each has measured.
     """
 
-    def __init__(self, monitor: str, mode: Literal["min", "max"] = "min") -> None:
+    def __init__(self, monitor: str, mode: Literal["min", "max"] = "min", scaled: bool = False) -> None:
         self.monitor = monitor
         self.mode = mode
+        self.scaled = scaled
         self.lr: float | None = None
         self.seen: set[str] = set()
         self.epochs: dict[int, dict[str, float]] = {}
         self.validated = False
+        self.of_validation: set[str] = set()
+        self.stepped: set[int] = set()  # schedules that have seen the latest validation
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stand before schedules, of which some can't do without a value at once."""
+        original, schedules = type(pl_module).lr_scheduler_step, trainer.lr_scheduler_configs
+        for one in schedules:
+            one.strict &= trainer.check_val_every_n_epoch == 1
+
+        def step(scheduler: Any, metric: Any) -> None:
+            number = [one.scheduler for one in schedules].index(scheduler)
+            if number not in self.stepped or metric is None or schedules[number].monitor not in self.of_validation:
+                self.stepped.add(number)
+                original(pl_module, scheduler, metric)
+
+        pl_module.lr_scheduler_step = step  # type: ignore[method-assign]
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Note the learning rate, since the schedule has set the next one before the epoch's loss is known."""
@@ -67,12 +90,13 @@ class Measures(Checkpoint):
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Look at what the validation has measured."""
         if not trainer.sanity_checking and trainer.state.fn == "fit":
-            self.validated = True
-            self._look(trainer)
+            self.validated, self.stepped = True, set()
+            self.of_validation |= self._look(trainer).keys()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Look at what the epoch has measured, and log its learning rate, unless the module does."""
         values = self._look(trainer)
+        self._tell_runaway(values, trainer.current_epoch + 1)
         none_is_wanted = trainer.limit_val_batches == 0  # whoever says so gets the last weights
         if self.monitor not in self.seen and (self.validated or not trainer.enable_validation) and not none_is_wanted:
             raise UserError(_nobody_logs(self.monitor, sorted(self.seen), self.validated))
@@ -88,6 +112,16 @@ class Measures(Checkpoint):
             if counts and not math.isfinite(value):
                 raise UserError(self._no_number(name, value, trainer.current_epoch + 1))
         return values
+
+    def _tell_runaway(self, values: dict[str, float], epoch: int) -> None:
+        for name in [one for one in values if re.fullmatch(r"(train.*[/_])?loss", one)]:
+            first = abs(self.epochs[min(self.epochs)].get(name, math.inf))
+            limit = 1000 * (min(max(first, 1.0), 1000.0) if self.scaled else first)
+            if 0 < limit < values[name] and self.epochs.get(epoch - 1, {}).get(name, 0.0) <= limit:
+                log.warning(
+                    "%s runs away: it is %.3g in epoch %s at lr=%g. Try a smaller lr, or trainer.gradient_clip_val=1.",
+                    name, values[name], epoch, self.lr or math.nan,
+                )  # fmt: skip
 
     def _no_number(self, name: str, value: float, epoch: int) -> str:
         at = "" if self.lr is None else f" at lr={self.lr:g}"
@@ -109,12 +143,14 @@ class Measures(Checkpoint):
 
     def state_dict(self) -> dict[str, Any]:
         """Return what an epoch that is resumed goes on with."""
-        return {"lr": self.lr, "seen": sorted(self.seen), "validated": self.validated, "epochs": self.epochs}
+        sets = {name: sorted(getattr(self, name)) for name in SETS}
+        return sets | {"lr": self.lr, "validated": self.validated, "epochs": self.epochs}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take back what `state_dict` returned."""
-        self.lr, self.seen, self.validated = state_dict["lr"], set(state_dict["seen"]), state_dict["validated"]
         self.epochs.update(state_dict["epochs"])  # in place: others look at it
+        self.lr, self.validated = state_dict["lr"], state_dict["validated"]
+        self.seen, self.of_validation, self.stepped = (set(state_dict[name]) for name in SETS)
 
 
 def _nobody_logs(monitor: str, seen: list[str], validated: bool) -> str:
@@ -134,19 +170,19 @@ class TrainingProgress(pl.Callback):
     The lines go to the log file in either case.
 
     Args:
-        monitor: metric that is shown whatever else there is.
+        measures: knows what is monitored, which is shown whatever else there is, and what is of an earlier epoch.
     """
 
-    def __init__(self, monitor: str = "val/loss") -> None:
+    def __init__(self, measures: Measures) -> None:
         self.console = Console()
-        self.monitor = monitor
+        self.measures, self.monitor = measures, measures.monitor
         self.bar: Progress | None = None
         self.unreported = False
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the bar."""
         self.started = self.drawn = time.monotonic()
-        self.first_step = trainer.global_step
+        self.first_step, total = trainer.global_step, trainer.estimated_stepping_batches
         if trainer.is_global_zero and self.console.is_terminal:
             self.bar = Progress(
                 TextColumn("{task.description}"),
@@ -161,7 +197,7 @@ class TrainingProgress(pl.Callback):
                 expand=True,
             )
             self.bar.start()
-            self.total = self.bar.add_task("", total=_num_steps(trainer), rate="", metrics="")
+            self.total = self.bar.add_task("", total=total if 0 <= total < math.inf else None, rate="", metrics="")
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
         """Move the bar, four times a second at the most."""
@@ -208,21 +244,17 @@ class TrainingProgress(pl.Callback):
         if not self.unreported or not trainer.is_global_zero:
             return
         self.unreported = False
-        line = "  ".join(self._shown(trainer))
+        old = self.measures.of_validation - self.measures.epochs.get(epoch, {}).keys()  # of a validation before
+        line = "  ".join(self._shown(trainer, old))
         last = max(trainer.max_epochs or 0, 0)  # -1 where the end is a number of steps, or none at all
         message = f"epoch {epoch:>{len(str(last))}}{f'/{last}' if last else ''}  {line}"
         # With a bar on the screen, the line is for the log file alone (configs/train.yaml).
         (logging.getLogger("rosenblatt_file") if self.bar is not None else log).info(message)
 
-    def _shown(self, trainer: pl.Trainer) -> list[str]:
+    def _shown(self, trainer: pl.Trainer, but: Collection[str] = ()) -> list[str]:
         """Return the latest values with their names: what is monitored, losses and accuracies; of others, a few."""
         values = {name: float(value) for name, value in trainer.callback_metrics.items()}
         known = [name for name in values if name == self.monitor or re.search(r"(^|[/_])(loss|acc|p_at_1)$", name)]
         names = known if len(known) > 1 else [*known, *(name for name in values if name not in known)]
         names = sorted(names[:6], key=lambda name: (not name.startswith("train"), names.index(name)))
-        return [f"{name} {values[name]:.4f}" for name in names]
-
-
-def _num_steps(trainer: pl.Trainer) -> float | None:
-    total = trainer.estimated_stepping_batches
-    return None if math.isinf(total) or total < 0 else total
+        return [f"{name} {values[name]:.4f}" for name in names if name not in but]

@@ -255,7 +255,10 @@ def _columns(facts: Any) -> Columns:
         raise ValueError(f"expected columns to have {listed(known)}; there are {listed(facts)}")
     check_arguments("columns", Columns, facts)
     is_utf8(facts["encoding"])  # tells if there is no such encoding
-    return Columns(**facts | {"text": tuple(facts["text"])})
+    label = facts["label"]
+    return Columns(
+        **facts | {"text": tuple(facts["text"]), "label": tuple(label) if isinstance(label, list) else label}
+    )
 
 
 def _rows(value: Any) -> dict[str, Any] | None:

@@ -19,6 +19,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.compat.proto.versions_pb2 import VersionDef
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
 
 from rosenblatt.data.features import Features
 from rosenblatt.show.figures.style import Drawn
@@ -54,24 +55,29 @@ def writers_of(trainer: pl.Trainer) -> list[SummaryWriter]:
     return [logger.experiment for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
 
 
-def log_outcome(
-    logger: TensorBoardLogger, settings: Mapping[str, Any], metrics: Mapping[str, float], monitor: str = "val/loss"
-) -> None:
-    """Log the settings of a run beside at most six of its final metrics, for the table of all runs.
+@rank_zero_only
+def log_settings(logger: TensorBoardLogger, settings: Mapping[str, Any]) -> None:
+    """Put a run with its settings, flat, into the table of all runs, whose columns TensorBoard finds by itself."""
+    logger.hparams.update(settings)
+    _file_of(logger.experiment).add_summary(hparams(dict(settings), {})[1])  # type: ignore[no-untyped-call]
+    logger.experiment.flush()  # the process may be killed
+
+
+@rank_zero_only
+def log_outcome(logger: TensorBoardLogger, metrics: Mapping[str, float], monitor: str = "val/loss") -> None:
+    """Log at most six of the final metrics of a run, and that it has ended, for the table of all runs.
 
     Args:
         logger: any of TensorBoard's.
-        settings: flat.
         metrics: flat, as in ``metrics.json``.
         monitor: metric that is to be among them.
     """
     splits = [split for split in ("test", "val") if split in splits_of(metrics)]
-    final: dict[str, float] = {}
     for split in splits:
         keys = [key for key in metrics if parted(key)[0] == split and not is_aside(parted(key)[1])]
         keys.sort(key=lambda key: (key != monitor, order_of(parted(key)[1])))
-        final |= {f"{END}/{key}": metrics[key] for key in keys[: MAX_HPARAMS // len(splits)]}
-    logger.log_hyperparams(dict(settings), final)
+        logger.log_metrics({f"{END}/{key}": metrics[key] for key in keys[: MAX_HPARAMS // len(splits)]})
+    _file_of(logger.experiment).add_summary(hparams({}, {})[2])  # type: ignore[no-untyped-call]
 
 
 def log_layout(writer: SummaryWriter, keys: Iterable[str]) -> None:

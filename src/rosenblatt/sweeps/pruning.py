@@ -7,13 +7,15 @@ from typing import Any
 
 import lightning.pytorch as pl
 import optuna
+from lightning.pytorch.callbacks import Checkpoint
 
+from rosenblatt.loop.epochs import Measures
 from rosenblatt.loop.signals import end_training
 from rosenblatt.sweeps.settings import PRUNERS
 
 
-class Pruning(pl.Callback):
-    """Reports a metric after each epoch, and ends training where the study says so.
+class Pruning(Checkpoint):  # for its place, after `Measures`
+    """Reports a metric after each epoch that has measured it, and ends training where the study says so.
 
     Args:
         storage: of the study.
@@ -51,8 +53,9 @@ class Pruning(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Report, and end training."""
-        value = trainer.callback_metrics.get(self.metric)
-        if value is not None and math.isfinite(float(value)) and self.is_bad(float(value), trainer.current_epoch):
+        measures = next(one for one in trainer.checkpoint_callbacks if isinstance(one, Measures))
+        value = measures.epochs[trainer.current_epoch + 1].get(self.metric, math.nan)
+        if math.isfinite(value) and self.is_bad(value, trainer.current_epoch):
             self.pruned = True
             end_training(trainer)
 

@@ -39,7 +39,7 @@ class TableData(FileData):
         train: str,
         val: str | None = None,
         test: str | None = None,
-        label_column: str | int = "label",
+        label_column: str | int | Sequence[str | int] = "label",
         split_column: str | int | None = "split",
         ignore: Sequence[str | int] = (),
         keep: Sequence[str | int] = (),
@@ -58,7 +58,7 @@ class TableData(FileData):
         seed: int = 0,
         cache: str | None = None,
     ) -> None:
-        columns = Columns(label_column, (), label_separator, header, encoding, separator, broken_rows)
+        columns = Columns("", (), label_separator, header, encoding, separator, broken_rows).named(label=label_column)
         super().__init__(train, val, test, columns, split_column, fractions, task, batch_size, seed, cache)
         self.ignore, self.keep = tuple(ignore), tuple(keep)
         self.missing = None if missing is None else tuple(missing)
@@ -70,13 +70,13 @@ class TableData(FileData):
 
     def encode(self, frames: dict[str, pl.DataFrame], targets: dict[str, Tensor], task: Task) -> Splits:
         """Fit scales and categories on ``train`` and return the features of each split."""
-        label = self.columns.label_name(frames["train"], self.paths["train"])
+        labels = self.columns.label_names(frames["train"], self.paths["train"])
         ignored, keep = (
             [column(frames["train"], name, key, self.paths["train"]).name for name in names]
             for key, names in (("data.ignore", self.ignore), ("data.keep", self.keep))
         )
         # The split column says where a row came from, not what it is.
-        ignored += [label] if self.split_column is None else [label, self.split_column]
+        ignored += labels if self.split_column is None else [*labels, self.split_column]
         frames = {split: frame.drop(ignored, strict=False) for split, frame in frames.items()}
         train = frames["train"]
         if train.width == 0:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -174,11 +176,12 @@ class LabelEncoder:
                 "task=multiclass"
             )
 
-    def fit(self, labels: pl.Series) -> None:
+    def fit(self, labels: pl.Series, names: Sequence[str] = ()) -> None:
         """Choose the classes.
 
         Args:
             labels: N lists of strings, the labels of each training row.
+            names: that are classes even where no row has them.
 
         Raises:
             UserError: one class only, as many classes as rows, or a task that the labels do not fit.
@@ -190,7 +193,7 @@ class LabelEncoder:
                     "data.label_column the right column?"
                 )
             return
-        names = labels.explode().drop_nulls().unique().to_list()
+        names = list({*labels.explode().drop_nulls().unique(), *names})
         self.classes = tuple(sorted(names, key=_by_number))
         most = int(labels.list.len().max() or 0)  # type: ignore[arg-type]
         several = most > 1 or int(labels.list.len().min() or 0) == 0  # type: ignore[arg-type]
@@ -268,8 +271,24 @@ class LabelEncoder:
         for split, target in targets.items() if self.classes else ():
             counts = class_counts(target, len(self.classes)).tolist()
             absent = [name for name, count in zip(self.classes, counts, strict=True) if count == 0]
-            if absent and split != "train":
-                log.warning("%s: no row of %s: what is measured there says nothing of it.", split, listed(absent, 3))
+            if absent:
+                what = "what is learnt" if split == "train" else "what is measured there"
+                log.warning("%s: no row of %s: %s says nothing of it.", split, listed(absent, 3), what)
+
+
+def tell_alike(labels: pl.Series, where: str) -> None:
+    """Warn of names, in N lists of them, that people would read as one."""
+    alike: dict[str, list[str]] = {}
+    for name, count in labels.explode().drop_nulls().value_counts(sort=True).iter_rows():
+        seen = "".join(sign for sign in unicodedata.normalize("NFKC", name) if unicodedata.category(sign) != "Cf")
+        seen = re.sub(r"\.0*$", "", " ".join(seen.casefold().split()))
+        alike.setdefault(seen, []).append(f"{name!r} ({count:,} rows)")
+    if pairs := [" and ".join(names) for names in alike.values() if len(names) > 1]:
+        log.warning(
+            "%s: labels that differ only in capitals, spaces, a dot or how letters are encoded are classes of their "
+            "own: %s%s. If they mean the same, write them alike in the file.",
+            where, "; ".join(pairs[:5]), f"; and {len(pairs) - 5:,} more" if len(pairs) > 5 else "",
+        )  # fmt: skip
 
 
 def _as_known(names: pl.Series, classes: tuple[str, ...]) -> pl.Series:

@@ -10,7 +10,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from rosenblatt.data.columns import BrokenRows, Columns, column
+from rosenblatt.data.columns import BrokenRows, Columns
 from rosenblatt.data.features import Splits
 from rosenblatt.data.labelled_files import FileData
 from rosenblatt.data.recipe import Auto
@@ -39,7 +39,7 @@ class TextData(FileData):
         val: str | None = None,
         test: str | None = None,
         text_column: str | int | Sequence[str | int] = "text",
-        label_column: str | int = "label",
+        label_column: str | int | Sequence[str | int] = "label",
         split_column: str | int | None = "split",
         fractions: Sequence[float] = (0.8, 0.1, 0.1),
         label_separator: str | None = None,
@@ -61,9 +61,8 @@ class TextData(FileData):
         if text_column in ("", []):
             raise UserError("data.text_column is empty. Give the name of a column, or several: [title,body]")
         self.encoder = TextEncoder(ngrams, char_ngrams, min_count, max_features, weighting, lowercase)
-        columns = Columns(label_column, (), label_separator, header, encoding, separator, broken_rows).named(
-            text_column
-        )
+        columns = Columns("", (), label_separator, header, encoding, separator, broken_rows)
+        columns = columns.named(text_column, label_column)
         super().__init__(train, val, test, columns, split_column, fractions, task, batch_size, seed, cache)
 
     def encode(self, frames: dict[str, pl.DataFrame], targets: dict[str, Tensor], task: Task) -> Splits:
@@ -73,9 +72,6 @@ class TextData(FileData):
             for split, frame in frames.items()
         }
         train = texts["train"]
-        label = self.columns.label_name(frames["train"], self.paths["train"])
-        if label in [column(frames["train"], name, "data.text_column", "").name for name in self.columns.text]:
-            raise UserError(f"data.text_column and data.label_column are the same column, {label!r}.")
         self.tell_repeated({split: text.rename("text").to_frame() for split, text in texts.items()})
         num_empty = len(train) - int(train.str.contains(r"\S").sum())
         if num_empty == len(train):
