@@ -87,7 +87,7 @@ FILES: list[tuple[str, bytes, str, str]] = [
     ("data.parquet", b"PAR1 and so on", "", "no whole Parquet file"),
     ("data.csv.gz", gzip.compress(ROWS.encode())[:-9], "", "not a whole gzip file"),
     ("data.jsonl", b'{"text": "a", "label": "b"}\n{"text": \n', "", "row 2 (line 2) can't be read: it is no JSON"),
-    ("data.xlsx", b"PK", "", "expected a file named .csv"),
+    ("data.doc", b"PK", "", "expected a file named .csv"),
     ("data.csv", b"text,label\n" + b"".join(b"w%d,c%d\n" % (i, i) for i in range(20)), "", "classes in"),
     ("data.csv", ROWS.encode(), "data.min_count=1000", "vocabulary is empty"),
     ("data.csv", ROWS.replace("\n", ",x\n").replace("label,x", "label,split").encode(), "", "should name a split"),

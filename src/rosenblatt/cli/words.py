@@ -64,9 +64,9 @@ def quoted(word: str, program: str) -> str:
     """
     key, sign, value = word.partition("=")
     if program == "train":
-        odd = key.startswith("data.") and re.search(r"[^\w./ -]", value) and not QUOTED.fullmatch(value)
-        is_place = odd and (os.path.exists(value) or re.match(r"\w+://[^,]*$", value))
+        is_place = key.startswith("data.") and (os.path.exists(value) or re.match(r"\w+://[^,]*$", value))
         is_place = is_place or (key in ("hydra.run.dir", "hydra.sweep.dir") and "${" not in value)
+        is_place = is_place and re.search(r"[^\w./ -]", value) and not QUOTED.fullmatch(value)
     else:
         is_place = key in (*LITERAL, "data.test") and (value != "null" or key == "text")
     return f"{key}={in_quotes(bare(value))}" if sign and is_place else word
