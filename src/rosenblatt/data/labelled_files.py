@@ -154,6 +154,9 @@ class FileData(DataModule):
             log.info("%s holds lists, so that rows may have several labels: task=multilabel.", where)
             self.labels = LabelEncoder("multilabel")
         lists = self._labels(whole, source, where)
+        task = self.labels.task or (None if (lists.list.len() == 1).all() else "multilabel")
+        whole, lists = self.columns.labelled(whole, lists, source, task)
+        frames["train"] = whole
         if self.split_column not in (None, "split"):  # only the default name may be one that is not there
             column(whole, self.split_column, "data.split_column", source)
         if self.split_column in whole.columns:
@@ -161,10 +164,12 @@ class FileData(DataModule):
             frames = by_column(whole, self.split_column, source) | {
                 split: frame for split, frame in frames.items() if split != "train"
             }
-        labels = {
-            split: lists if frame is whole else self.columns.labels_of(frame, self.paths.get(split, source))
-            for split, frame in frames.items()
-        }
+        labels = {"train": lists}
+        for split, frame in frames.items():
+            if frame is not whole:
+                path = self.paths.get(split, source)
+                theirs = self.columns.labels_of(frame, path, task)
+                frames[split], labels[split] = self.columns.labelled(frame, theirs, path, task)
         missing = [split for split in SPLITS if split not in frames and self.fractions[split] > 0]
         if missing:
             shares = {split: self.fractions[split] for split in ("train", *missing)}
@@ -187,26 +192,29 @@ class FileData(DataModule):
                 )
         targets = {split: self.labels.transform(labels[split], split) for split in frames}
         self.labels.warn(targets)
-        task = self.labels.made(targets["train"])
+        made = self.labels.made(targets["train"])
         self._rows = as_parquet(frames[next(split for split in reversed(SPLITS) if split in frames)])
         # `encode` frees the frames when it can: beside the features they need twice the memory.
-        del lists, labels, whole
-        found = self.encode(frames, targets, task)
-        return task, {split: found[split] for split in SPLITS if split in found}
+        del lists, labels, whole, frame
+        found = self.encode(frames, targets, made)
+        return made, {split: found[split] for split in SPLITS if split in found}
 
     def _labels(self, whole: pl.DataFrame, source: str, where: str) -> pl.Series:
         """Return the labels of all rows, and tell numbers from classes; numbers may be as people write them."""
-        said, lists = self.columns, self.columns.labels_of(whole, source)
+        said, lists = self.columns, self.columns.labels_of(whole, source, self.labels.said)
         words = lists.list.first()
         read = reading_of(words, words.cast(pl.Float64, strict=False))
-        if read.told and read.share >= MOSTLY and lists.list.len().max() == 1:
+        mends = read.told or (said.broken_rows == "skip" and read.share < 1)
+        if mends and read.share >= MOSTLY and lists.list.len().max() == 1:
             self.columns = replace(said, decimal=read.form)
-            self.labels.infer(numbers := self.columns.labels_of(whole, source), where)
+            numbers = self.columns.labels_of(whole, source, "regression")
+            self.labels.infer(numbers.drop_nulls(), where)
             if self.labels.task == "regression":
-                log.info("%s: numbers are read as they are written: %s.", where, read.told)
+                if read.told:
+                    log.info("%s: numbers are read as they are written: %s.", where, read.told)
                 return numbers
             self.columns = said  # 1,5 is a class
-        self.labels.infer(lists, where)
+        self.labels.infer(lists.drop_nulls(), where)
         return lists
 
     def rows(self, split: str) -> bytes | None:
