@@ -162,6 +162,13 @@ def test_rows_that_repeat_the_header_are_left_out_and_counted(tmp_path, caplog):
     assert rows_of(tmp_path, PLAIN + 'x" y,1\n' + PLAIN) == [*ROWS, ('x" y', "1"), *ROWS]
 
 
+def test_a_first_column_without_a_name_is_one(tmp_path):
+    (tmp_path / "a.csv").write_text(",x,y\n0,a,1\n1,b,2\n,c,3\n")
+    frame = read_frame(str(tmp_path / "a.csv"))
+    assert frame.columns == ["", "x", "y"]
+    assert frame.rows() == [("0", "a", "1"), ("1", "b", "2"), (None, "c", "3")]
+
+
 def test_a_first_row_that_may_be_no_header_is_told(tmp_path, caplog):
     rows_of(tmp_path, "".join(f"good {number},{number % 2}\n" for number in range(9)))
     assert "it holds '0', as rows do. If it is a row, say so: data.header=false" in caplog.text
