@@ -69,7 +69,15 @@ def test_what_stands_above_the_header_is_left_out(tmp_path, caplog, above, end):
     assert ("above the header are left out" in caplog.text) == (above.strip() != "" and "sep=" not in above)
 
 
-TITLES = ["All reviews\n", "Reviews, all shops\n\n", "Reviews,,\n,,\n", "From,2024\nTo,2025\n\n"]
+TITLES = [
+    "All reviews\n",
+    "Reviews,,\n",
+    "By shop,,\n,,\nTitle,,\n",
+    ",,\n,Reviews,\n",
+    "Reviews, all shops\n\n",
+    "Reviews,,\n,,\n",
+    "From,2024\nTo,2025\n\n",
+]
 
 
 @pytest.mark.parametrize("above", TITLES)
@@ -162,9 +170,27 @@ def test_rows_that_repeat_the_header_are_left_out_and_counted(tmp_path, caplog):
     assert rows_of(tmp_path, PLAIN + 'x" y,1\n' + PLAIN) == [*ROWS, ('x" y', "1"), *ROWS]
 
 
+def test_a_first_column_without_a_name_is_one(tmp_path):
+    (tmp_path / "a.csv").write_text(",x,y\n0,a,1\n1,b,2\n,c,3\n")
+    frame = read_frame(str(tmp_path / "a.csv"))
+    assert frame.columns == ["", "x", "y"]
+    assert frame.rows() == [("0", "a", "1"), ("1", "b", "2"), (None, "c", "3")]
+
+
 def test_a_first_row_that_may_be_no_header_is_told(tmp_path, caplog):
     rows_of(tmp_path, "".join(f"good {number},{number % 2}\n" for number in range(9)))
     assert "it holds '0', as rows do. If it is a row, say so: data.header=false" in caplog.text
+
+
+@pytest.mark.parametrize("names", ["0.5,1e-3", "2/28/2008,1:00:00", "17,NaN"])
+def test_a_first_row_of_numbers_or_dates_is_told_and_rows_like_it_are_rows(tmp_path, caplog, names):
+    assert len(rows_of(tmp_path, f"{names}\n1.5,2.5\n3.5,4.5\n{names}\n")) == 3
+    assert f"it holds '{names.split(',')[0]}', as rows do" in caplog.text
+
+
+def test_a_second_row_of_names_is_told(tmp_path, caplog):
+    assert rows_of(tmp_path, "speed,kind,time\nm/s,,s\n1.5,a,2\n3,b,4\n5,c,6.5\n")[0] == ("m/s", None, "s")
+    assert "the first row holds words where all others hold numbers, such as 'm/s'" in caplog.text
 
 
 def test_broken_rows_are_left_out_where_that_is_said(tmp_path, caplog):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from benchmarks.contest import Case, Contestant
 from benchmarks.contestants import ROOT
-from benchmarks.report import Summaries, outcome, seconds, table
+from benchmarks.report import Summaries, outcome, table
 from benchmarks.suites import Options, Suite
 
 READERS = {"rosenblatt": "", "pandas": "pandas", "clevercsv": "clevercsv", "duckdb": "duckdb", "polars": ""}
@@ -33,12 +33,11 @@ def tables(found: Summaries) -> str:
             name,
             outcome(one, f"{one['score']:.3f}"),
             *(f"{one[key]:.0f}" for key in ("right", "refused", "silent")),
-            seconds(one.wall),
         ]
         for ones in found.values()
         for name, one in ones.items()
     ]
-    head = ["reader", "simple score, of 10", "read right", "refused", "read wrong without a word", "wall, scoring too"]
+    head = ["reader", "simple score, of 10", "read right", "refused", "read wrong without a word"]
     return table(head, rows)
 
 

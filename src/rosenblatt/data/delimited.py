@@ -63,11 +63,20 @@ class Table(RowReader):
                 )
             self.columns = _unique([SPOILT.sub("\ufffd", name or "") for name in self.header])
             width = len(self.columns)
-            odd = [name for cells in below for name, cell in zip(self.header, cells, strict=False) if name == cell]
-            if number := next(filter(is_number, odd), None):
+            numbers = [name for name in self.header if is_number(name)]
+            again = [one for one in numbers if any(one in cells for cells in below)]
+            if again or (numbers and all(is_number(name) or name in (None, "NaN") for name in self.header)):
                 self.remarks.append(
-                    f"{text.path}: the first row is taken for the names of the columns; it holds {number!r}, as rows "
-                    "do. If it is a row, say so: data.header=false, and give columns by number."
+                    f"{text.path}: the first row is taken for the names of the columns; it holds {numbers[0]!r}, as "
+                    "rows do. If it is a row, say so: data.header=false, and give columns by number."
+                )
+                self.header = None  # rows like it are rows
+            second, *rest = below or [[]]
+            units = [cell for *some, cell in zip(*rest, second, strict=False) if cell and all(map(is_number, some))]
+            if len(rest) > 2 and units and not any(map(is_number, second)):
+                self.remarks.append(
+                    f"{text.path}: the first row holds words where all others hold numbers, such as {units[0]!r}. If "
+                    "it belongs to the names of the columns, take it out."
                 )
         # Where the last column is never empty, an empty cell behind it is none.
         self.ends_filled = all(len(cells) == width and cells[-1] is not None for cells in survey.usual)
@@ -119,7 +128,7 @@ class Table(RowReader):
                 if named.count(separator.encode()) - within != (num_rows + 1) * (width - 1):
                     return None
         self.num_empty += num_rows - frame.height
-        if self.header and (repeated := frame.to_series(0) == self.header[0]).any():
+        if self.header and (repeated := frame.to_series(0).eq_missing(self.header[0])).any():
             pairs = zip(self.columns, self.header, strict=True)
             kept = frame.filter(~(repeated & pl.all_horizontal(pl.col(key).eq_missing(name) for key, name in pairs)))
             self.num_headers += frame.height - kept.height

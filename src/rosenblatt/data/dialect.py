@@ -187,21 +187,28 @@ class Survey:
 
         They fill few cells. A short first line alone may be the name of the only column, or lack a name.
         """
-        filled = sorted(sum(cell is not None for cell in cells) for cells in self.usual)
+        filled = sorted(row.filled for _, row in self.rows if row.filled and len(row.cells) == self.width)
         typical = filled[len(filled) // 2] if filled else 0
         for number, (_, row) in enumerate(self.rows[:MOST_ABOVE]):
-            fits = len(row.cells) == self.width and row.problem is None and 2 * row.filled >= typical
-            if fits and not self._is_comment(number):
+            fits = len(row.cells) == self.width and row.problem is None and 2 * row.filled >= typical and row.filled
+            if fits and not self._is_comment(number) and not self._is_title(number):
                 break
         else:
             return 0
         above = [row for _, row in self.rows[:number]]
         comments = [self._is_comment(line) for line in range(number)]
-        if not above or all(comments) or self.rows[number][0] > above[-1].end:  # a blank line follows
+        if not above or all(comments) or self.rows[number][0] > above[-1].end or not above[-1].filled:  # a blank line
             return number
-        if any(row.filled > max(1, typical // 2) for row, known in zip(above, comments, strict=True) if not known):
+        short, most = sum(len(row.cells) != self.width for row in above), min(3, max(1, typical // 2))
+        if any(row.filled > most for row, known in zip(above, comments, strict=True) if not known):
             return 0
-        return number if len(above) > 1 or (self.width > 2 and " " in (above[0].cells[0] or "")) else 0
+        return number if len(above) > 1 or not short or (self.width > 2 and " " in (above[0].cells[0] or "")) else 0
+
+    def _is_title(self, number: int) -> bool:
+        """Return whether a row of one cell, with its place in all columns, stands above an empty one or fuller ones."""
+        row, below = self.rows[number][1], [row.filled for _, row in self.rows[number + 1 : number + 5]]
+        alone = row.filled == 1 and row.cells[0] is not None and bool(below)
+        return alone and (below[0] == 0 or (self.width > 2 and max(below) > 2))
 
     def _is_comment(self, number: int) -> bool:
         """Return whether a row is a line after ``#``; it may also name columns: ``#id,text``, or ``# x,y`` of NumPy."""
@@ -216,8 +223,8 @@ class Survey:
 
 
 def is_number(cell: str | None) -> bool:
-    """Return whether a cell is a plain number."""
-    return re.fullmatch(r"\s*[-+]?\d+(?:[.,]\d+)?\s*", cell or "") is not None
+    """Return whether a cell holds a number, a date or a time: no name of a column."""
+    return re.fullmatch(r"\s*[-+]?\d[\d.,:/-]*(?:[eE][-+]?\d+)?\s*", cell or "") is not None
 
 
 def surveyed(data: bytes, whole: bool, separator: str | None, kind: str, path: str) -> tuple[Survey, list[str]]:
