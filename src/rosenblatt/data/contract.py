@@ -49,11 +49,9 @@ def has_split(data: pl.LightningDataModule, split: str) -> bool:
 
 
 def loader_of(data: pl.LightningDataModule, split: str) -> Any | None:
-    """Return the loader that a split is evaluated with, or ``None`` where there is none.
+    """Return the loader that a split is evaluated with, or ``None`` where there is none; see `has_split`.
 
-    Args:
-        data: set up for the stage of the split.
-        split: ``train`` (in order, where the data module can: ``batches(split)``), ``val`` or ``test``.
+    That of ``train`` is in order, which our own data modules alone can: ``batches(split)``.
     """
     if not has_split(data, split):
         return None
@@ -192,12 +190,7 @@ def digests_of(data: pl.LightningDataModule) -> dict[str, Any]:
 
 
 def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Return which parts of the data differ, as lines.
-
-    Args:
-        before: what `digests_of` said then.
-        now: and now.
-    """
+    """Return which parts of the data differ, as lines, by what `digests_of` said then and says now."""
     lines = []
     for part in dict.fromkeys([*before, *now]):
         pair = before.get(part), now.get(part)

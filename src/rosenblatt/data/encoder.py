@@ -45,12 +45,7 @@ class Encoder(Protocol):
         return
 
     def encode(self, frame: pl.DataFrame, columns: Columns, where: str) -> Features:
-        """Encode N rows.
-
-        Args:
-            frame: the rows, as read from a file.
-            columns: what they hold.
-            where: file, for messages.
+        """Encode N rows as read from a file; ``where`` is that file, for messages.
 
         Raises:
             UserError: a column that training had is missing.
@@ -71,11 +66,7 @@ class Encoder(Protocol):
 
 
 class PointEncoder(Encoder):
-    """Takes the columns ``x1``, ``x2``, ... as they are: points, and whatever else data are made of numbers alone.
-
-    Args:
-        num_features: how many.
-    """
+    """Takes the columns ``x1``, ``x2``, ... as they are: points, and whatever else data are made of numbers alone."""
 
     def __init__(self, num_features: int) -> None:
         self._num_features = num_features

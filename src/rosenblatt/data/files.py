@@ -399,20 +399,15 @@ class FrameWriter:
         try:
             with suppress(OSError) if error else self._telling():  # a full disk has been told
                 self._open.close()
-            if error is None:
-                with self._telling():
-                    self._finish(self._path)
+                if self._kind == "parquet" and not error:
+                    if self._num_frames == 0:
+                        self.write(pl.DataFrame())
+                    parts = sorted(self._temporary.iterdir())
+                    pl.scan_parquet(parts, glob=False).sink_parquet(self._whole, maintain_order=True)
+                if not error:
+                    replace(self._whole, self._path)
         finally:
             shutil.rmtree(self._temporary, ignore_errors=True)
-
-    def _finish(self, path: Path) -> None:
-        """Force what has been written to disk and give it its name."""
-        if self._kind == "parquet":
-            if self._num_frames == 0:
-                self.write(pl.DataFrame())
-            parts = sorted(self._temporary.iterdir())
-            pl.scan_parquet(parts, glob=False).sink_parquet(self._whole, maintain_order=True)
-        replace(self._whole, path)
 
     @contextmanager
     def _telling(self) -> Iterator[None]:

@@ -127,13 +127,8 @@ class FileData(DataModule):
 
     def _restored(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> tuple[Task, Splits]:
         """Take what `load` has kept, and tell again what was told then, of files where they are now."""
-        found = (
-            task_from(*facts["task"]),
-            {
-                split: batch_of([tensors[f"{split}/{i}"] for i in range(num_parts)])
-                for split, num_parts in facts["splits"]
-            },
-        )
+        parts = {split: [tensors[f"{split}/{i}"] for i in range(num)] for split, num in facts["splits"]}
+        found = task_from(*facts["task"]), {split: batch_of(some) for split, some in parts.items()}
         vocabulary = pl.read_parquet(tensors["vocabulary"].numpy().tobytes()) if "vocabulary" in tensors else None
         self.encoder.learn(facts["encoder"], vocabulary)
         self.columns = replace(self.columns, decimal=facts["decimal"])
@@ -173,8 +168,8 @@ class FileData(DataModule):
         missing = [split for split in SPLITS if split not in frames and self.fractions[split] > 0]
         if missing:
             shares = {split: self.fractions[split] for split in ("train", *missing)}
-            numbers = self.labels.task == "regression"
-            rows = by_fractions(len(labels["train"]) if numbers else labels["train"], shares, self.seed)
+            numbers, every = self.labels.task == "regression", labels["train"]
+            rows = by_fractions(every.clear(len(every)) if numbers else every, shares, self.seed)
             frames |= {split: frames["train"][rows[split]] for split in (*missing, "train")}
             labels |= {split: labels["train"][rows[split]] for split in (*missing, "train")}
         self.labels.fit(labels["train"], names if len(names) > 1 else ())
@@ -222,11 +217,7 @@ class FileData(DataModule):
         return self._rows if split == list(self.splits)[-1] else None
 
     def tell_repeated(self, learnt_from: dict[str, pl.DataFrame]) -> None:
-        """Count the rows of other splits that are in ``train`` too, and warn of them.
-
-        Args:
-            learnt_from: by split, the columns that are learnt from.
-        """
+        """Count the rows of other splits that are in ``train`` too, by columns to learn from, and warn of them."""
         for split in [one for one in learnt_from if one != "train"]:
             frames = learnt_from["train"], learnt_from[split]
             if frames[0].dtypes != frames[1].dtypes:  # such as whole numbers in one file and others in the other
@@ -250,15 +241,7 @@ class FileData(DataModule):
         """
 
 
-SPLIT_NAMES = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "dev": "val",
-    "test": "test",
-}
+SPLIT_NAMES = {"train": ["train", "training"], "val": ["val", "valid", "validation", "dev"], "test": ["test"]}
 
 
 def check_fractions(fractions: Sequence[float]) -> None:
@@ -278,27 +261,24 @@ def by_column(frame: pl.DataFrame, column: str, where: str) -> dict[str, pl.Data
         UserError: a name that is no split, or no row to train on.
     """
     names = frame[column].cast(pl.String).str.strip_chars().str.to_lowercase()
-    unknown = names.filter(~names.is_in(list(SPLIT_NAMES)) | names.is_null())
+    known = [name for meant in SPLIT_NAMES.values() for name in meant]
+    unknown = names.filter(~names.is_in(known) | names.is_null())
     if len(unknown):
         raise UserError(
-            f"{where}: column {column!r} should name a split ({listed(SPLIT_NAMES)}); {len(unknown):,} rows have "
+            f"{where}: column {column!r} should name a split ({listed(known)}); {len(unknown):,} rows have "
             f"{listed(unknown.unique().sort())}. Correct them, or set data.split_column=null to ignore the column."
         )
-    parts = {}
-    for split in SPLITS:
-        part = frame.filter(names.is_in([name for name, meant in SPLIT_NAMES.items() if meant == split]))
-        if part.height:
-            parts[split] = part
-    if "train" not in parts:
+    parts = {split: frame.filter(names.is_in(meant)) for split, meant in SPLIT_NAMES.items()}
+    if parts["train"].height == 0:
         raise UserError(f"{where}: no row of column {column!r} says 'train'.")
-    return parts
+    return {split: part for split, part in parts.items() if part.height}
 
 
-def by_fractions(labels: pl.Series | int, shares: dict[str, float], seed: int) -> dict[str, np.ndarray]:
+def by_fractions(labels: pl.Series, shares: dict[str, float], seed: int) -> dict[str, np.ndarray]:
     """Divide rows among splits at random, each class (its first label, where there are several) alike.
 
     Args:
-        labels: N lists of strings, or N where there are no classes.
+        labels: N lists of strings; all null where there are no classes.
         shares: share of the rows for each split; ``"train"`` among them. They are made to sum to 1.
         seed: of the draw.
 
@@ -306,13 +286,9 @@ def by_fractions(labels: pl.Series | int, shares: dict[str, float], seed: int) -
         Row numbers of each split, ascending. Each class has a row in train; but for that, sizes are right to a
         few rows.
     """
-    num_rows = labels if isinstance(labels, int) else len(labels)
-    class_of = (
-        np.zeros(num_rows) if isinstance(labels, int) else labels.list.first().fill_null("").rank("dense").to_numpy()
-    )
     rng = np.random.default_rng(seed)
-    shuffled = rng.permutation(num_rows)
-    codes = class_of[shuffled]
+    shuffled = rng.permutation(len(labels))
+    codes = labels.list.first().fill_null("").rank("dense").to_numpy()[shuffled]
     # Rows in random order within a class, class after class: every stretch of it is a stratified sample, so that
     # taking rows at even steps keeps both the classes and the sizes right.
     ordered = shuffled[np.argsort(codes, kind="stable")]
@@ -321,7 +297,7 @@ def by_fractions(labels: pl.Series | int, shares: dict[str, float], seed: int) -
     total = sum(shares.values())
     bounds = np.cumsum([shares[split] / total for split in shares])
     step = (np.sqrt(5) - 1) / 2  # golden ratio: its multiples, modulo 1, fill [0, 1) evenly from the first on
-    position = (rng.random() + step * np.arange(num_rows)) % 1
+    position = (rng.random() + step * np.arange(len(labels))) % 1
     number = np.searchsorted(bounds[:-1], position, side="right")
     number[first_of_class] = list(shares).index("train")
     return {split: np.sort(ordered[number == i]) for i, split in enumerate(shares)}

@@ -100,11 +100,7 @@ class RowReader(ABC):
 
 
 class Lines(RowReader):
-    """Reads texts, one a line, or fastText lines.
-
-    Args:
-        fasttext: whether lines hold ``__label__``. If they do not, blank lines are rows, too.
-    """
+    """Reads texts, one a line, of which blank ones are rows too, or fastText lines, which hold ``__label__``."""
 
     columns = ("text", "label")
 
@@ -149,9 +145,6 @@ class JsonLines(RowReader):
 
     A key that comes up later is left out, with a warning. A row with a value of another type can't be read; where the
     column holds strings, any value is one. A key that a line lacks is null.
-
-    Args:
-        path: of the file, for messages.
     """
 
     size = sys.maxsize  # all that has been read tells the types

@@ -47,12 +47,9 @@ def batch_size_for(num_rows: int) -> int:
 
 
 def row_norm_for(num_rows: int) -> float:
-    """Return how long to make each row.
+    """Return how long to make each row of so many training rows.
 
     An epoch is a hundred steps however many rows there are (`batch_size_for`), while more rows bear out larger weights;
     longer rows get there in as few epochs.
-
-    Args:
-        num_rows: of the training split.
     """
     return ROW_NORM * min(4.0, max(1.0, math.sqrt(num_rows / 5000)))

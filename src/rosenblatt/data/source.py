@@ -62,12 +62,7 @@ def opened(path: str) -> Iterator[IO[bytes]]:
 
 
 def unpacked(file: IO[bytes], packing: str, path: str) -> IO[bytes]:
-    """Return the content of an open file, to be read.
-
-    Args:
-        file: that is open.
-        packing: ``gz``, ``zip`` or nothing.
-        path: of the file, for messages.
+    """Return the content of an open file, whose packing is ``gz``, ``zip`` or nothing, to be read.
 
     Raises:
         UserError: a zip file with no file in it, or with several, or with a password.
@@ -241,11 +236,7 @@ class TextFile:
         return self._num_lines + self.data.count(b"\n", 0, self.at + num_bytes) + 1
 
     def check_encoding(self, first_line: bool) -> None:
-        """Raise a `UserError` where what has been read first is of another encoding.
-
-        Args:
-            first_line: whether its first line decides; otherwise any line that is of the encoding will do.
-        """
+        """Raise a `UserError` unless the first line, or any, of what has been read first is of the encoding."""
         lines = islice(filter(bytes.strip, io.BytesIO(self.data)), 1 if first_line else None)
         if not any(line.decode(errors="ignore").encode() == line for line in lines):
             check_encoding(self.path, self.raw, self.encoding)
