@@ -132,10 +132,7 @@ class Columns:
     def labels_of(self, frame: pl.DataFrame, where: str, task: str | None = None) -> pl.Series:
         """Return the labels of each row of a file, as lists of strings; null where it has none and may be skipped.
 
-        Args:
-            frame: the rows.
-            where: the file, for messages.
-            task: where it is known; rows of ``multilabel`` may have no label, those of ``regression`` need a number.
+        Rows of the task ``multilabel``, where it is known, may have no label; those of ``regression`` need a number.
         """
         names, skip = self.label_names(frame, where), self.broken_rows == "skip"
         if isinstance(self.label, tuple):
@@ -272,11 +269,7 @@ def column(frame: pl.DataFrame, name: str | int, key: str, where: str) -> pl.Ser
 
 
 def as_strings(values: pl.Series, where: str) -> pl.Series:
-    """Return a column as strings.
-
-    Raises:
-        UserError: it holds lists, objects or bytes, as JSON lines and Parquet can.
-    """
+    """Return a column as strings; a `UserError` tells of lists, objects or bytes, as JSON lines and Parquet have."""
     try:
         if not values.dtype.is_nested():
             return values.cast(pl.String)

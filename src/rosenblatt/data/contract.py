@@ -102,11 +102,7 @@ def repeated_of(data: pl.LightningDataModule) -> dict[str, int]:
 
 
 def sizes_of(data: pl.LightningDataModule) -> dict[str, Any]:
-    """Return the sizes that the data module offers to a model's constructor, by name.
-
-    Raises:
-        UserError: they are no mapping.
-    """
+    """Return the sizes that the data module offers to a model's constructor, by name; they have to be a mapping."""
     sizes = getattr(data, "sizes", {})
     if not isinstance(sizes, Mapping):
         raise UserError(

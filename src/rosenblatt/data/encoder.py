@@ -37,11 +37,7 @@ class Encoder(Protocol):
         return None
 
     def learn(self, facts: dict[str, Any], vocabulary: pl.DataFrame | None) -> None:
-        """Take back what `facts` and `vocabulary` returned.
-
-        Raises:
-            ValueError: they are not what these return.
-        """
+        """Take back what `facts` and `vocabulary` returned; a `ValueError` tells that they did not."""
         return
 
     def encode(self, frame: pl.DataFrame, columns: Columns, where: str) -> Features:
@@ -98,9 +94,7 @@ class PointEncoder(Encoder):
     @property
     def plane(self) -> Plane | None:
         """Two features are the point itself."""
-        if self.num_features != 2:
-            return None
-        return Plane((self.columns[0], self.columns[1]), Tensor.double, Tensor.float)
+        return Plane(("x1", "x2"), Tensor.double, Tensor.float) if self.num_features == 2 else None
 
     @property
     def column_of(self) -> pl.Series:

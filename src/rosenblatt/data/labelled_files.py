@@ -37,15 +37,13 @@ class FileData(DataModule):
 
     Args:
         train: file or folder with the training rows, and with those of any split that has no file of its own.
-        val: file with the validation rows, or ``None``.
-        test: file with the test rows, or ``None``.
+        val: file with the validation rows, or ``None``; ``test`` likewise.
         columns: what the columns hold, and how files are read.
         split_column: column of ``train`` that says ``train``, ``val`` or ``test`` in each row; ``split`` need not be
             there. A split with a file of its own is not taken from it. ``None``: there is none.
         fractions: shares of train, val and test, for the splits that are not given otherwise.
         task: ``binary``, ``multiclass``, ``multilabel`` or ``regression``; ``None``: what the labels are.
-        batch_size: rows per training batch, or ``"auto"``.
-        seed: of the random split and the order of the training rows.
+        batch_size: see `DataModule`, as for ``seed``.
         cache: folder for encoded data, so that the next run on them need not encode them, or ``None``.
 
     Attributes:
@@ -232,12 +230,9 @@ class FileData(DataModule):
 
     @abstractmethod
     def encode(self, frames: dict[str, pl.DataFrame], targets: dict[str, Tensor], task: Task) -> Splits:
-        """Fit on ``train`` and return the features and target of each split.
+        """Fit on ``train`` and return the features and target of each split; may empty ``frames``.
 
-        Args:
-            frames: the rows of each split; may be emptied.
-            targets: of the same rows. Where features come in another order, the target returned with them does too.
-            task: what there is to predict.
+        Where features come in another order than rows, the target returned with them does too.
         """
 
 
@@ -283,8 +278,7 @@ def by_fractions(labels: pl.Series, shares: dict[str, float], seed: int) -> dict
         seed: of the draw.
 
     Returns:
-        Row numbers of each split, ascending. Each class has a row in train; but for that, sizes are right to a
-        few rows.
+        Row numbers of each split, ascending. Each class has a row in train; else sizes are right to a few rows.
     """
     rng = np.random.default_rng(seed)
     shuffled = rng.permutation(len(labels))

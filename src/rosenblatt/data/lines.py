@@ -90,12 +90,9 @@ class RowReader(ABC):
 
     @abstractmethod
     def one_by_one(self, data: bytes, last: bool, patience: int) -> Rows:
-        """Return the rows that data begin with, the broken ones in their place.
+        """Return the rows that whole lines begin with, the broken ones in their place.
 
-        Args:
-            data: whole lines.
-            last: whether the file ends there; otherwise a row that holds line breaks may go on.
-            patience: how many bytes a row may have to which no end is found.
+        Unless the file ends there, a row with line breaks in it may go on, up to ``patience`` bytes.
         """
 
 
@@ -229,11 +226,7 @@ def json_object(line: bytes) -> dict[str, Any] | str:
 
 
 def lines_of_array(text: TextFile) -> TextFile:
-    """Return the elements of a JSON array, one a line.
-
-    Raises:
-        UserError: it is none.
-    """
+    """Return the elements of a JSON array, one a line; a `UserError` tells that it is none."""
     while not text.last:
         text.more()
     try:

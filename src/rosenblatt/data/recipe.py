@@ -25,11 +25,7 @@ def char_ngrams_for(unseen: float, num_characters: int) -> int:
 
     They help where many words of a new text were never seen, or only once: names, short texts, few texts, spelling
     mistakes, languages without spaces. Where each word has been seen often they bring nothing, and encoding takes nine
-    times as long.
-
-    Args:
-        unseen: share of words of a new text that training has not seen (`rosenblatt.text.tokens.Words`).
-        num_characters: of all training texts.
+    times as long. Which share is ``unseen``, `rosenblatt.text.tokens.Words` has read off the training texts.
     """
     if unseen > UNSEEN_NAMES:
         return 5

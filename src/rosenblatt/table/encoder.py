@@ -150,11 +150,7 @@ def edges_of(values: Floats, bins: int) -> tuple[float, ...]:
 
 
 def column_from(kind: str, *values: Any) -> Column:
-    """Return a column from its parts, as JSON holds them.
-
-    Raises:
-        ValueError: they are none.
-    """
+    """Return a column from its parts, as JSON holds them; a `ValueError` tells that they are none."""
     if kind == "NumberColumn" and fits((*values, "", "")[:6], tuple[str, float, float, Sequence[float], str, str]):
         name, mean, std, edges, form, part = (*values, "", "")[:6]
         known = (
@@ -364,11 +360,7 @@ class TableEncoder(Encoder):
         return found
 
     def parts(self, frame: pl.DataFrame, where: str) -> list[Parts]:
-        """Return the features of each of the columns.
-
-        Raises:
-            UserError: a column that training had is missing.
-        """
+        """Return the features of each of the columns; a `UserError` tells of one that is missing."""
         absent = [column.name for column in self.columns if column.name not in frame.columns]
         if absent:
             raise UserError(

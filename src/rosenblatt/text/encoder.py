@@ -27,6 +27,7 @@ Weighting: TypeAlias = Literal["count", "binary", "tfidf", "log_count_ratio"]
 Floats: TypeAlias = NDArray[np.float32]
 # Words or characters, or both, and their n-grams.
 Channels: TypeAlias = list[tuple[Words | Characters, NGrams]]
+COUNTED = ("count", "tfidf")  # weightings that ask how often a feature occurs in a row
 MAX_N = 1000  # length of n-grams; each text is gone through once for each
 SCHEMA = {"symbol": pl.String, "prefix": pl.Int32, "last": pl.Int32, "weight": pl.Float32}
 
@@ -84,7 +85,7 @@ class TextEncoder(Encoder):
         return len(self.feature_weights)
 
     def fit_transform(self, texts: pl.Series, rows_of_class: Sequence[Ints], num_outputs: int = 1) -> Bags:
-        """Choose the vocabulary and its weights, and encode the training texts.
+        """Choose the vocabulary and its weights, and encode N training texts.
 
         Args:
             texts: N strings.
@@ -113,7 +114,7 @@ class TextEncoder(Encoder):
         log.info("Texts are read as %s%s.", " and as ".join(read_as), rule)
 
         self.kept = None
-        found_counts = count(found, None, self._with_counts)
+        found_counts = count(found, None, self.weighting in COUNTED)
         del found  # as large as the bags
         num_ngrams = sum(sum(ngrams.sizes) for _, ngrams in self.channels)
         frequency = counted(found_counts.ids, found_counts.offsets, num_ngrams)
@@ -149,11 +150,7 @@ class TextEncoder(Encoder):
         """Encode N texts; words that were not seen in training are left out, so that a bag may be empty."""
         texts = texts.fill_null("")
         found = [ngrams.transform(symbols.transform(texts)) for symbols, ngrams in self.channels]
-        return self._weigh(count(found, self.kept, self._with_counts))
-
-    @property
-    def _with_counts(self) -> bool:
-        return self.weighting in ("count", "tfidf")
+        return self._weigh(count(found, self.kept, self.weighting in COUNTED))
 
     def _fit(self, symbols: Words | Characters, max_n: int, texts: pl.Series) -> Channel:
         sequences, ngrams = symbols.fit(texts), NGrams(max_n, self.min_count)
@@ -263,13 +260,8 @@ def log_count_ratio(ids: Ids, offsets: Ints, frequency: Ints, rows_of_class: Seq
     """Return how telling each feature is: the largest ``|ln(p / q)|`` over the classes.
 
     ``p`` is the share of a feature in all (row, feature) pairs of a class, ``q`` the share in those of all other
-    classes, each count plus one (Wang & Manning 2012, equation for r).
-
-    Args:
-        ids: (nnz,) feature of each pair.
-        offsets: (N + 1,) of the rows in it.
-        frequency: (num_features,) rows that hold each feature.
-        rows_of_class: the numbers of the rows of each class.
+    classes, each count plus one (Wang & Manning 2012, equation for r). The pairs are those of `Counts`, the frequency
+    is how many rows hold each feature.
     """
     total = frequency + 2.0
     largest = np.zeros(len(frequency))
