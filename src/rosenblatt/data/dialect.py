@@ -134,12 +134,9 @@ def unescaped(content: bytes) -> bytes:
 
 
 class Survey:
-    """What a dialect makes of the start of a file.
+    """What a dialect makes of the start of a file, up to the end of a line.
 
-    Args:
-        dialect: that is tried.
-        text: the start of a file, up to the end of a line.
-        whole: whether the file ends there; else a quote that is not closed may be closed later.
+    Unless that is the whole of it, a quote that is not closed may be closed later.
 
     Attributes:
         rows: that are not blank, with where each begins.
@@ -216,14 +213,8 @@ def is_number(cell: str | None) -> bool:
 def surveyed(data: bytes, whole: bool, separator: str | None, kind: str, path: str) -> tuple[Survey, list[str]]:
     """Find out how a file is written, from its start; and what is to be told of it.
 
-    Of separators that leave no row ragged the one that the name of the file tells is taken first.
-
-    Args:
-        data: the start of the file, which begins with a row.
-        whole: whether it ends there.
-        separator: that it has, or ``None``.
-        kind: ``csv``, ``tsv`` or ``txt``.
-        path: of the file, for messages.
+    Of separators that leave no row ragged the one that the kind of the file (``csv``, ``tsv``, ``txt``) tells is taken
+    first. ``whole`` says that it ends with these data, which begin with a row.
     """
     signs = [separator] if separator else list(SEPARATORS.values())
     if not separator and kind != "csv":

@@ -75,11 +75,7 @@ class Block(NamedTuple):
 
 
 def read_frame(path: str, encoding: str = "utf-8", header: bool = True, separator: str | None = None) -> pl.DataFrame:
-    """Read a file whole; see `read_blocks`.
-
-    Raises:
-        UserError: what `read_blocks` raises, or a row that can't be read.
-    """
+    """Read a file whole; see `read_blocks`, of which this is strict."""
     blocks = read_blocks(path, encoding, header, separator, block_bytes=None, strict=True)
     return pl.concat([block.frame for block in blocks])
 
@@ -341,11 +337,7 @@ class FrameWriter:
         return self
 
     def write(self, frame: pl.DataFrame) -> None:
-        """Append the rows of a frame, with the same columns each time; the first makes the header, even without rows.
-
-        Raises:
-            UserError: the file can't be written, or the format has no place for the type of a column.
-        """
+        """Append the rows of a frame, with the same columns each time; the first makes the header, rows or not."""
         self._schema = self._schema or frame.schema
         assert frame.columns == self._schema.names()
         with self._telling():

@@ -48,11 +48,9 @@ class FileData(DataModule):
 
     Attributes:
         encoder: turns the rows into features.
-        ignore: columns that are not learnt from, of a source that learns from all others.
     """
 
     encoder: Encoder
-    ignore: Sequence[str | int] = ()
 
     def __init__(
         self,
@@ -98,7 +96,6 @@ class FileData(DataModule):
             tensors["vocabulary"] = torch.frombuffer(bytearray(as_parquet(vocabulary)), dtype=torch.uint8)
         facts = {
             "task": [task.name, task.facts()],
-            "splits": [[split, len(tensors_of(batch))] for split, batch in splits.items()],
             "paths": list(self.paths.values()),
             "messages": messages,
             "encoder": self.encoder.facts(),
@@ -118,15 +115,14 @@ class FileData(DataModule):
             "fractions": self.fractions,
             "task": self.labels.said,
             "seed": self.seed if drawn else None,
-            "ignore": self.ignore,
             **asdict(self.columns),
             **self.encoder.settings,
         }
 
     def _restored(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> tuple[Task, Splits]:
         """Take what `load` has kept, and tell again what was told then, of files where they are now."""
-        parts = {split: [tensors[f"{split}/{i}"] for i in range(num)] for split, num in facts["splits"]}
-        found = task_from(*facts["task"]), {split: batch_of(some) for split, some in parts.items()}
+        parts = {split: [tensors[name] for name in sorted(tensors) if name.startswith(f"{split}/")] for split in SPLITS}
+        found = task_from(*facts["task"]), {split: batch_of(some) for split, some in parts.items() if some}
         vocabulary = pl.read_parquet(tensors["vocabulary"].numpy().tobytes()) if "vocabulary" in tensors else None
         self.encoder.learn(facts["encoder"], vocabulary)
         self.columns = replace(self.columns, decimal=facts["decimal"])

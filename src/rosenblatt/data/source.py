@@ -124,11 +124,10 @@ def check_encoding(path: str, content: bytes, encoding: str) -> None:
         content.decode(encoding)
     except UnicodeDecodeError as error:
         before = content[: error.start]
-        guess = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "latin-1"
         raise UserError(
             f"{path}: expected text in {encoding}; line {before.count(10) + 1} has the byte "
             f"{content[error.start]:#04x} at position {error.start - before.rfind(10)}, which is none. "
-            f"If the file has another encoding, say so: data.encoding={guess}"
+            "If the file has another encoding, say so: data.encoding=latin-1"
         ) from None
 
 

@@ -73,15 +73,13 @@ class NumberColumn(NamedTuple):
     def read(self, words: pl.Series, where: str, absent: Sequence[str]) -> dict[str, Floats]:
         """Return what `read_by` does of (N,) strings, and tell of those that are neither read nor ``absent``."""
         found = read_by(words, self.form)
-        unread = ~np.isfinite([*found.values()][-1])
-        if unread.sum() > words.null_count():
-            wrong = words.filter(pl.Series(unread)).drop_nulls()
-            wrong = wrong.filter(~wrong.str.to_lowercase().is_in(absent))
-            if len(wrong):
-                log.warning(
-                    "%s: %s of %s values in column %r are no %s (such as %r); they count as missing.", where,
-                    f"{len(wrong):,}", f"{words.count():,}", self.name, kind_of(self.form), wrong[0],
-                )  # fmt: skip
+        wrong = words.filter(pl.Series(~np.isfinite([*found.values()][-1]))).drop_nulls()
+        wrong = wrong.filter(~wrong.str.to_lowercase().is_in(absent))
+        if len(wrong):
+            log.warning(
+                "%s: %s of %s values in column %r are no %s (such as %r); they count as missing.", where,
+                f"{len(wrong):,}", f"{words.count():,}", self.name, kind_of(self.form), wrong[0],
+            )  # fmt: skip
         return found
 
     def features_of_numbers(self, numbers: Floats) -> Parts:
