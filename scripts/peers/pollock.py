@@ -87,7 +87,9 @@ def main(reader: str, checkout: Path) -> None:
             told.clear()
             try:
                 rows = READERS[reader](str(file))
-            except Exception:  # whatever a reader raises is a refusal
+            except ImportError:
+                raise
+            except Exception:  # whatever else a reader raises is a refusal
                 count["refused"] += 1
                 continue
             with open(loaded, "w", newline="", encoding="utf-8") as target:
