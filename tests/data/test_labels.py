@@ -89,7 +89,13 @@ def test_rows_without_a_label_are_left_out_and_told_where_broken_rows_are_skippe
             kind(str(path), **options).setup()
 
 
-def test_where_most_rows_have_no_label_it_is_another_column(tmp_path):
-    (tmp_path / "a.csv").write_text("text,label\ngood,a\nbad,b\n" + "other,\n" * 5)
-    with pytest.raises(UserError, match=r"a.csv: 5 of 7 rows have no label: too many.*data.label_column"):
-        TextData(str(tmp_path / "a.csv"), broken_rows="skip").setup()
+def test_most_rows_may_have_no_label_but_not_all(tmp_path, caplog):
+    path = tmp_path / "a.csv"
+    path.write_text(TEXTS + "other,\n" * 60)
+    data = TextData(str(path), broken_rows="skip")
+    data.setup()
+    assert sum(len(target) for _, target in data.splits.values()) == 40
+    assert "a.csv: 60 of 100 rows have no label, and are left out." in caplog.text
+    path.write_text("text,label\n" + "other,\n" * 60)
+    with pytest.raises(UserError, match=r"a.csv: 60 of 60 rows have no label: too many.*data.label_column"):
+        TextData(str(path), broken_rows="skip").setup()

@@ -77,7 +77,7 @@ class Columns:
         blocks = list(self.blocks(path, block_bytes=None, strict=refuse))
         frame, readable = pl.concat([one.frame for one in blocks]), pl.concat([one.readable for one in blocks])
         hint = f"Is data.separator right ({self.separator or 'it was found out'})?"
-        return _without(frame, readable, path, "can't be read", hint)
+        return _without(frame, readable, path, "can't be read", hint, len(readable) / 2)
 
     def labelled(
         self, frame: pl.DataFrame, labels: pl.Series, where: str, task: str | None
@@ -85,7 +85,7 @@ class Columns:
         """Return rows and their labels, see `labels_of`, without those that have none."""
         lack, there = "no number for a label" if task == "regression" else "no label", labels.is_not_null()
         hint = "Is data.label_column the right column?"
-        return _without(frame, there, where, f"have {lack}", hint), labels.filter(there)
+        return _without(frame, there, where, f"have {lack}", hint, 1), labels.filter(there)
 
     def blocks(self, path: str, **options: Any) -> Iterator[Block]:
         """Read a file block by block, with options of `rosenblatt.data.files.read_blocks`."""
@@ -159,12 +159,12 @@ class Columns:
         return pl.DataFrame(parts).select(pl.concat_str(pl.all(), separator=" ")).to_series().rename("text")
 
 
-def _without(frame: pl.DataFrame, kept: pl.Series, where: str, what: str, hint: str) -> pl.DataFrame:
-    """Return the rows that are kept; the others are told, and must not be most."""
+def _without(frame: pl.DataFrame, kept: pl.Series, where: str, what: str, hint: str, least: float) -> pl.DataFrame:
+    """Return the rows that are kept, which have to be so many at least; the others are told."""
     if not (num_others := int((~kept).sum())):
         return frame
     told = f"{where}: {num_others:,} of {len(kept):,} rows {what}"
-    if 2 * num_others > len(kept):
+    if len(kept) - num_others < least:
         raise UserError(f"{told}: too many to leave out. {hint}")
     log.warning("%s, and are left out.", told)
     return frame.filter(kept)

@@ -148,11 +148,7 @@ def to_look_at(data: pl.LightningDataModule) -> pl.LightningDataModule:
 
 
 def first_batches(data: pl.LightningDataModule, num: int = 1) -> list[Any]:
-    """Return the first training batches, one at least, of a data module that is there to be looked at.
-
-    Raises:
-        UserError: there is no training loader, or it has no batch.
-    """
+    """Return the first training batches, one at least, of a data module that is there to be looked at."""
     if not has_split(data, "train"):
         raise UserError(f"data: {type(data).__name__} has no train_dataloader, so there is nothing to learn from.")
     with looking():

@@ -151,11 +151,9 @@ def column_from(kind: str, *values: Any) -> Column:
     """Return a column from its parts, as JSON holds them; a `ValueError` tells that they are none."""
     if kind == "NumberColumn" and fits((*values, "", "")[:6], tuple[str, float, float, Sequence[float], str, str]):
         name, mean, std, edges, form, part = (*values, "", "")[:6]
-        known = (
-            form in ("", *BETWEEN)
-            if not part
-            else form in ORDERS and part in parts_of(pl.Series(dtype=pl.String), form)
-        )
+        known = form in ("", *BETWEEN)
+        if part:
+            known = form in ORDERS and part in parts_of(pl.Series(dtype=pl.String), form)
         if known and np.isfinite([mean, std, *edges]).all() and std > 0 and (np.diff(edges) > 0).all():
             return NumberColumn(name, float(mean), float(std), tuple(map(float, edges)), form, part)
     if kind == "CategoryColumn" and fits(values, tuple[str, Sequence[str]]):
@@ -288,11 +286,8 @@ class TableEncoder(Encoder):
         for name in frame.columns:
             found, why = self._columns_of(frame[name]), ""
             if num_rows and frame.height >= MIN_ROWS and name not in (*keep, *self.categorical):
-                if (
-                    found
-                    and isinstance(found[0], CategoryColumn)
-                    and len(found[0].categories) > DIFFERENT * frame.height
-                ):
+                first = found[0] if found else None
+                if isinstance(first, CategoryColumn) and len(first.categories) > DIFFERENT * frame.height:
                     why = "has another word in each row"
                 elif found and _counts_rows(frame[name], num_rows):
                     why = "counts the rows"
