@@ -20,7 +20,7 @@ from conftest import dense_of
 from perceptron.models import MLP, Perceptron
 from rosenblatt.data.columns import Columns
 from rosenblatt.data.encoder import Encoder, PointEncoder
-from rosenblatt.data.features import Bags
+from rosenblatt.data.features import Bags, Features
 from rosenblatt.saved import folder as model_folder
 from rosenblatt.saved.known import given, path_of
 from rosenblatt.saved.model import Origin, SavedModel
@@ -39,6 +39,11 @@ THRESHOLDS: dict[str, Any] = {"binary": 0.375, "multiclass": 0.5, "multilabel": 
 NUMBERS = {"mean": 1234.5, "std": 67.25, "radius": 90.5, "num_validation": 450}
 WORDS = ["good", "Bad", "film", "isn't", "пьеса", "<br />", ",", "!", "7th", "naïve", "so", "好", "a", "the"]
 NUM_ROWS = 250
+
+
+def fit_and_encode(encoder: TableEncoder, frame: pl.DataFrame) -> Features:
+    encoder.fit(frame)
+    return encoder.encode(frame, Columns(), "the training rows")
 
 
 def _texts(num: int, seed: int) -> list[str]:
@@ -106,7 +111,7 @@ def texts(task: str = "binary", make: type[nn.Module] = Perceptron, **settings: 
 def rows(task: str = "binary", make: type[nn.Module] = Perceptron, codes: int = 0) -> SavedModel:
     """A model of `table`, dense or, with more than a thousand codes, on bags."""
     encoder = TableEncoder(bins=2)
-    encoder.fit_transform(table(max(NUM_ROWS, codes), codes=codes))
+    encoder.fit(table(max(NUM_ROWS, codes), codes=codes))
     return saved_model(encoder, codes > 0, task, make)
 
 

@@ -71,6 +71,10 @@ def test_a_file_of_training_that_is_there_is_taken_as_it_is_and_a_sweep_stays_on
         Path(name).write_text("")
         with initialize_config_dir(str(tmp_path), version_base="1.3"):
             assert compose("train", [quoted(f"data.train={name}", "train")]).data.train == name
+    Path("a${x}.csv").write_text("")
+    with pytest.raises(UserError, match=r"data.train=a\$\{x\}.csv: .* another setting.* Rename it"):
+        quoted("data.train=a${x}.csv", "train")
+    assert quoted("data.train=${x}.csv", "train") == "data.train=${x}.csv"
     assert quoted("data.train=https://x.y/z?a=b(1)", "train") == "data.train='https://x.y/z?a=b(1)'"
     assert quoted("hydra.run.dir=run,1=[a]", "train") == "hydra.run.dir='run,1=[a]'"
     for word in (

@@ -225,9 +225,13 @@ def test_of_numbers_the_rows_that_are_farthest_off_are_shown(
     other = program(EVALUATE, "run=run", "data.test=more.csv")
     assert other.status == 0, other.err
     assert json.loads((run / "evaluation-more.json").read_text())["rows"] == 2
-    (tmp_path / "more.csv").write_text("area,rooms,price\n100,3,115000\n50,2,much\n")
+    (tmp_path / "more.csv").write_text("area,rooms,price\n100,3,115000\n50,2,much\n50,2,60000\nall,5,\n60,2,70000\n")
     other = program(EVALUATE, "run=run", "data.test=more.csv")
-    assert (other.status, "'much'" in other.err, "Traceback" in other.err) == (1, True, False)
+    assert (other.status, "data.broken_rows=skip" in other.err, "Traceback" in other.err) == (1, True, False)
+    other = program(EVALUATE, "run=run", "data.test=more.csv", "data.broken_rows=skip")
+    assert other.status == 0, other.err
+    assert "more.csv: 2 of 5 rows have no number for a label, and are left out." in other.err
+    assert json.loads((run / "evaluation-more.json").read_text())["rows"] == 3
 
 
 def test_a_run_of_the_format_before_evaluates_and_predicts(

@@ -118,16 +118,13 @@ def test_what_is_read_is_what_was_encoded(case, monkeypatch):
 def test_an_encoder_that_was_read_encodes_new_rows_as_the_first_does(case):
     kind, options = case
     first, second = (set_up(kind, options) for _ in range(2))
-    if kind is TextData:
-        new = [pl.Series(["good film , unseen", "", "naïve пьеса isn't BAD", None])]
-    else:
-        rows = {
-            "number": ["1.5", None, "3"],
-            "code": ["code 1", "new", None],
-            "kind": ["x", None, "w"],
-        }
-        new = [pl.DataFrame(rows).with_columns(text=pl.lit("a")), "new rows"]
-    ours, theirs = (one.encoder.transform(*new) for one in (first, second))
+    rows = {
+        "number": ["1.5", None, "3", ""],
+        "code": ["code 1", "new", None, "?"],
+        "kind": ["x", None, "w", "x"],
+        "text": ["good film , unseen", "", "naïve пьеса isn't BAD", None],
+    }
+    ours, theirs = (one.encoder.encode(pl.DataFrame(rows), one.columns, "new rows") for one in (first, second))
     assert_equal(tensors_of({"new": (ours, torch.zeros(0))}), tensors_of({"new": (theirs, torch.zeros(0))}))
 
 

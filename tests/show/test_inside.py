@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from perceptron.models import MLP, Perceptron
+from rosenblatt.data.columns import Columns
 from rosenblatt.data.encoder import PointEncoder
 from rosenblatt.data.features import Bags
 from rosenblatt.show.figures.kinds import Drawing
@@ -17,6 +18,7 @@ from rosenblatt.show.inside import Rows, inside_arrays, looked_at, word_vectors
 from rosenblatt.table.encoder import TableEncoder
 from rosenblatt.tasks.binary import Binary
 from rosenblatt.tasks.multiclass import Multiclass
+from saved_models import fit_and_encode
 
 
 def line(weight=(0.0, 1.0), bias=0.0):
@@ -71,7 +73,7 @@ def table_of_two(num_rows):
     rng = np.random.default_rng(0)
     frame = pl.DataFrame({"age": rng.normal(40, 15, num_rows).round(), "pay": rng.lognormal(10, 1, num_rows).round(2)})
     encoder = TableEncoder()
-    return encoder, frame, encoder.fit_transform(frame)
+    return encoder, frame, fit_and_encode(encoder, frame)
 
 
 def test_a_table_of_two_columns_of_numbers_is_a_plane_in_their_own_units():
@@ -85,7 +87,7 @@ def test_a_table_of_two_columns_of_numbers_is_a_plane_in_their_own_units():
     left, right, bottom, top = arrays.extent
     height, width = arrays.regions.shape
     places = [(left + (right - left) * 30 / (width - 1), bottom + (top - bottom) * 70 / (height - 1))]
-    asked = encoder.transform(pl.DataFrame(places, schema=["age", "pay"], orient="row"), "a place")
+    asked = encoder.encode(pl.DataFrame(places, schema=["age", "pay"], orient="row"), Columns(), "a place")
     with torch.no_grad():
         assert arrays.probs[70, 30] == pytest.approx(model(asked).sigmoid().item(), abs=1e-5)
 
@@ -95,7 +97,7 @@ def test_large_and_small_numbers_keep_their_places(middle, spread):
     rng = np.random.default_rng(0)
     frame = pl.DataFrame({"t": middle + spread * rng.normal(size=300), "u": rng.normal(size=300)})
     encoder = TableEncoder()
-    features = encoder.fit_transform(frame)
+    features = fit_and_encode(encoder, frame)
     model = Perceptron(encoder.num_features, 1)
     arrays = seen(model, features, torch.arange(300) % 2, plane=encoder.plane)["boundary"]
     np.testing.assert_allclose(arrays.points[:, 0], frame["t"].to_numpy(), rtol=1e-14, atol=1e-5 * spread)
@@ -106,7 +108,7 @@ def test_large_and_small_numbers_keep_their_places(middle, spread):
 
 def test_rows_that_lack_a_number_are_no_points():
     encoder, _, _ = table_of_two(50)
-    rows = encoder.transform(pl.DataFrame({"age": [30.0, None, 50.0], "pay": [1e4, 2e4, None]}), "rows")
+    rows = encoder.encode(pl.DataFrame({"age": [30.0, None, 50.0], "pay": [1e4, 2e4, None]}), Columns(), "rows")
     model, target = Perceptron(encoder.num_features, 1), torch.tensor([0, 1, 1])
     arrays = seen(model, rows, target, plane=encoder.plane)["boundary"]
     assert arrays.note == "1 of 3 rows"
@@ -118,7 +120,7 @@ def test_rows_that_lack_a_number_are_no_points():
 def test_other_tables_are_no_plane():
     for columns in ({"a": [1.0, 2.0]}, {"a": [1, 2], "b": ["x", "y"]}, {"a": [1, 2], "b": [3, 4], "c": [5, 6]}):
         encoder = TableEncoder()
-        encoder.fit_transform(pl.DataFrame(columns))
+        encoder.fit(pl.DataFrame(columns))
         assert encoder.plane is None
 
 

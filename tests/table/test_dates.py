@@ -12,6 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from perceptron.models import MLP
+from rosenblatt.data.columns import Columns
 from rosenblatt.saved.folder import write
 from rosenblatt.table.data import TableData
 from rosenblatt.table.dates import order_of, parts_of
@@ -63,7 +64,7 @@ def test_dates_that_anybody_writes_are_those_of_the_calendar(moments, date, time
 )
 def test_the_order_of_day_and_month_is_that_of_all_values_and_told(cells, form, other, caplog):
     caplog.set_level(logging.INFO)
-    TableEncoder().fit_transform(pl.DataFrame({"when": [*cells, cells[0].replace("4", "5").replace("00:1", "00:2")]}))
+    TableEncoder().fit(pl.DataFrame({"when": [*cells, cells[0].replace("4", "5").replace("00:1", "00:2")]}))
     message = caplog.records[0].getMessage()
     assert f"'when': dates are read as they are written: {form}, as in {cells[0]!r}" in message
     assert ("fits all values too" in message) == bool(other)
@@ -75,7 +76,7 @@ def test_the_order_of_day_and_month_is_that_of_all_values_and_told(cells, form, 
 )
 def test_what_is_no_date_makes_no_column_of_dates(cell):
     encoder = TableEncoder()
-    encoder.fit_transform(pl.DataFrame({"x": [cell, "2024-01-01", "12:30"]}))
+    encoder.fit(pl.DataFrame({"x": [cell, "2024-01-01", "12:30"]}))
     assert f"x = {cell}" in encoder.names()
 
 
@@ -124,15 +125,15 @@ def test_what_depends_on_the_calendar_is_learnt(rule, kind, tmp_path):
 def test_parts_that_do_not_differ_are_left_out_and_others_have_names():
     frame = pl.DataFrame({"day": [dt.date(2024, 5, 1 + i) for i in range(9)], "at": [dt.time(i, 30) for i in range(9)]})
     encoder = TableEncoder(bins=0)
-    encoder.fit_transform(frame.with_columns(same=pl.lit("2024-05-01")))
+    encoder.fit(frame.with_columns(same=pl.lit("2024-05-01")))
     names = ["day: days since 1970", "day: weekday", "at: hour"]
     assert encoder.names() == [one for name in names for one in (name, f"{name} is missing")]
 
 
 def test_a_date_that_is_none_or_missing_is_the_mean_and_told_once(caplog):
     encoder = TableEncoder(bins=0)
-    encoder.fit_transform(pl.DataFrame({"when": ["2024-05-01", "2023-03-04", "NaT", None]}))
-    rows = encoder.transform(pl.DataFrame({"when": ["2024-05-01", "soon", "01.05.2024", "", "-"]}), "new")
+    encoder.fit(pl.DataFrame({"when": ["2024-05-01", "2023-03-04", "NaT", None]}))
+    rows = encoder.encode(pl.DataFrame({"when": ["2024-05-01", "soon", "01.05.2024", "", "-"]}), Columns(), "new")
     missing = rows[:, 1::2] > 0
     assert missing.any(dim=1).tolist() == missing.all(dim=1).tolist() == [False, True, True, True, True]
     (message,) = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
@@ -142,7 +143,7 @@ def test_a_date_that_is_none_or_missing_is_the_mean_and_told_once(caplog):
 def test_dates_are_kept_in_the_model_folder_and_explained(tmp_path):
     frame = calendar(50).with_columns(pl.col("when").dt.strftime("%m/%d/%Y %H:%M"))
     encoder = TableEncoder(bins=2)
-    encoder.fit_transform(frame)
+    encoder.fit(frame)
     for make in (None, MLP):
         saved = saved_model(encoder, False, "binary", *([make] if make else []))
         write(saved, tmp_path / "model", "card")

@@ -12,6 +12,7 @@ import torch
 from fitting import make_trainer
 from perceptron.classifier import Classifier
 from perceptron.models import Perceptron
+from rosenblatt.data.columns import Columns
 from rosenblatt.table.data import TableData
 from rosenblatt.tasks.threshold import Decision
 
@@ -42,7 +43,7 @@ def test_prices_are_predicted_to_little_more_than_their_noise_and_intervals_hold
         features, target = data.splits["val"]
         task = data.task.tuned(model(features), target, Decision())
         new = houses(10_000, seed=1)
-        outputs = model(data.encoder.transform(new, "new rows"))
+        outputs = model(data.encoder.encode(new, Columns(), "new rows"))
         scores = task.scores(outputs)
     price = torch.from_numpy(new["price"].to_numpy(writable=True))
     rmse = float((scores - price).square().mean().sqrt())

@@ -11,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rosenblatt.data.columns import Columns
 from rosenblatt.errors import UserError
 from rosenblatt.saved.folder import write
 from rosenblatt.table.data import TableData
@@ -134,7 +135,7 @@ def encoded(train, new, **options):
     encoder.fit(pl.DataFrame({"x": train}), **options)
     again = TableEncoder(bins=0)
     again.learn(json.loads(json.dumps(encoder.facts())), None)
-    found = [one.transform(pl.DataFrame({"x": new}), "new") for one in (encoder, again)]
+    found = [one.encode(pl.DataFrame({"x": new}), Columns(), "new") for one in (encoder, again)]
     assert torch.equal(*found)
     return encoder.names(), (found[0] / SCALE).tolist()
 
@@ -189,7 +190,7 @@ def test_what_is_missing_is_kept_in_the_model_folder(tmp_path):
     again = read(tmp_path / "model").encoder
     new = pl.DataFrame({"zone": ["NA", "unknown", ""], "x": ["1", "2", "3"], "kind": ["a", "a", "a"]})
     missing = again.names().index("zone is missing")
-    assert (again.transform(new, "new")[:, missing] > 0).tolist() == [False, True, True]
+    assert (again.encode(new, Columns(), "new")[:, missing] > 0).tolist() == [False, True, True]
     assert "zone = NA" in again.names()
 
 

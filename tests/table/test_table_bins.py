@@ -6,18 +6,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.preprocessing import KBinsDiscretizer
 
+from rosenblatt.data.columns import Columns
 from rosenblatt.errors import UserError
 from rosenblatt.table import encoder as columns
 from rosenblatt.table import encoder as table
 from rosenblatt.table.encoder import TableEncoder, edges_of
+from saved_models import fit_and_encode
 
 RNG = np.random.default_rng(0)
 
 
 def encoded(train, test, **options):
     encoder = TableEncoder(**options)
-    train = encoder.fit_transform(pl.DataFrame({"x": train}))
-    return encoder, train, encoder.transform(pl.DataFrame({"x": test}), "test")
+    train = fit_and_encode(encoder, pl.DataFrame({"x": train}))
+    return encoder, train, encoder.encode(pl.DataFrame({"x": test}), Columns(), "test")
 
 
 def test_bins_of_distinct_values_are_those_of_scikit_learn():

@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from conftest import dense_of
+from rosenblatt.data.columns import Columns
 from rosenblatt.data.features import Bags
 from rosenblatt.errors import UserError
 from rosenblatt.table import encoder as table
 from rosenblatt.table.encoder import TableEncoder
+from saved_models import fit_and_encode
 
 RNG = np.random.default_rng(0)
 
@@ -42,8 +44,8 @@ def features_of(train, *others, **options):
     encoder = TableEncoder(**options)
     return (
         encoder,
-        unscaled(encoder.fit_transform(pl.DataFrame(train))),
-        *(unscaled(encoder.transform(pl.DataFrame(other), "test")) for other in others),
+        unscaled(fit_and_encode(encoder, pl.DataFrame(train))),
+        *(unscaled(encoder.encode(pl.DataFrame(other), Columns(), "test")) for other in others),
     )
 
 
@@ -111,7 +113,7 @@ def test_what_is_learnt_is_learnt_from_training_alone():
     encoder, train, _ = features_of(TRAIN, {"age": [1e6], "job": ["pilot"], "income": [-1e9], "code": [77]})
     names = encoder.names()
     assert "job = pilot" not in names
-    assert torch.equal(unscaled(encoder.transform(TRAIN, "again")), train)
+    assert torch.equal(unscaled(encoder.encode(TRAIN, Columns(), "again")), train)
 
 
 def test_truths_are_numbers_and_columns_may_come_in_any_order():
@@ -176,10 +178,9 @@ def test_any_cells_give_features(train, test, max_dense):
     encoder = TableEncoder()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(table, "MAX_DENSE", max_dense)
-        features = [
-            encoder.fit_transform(pl.DataFrame({"x": pl.Series(train, dtype=pl.String), "y": range(len(train))}))
-        ]
-        features.append(encoder.transform(pl.DataFrame({"x": test, "y": ["?"] * len(test)}), "test"))
+        frame = pl.DataFrame({"x": pl.Series(train, dtype=pl.String), "y": range(len(train))})
+        features = [fit_and_encode(encoder, frame)]
+        features.append(encoder.encode(pl.DataFrame({"x": test, "y": ["?"] * len(test)}), Columns(), "test"))
     for cells, part in zip((train, test), features, strict=True):
         matrix = part if max_dense else dense_of(part, encoder.num_features)
         assert matrix.shape == (len(cells), len(encoder.names()))

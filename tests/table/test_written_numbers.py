@@ -15,7 +15,7 @@ from rosenblatt.errors import UserError
 from rosenblatt.saved.folder import write
 from rosenblatt.table.data import TableData
 from rosenblatt.table.encoder import TableEncoder
-from saved_models import read, saved_model
+from saved_models import fit_and_encode, read, saved_model
 
 
 def written(number, decimal, group, before="", after="", negative="-{}"):
@@ -46,20 +46,20 @@ def test_numbers_that_anybody_writes_are_the_numbers_at_train_and_at_predict(tra
     assume(len(set(train)) > 1)
     encoder, plain = TableEncoder(bins=0), TableEncoder(bins=0)
     texts = [[written(one, *dialect, *unit, negative) for one in numbers] for numbers in (train, new)]
-    found = encoder.fit_transform(pl.DataFrame({"x": texts[0]}))
-    expected = plain.fit_transform(pl.DataFrame({"x": train}))
+    found = fit_and_encode(encoder, pl.DataFrame({"x": texts[0]}))
+    expected = fit_and_encode(plain, pl.DataFrame({"x": train}))
     assert encoder.names() == ["x", "x is missing"]
     assert found.tolist() == expected.tolist()
     again = TableEncoder(bins=0)
     again.learn(encoder.facts(), None)
     for one in (encoder, again):
         assert (
-            one.transform(pl.DataFrame({"x": texts[1]}), "new").tolist()
-            == plain.transform(pl.DataFrame({"x": new}), "new").tolist()
+            one.encode(pl.DataFrame({"x": texts[1]}), Columns(), "new").tolist()
+            == plain.encode(pl.DataFrame({"x": new}), Columns(), "new").tolist()
         )
         assert (
-            one.transform(pl.DataFrame({"x": new}), "typed").tolist()
-            == plain.transform(pl.DataFrame({"x": new}), "new").tolist()
+            one.encode(pl.DataFrame({"x": new}), Columns(), "typed").tolist()
+            == plain.encode(pl.DataFrame({"x": new}), Columns(), "new").tolist()
         )
 
 
@@ -68,7 +68,7 @@ def values_of(train, new=()):
     encoder = TableEncoder(bins=0)
     encoder.fit(pl.DataFrame({"x": train}))
     (column,) = encoder.columns
-    features = encoder.transform(pl.DataFrame({"x": list(new or train)}), "new").double().numpy()
+    features = encoder.encode(pl.DataFrame({"x": list(new or train)}), Columns(), "new").double().numpy()
     return [
         None if missing else round(value / 3 * column.std + column.mean, 3)
         for value, missing in features[:, :2].tolist()
@@ -126,7 +126,7 @@ def test_what_is_no_number_in_the_way_of_the_column_is_missing_and_told(caplog):
 )
 def test_what_is_no_number_stays_a_category(cells):
     encoder = TableEncoder()
-    encoder.fit_transform(pl.DataFrame({"x": cells * 3}))
+    encoder.fit(pl.DataFrame({"x": cells * 3}))
     assert encoder.names()[0] == f"x = {sorted(cells)[0]}"
 
 
@@ -199,6 +199,6 @@ def test_columns_of_models_before_are_read_as_they_were_then():
     encoder = TableEncoder()
     encoder.learn(facts, None)
     assert json.dumps(encoder.facts()) == json.dumps(facts)
-    rows = encoder.transform(pl.DataFrame({"x": ["12", "?", "nil"], "zone": ["EU", "NA", "-"]}), "new")
+    rows = encoder.encode(pl.DataFrame({"x": ["12", "?", "nil"], "zone": ["EU", "NA", "-"]}), Columns(), "new")
     assert (rows / 3).tolist() == [[1, 0, 1, 0, 0], [0, 1, 0, 0, 1], [0, 1, 0, 0, 0]]
     assert math.isfinite(rows.sum())

@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from rosenblatt.errors import UserError
-from rosenblatt.text.encoder import MAX_N, SCHEMA, TextEncoder, from_frame, sizes_of, to_frame
+from rosenblatt.text.encoder import MAX_N, SCHEMA, TextEncoder
 
 NEW = ["", " ", "unheard of", "a b", "b a a", "Ab! aB", "<br />b", "naïve пьеса 好", "a" * 50]
 OPTIONS = st.fixed_dictionaries(
@@ -84,7 +84,6 @@ def test_the_table_has_words_then_their_ngrams_then_the_same_of_characters():
     assert frame["weight"].to_list() == [1.0] * 12
     assert encoder.facts()["sizes"] == {"words": [2, 2, 1], "characters": [3, 4]}
     assert encoder.names()[:5] == ["a", "b", "a a", "b a", "b a a"]
-    assert sizes_of(encoder.channels) == encoder.facts()["sizes"]
 
 
 def test_what_is_no_feature_has_no_weight_and_comes_back_as_none():
@@ -156,10 +155,4 @@ def test_a_table_that_is_none_is_refused(wrong):
     frame = encoder.vocabulary()
     assert frame["symbol"].to_list() == ["a", "b", None, None]
     with pytest.raises(ValueError, match=match):
-        from_frame(change(frame), sizes or encoder.facts()["sizes"], 1, True)
-
-
-def test_the_table_is_made_of_what_was_read_from_one():
-    encoder = fitted(["a b", "b a"], char_ngrams=3)
-    frame = encoder.vocabulary()
-    assert to_frame(*from_frame(frame, encoder.facts()["sizes"], 1, True)).equals(frame)
+        encoder.learn(encoder.facts() | ({"sizes": sizes} if sizes else {}), change(frame))

@@ -65,6 +65,8 @@ def quoted(word: str, program: str) -> str:
     key, sign, value = word.partition("=")
     if program == "train":
         is_place = key.startswith("data.") and (os.path.exists(value) or re.match(r"\w+://[^,]*$", value))
+        if is_place and "${" in value:
+            raise UserError(f"{word}: ${{...}} stands for another setting, and can't be a part of a name. Rename it.")
         is_place = is_place or (key in ("hydra.run.dir", "hydra.sweep.dir") and "${" not in value)
         is_place = is_place and re.search(r"[^\w./ -]", value) and not QUOTED.fullmatch(value)
     else:

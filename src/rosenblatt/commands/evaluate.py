@@ -104,8 +104,9 @@ def rows_of(saved: SavedModel, folder: Path, data: dict[str, Any]) -> OwnRows | 
             "has no encoder. Leave data.test out, and its own test split is built anew."
         )
     options = {key: data[key] for key in ("encoding", "separator", "broken_rows")}
-    saved.columns = saved.columns.named(data["text_column"], data["label_column"], **options)
-    return OwnRows("test", data["test"], saved.columns.read(data["test"]))
+    columns = saved.columns = saved.columns.named(data["text_column"], data["label_column"], **options)
+    path, task, frame = data["test"], saved.task.name, columns.read(data["test"])
+    return OwnRows("test", path, columns.labelled(frame, columns.labels_of(frame, path, task), path, task)[0])
 
 
 class Outputs(pl.LightningModule):

@@ -33,8 +33,7 @@ class Batches:
         features: of N rows.
         target: (N,) int64, or (N, num_labels) uint8.
         batch_size: rows per batch.
-        shuffle: a new order each epoch.
-        seed: of the order.
+        shuffle: a new order each epoch, of that ``seed``.
         rank: number of this process among those that train one model together.
         world_size: how many those are. Each gets its share of the rows; the shares are made equal by repeating rows,
             since every process has to take as many steps as the others.

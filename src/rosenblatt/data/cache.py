@@ -38,11 +38,7 @@ DAY = 24 * 60 * 60  # seconds after which a part belongs to a process that was k
 
 
 class Cache:
-    """Entries in a folder, each written whole or not at all: tensors by name, and facts, as JSON takes them.
-
-    Args:
-        folder: made when the first entry is written.
-    """
+    """Entries in a folder, each written whole or not at all: tensors by name, and facts, as JSON takes them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -52,12 +48,7 @@ class Cache:
         return self.folder / f"{key}.safetensors"
 
     def read(self, key: str, restored: Callable[[dict[str, Tensor], dict[str, Any]], Result]) -> Result | None:
-        """Return what an entry is made into, or ``None`` where there is none, or none that can be read.
-
-        Args:
-            key: of the entry.
-            restored: makes something of its tensors and facts.
-        """
+        """Return what ``restored`` makes of an entry, or ``None`` where there is none, or none that can be read."""
         path = self.path(key)
         if not path.exists():
             return None
@@ -121,11 +112,7 @@ def _sum_of(tensors: dict[str, Tensor]) -> str:
 
 
 def key_of(paths: dict[str, str], settings: dict[str, Any]) -> str:
-    """Return the digest that names an entry.
-
-    Args:
-        paths: local files or folders, by split.
-        settings: all that decides what becomes of them, as JSON takes it.
+    """Return the digest that names an entry, of local files and all settings that decide what becomes of them.
 
     Raises:
         OSError: a path that is no file or folder on a disk (a pipe could be read only once), or can't be read.
@@ -152,11 +139,7 @@ def _digest(path: str) -> str:
 
 @contextlib.contextmanager
 def recorded(name: str) -> Iterator[list[tuple[int, str]]]:
-    """Collect what is logged under a name, as (level, message), to tell it again when an entry is read.
-
-    Args:
-        name: of a logger; those below it count too.
-    """
+    """Collect what a logger and those below it log, as (level, message), to tell it again when an entry is read."""
     messages: list[tuple[int, str]] = []
     handler = logging.Handler()
     handler.emit = lambda record: messages.append((record.levelno, record.getMessage()))  # type: ignore[method-assign]

@@ -18,6 +18,7 @@ from rosenblatt.data.delimited import TWICE
 from rosenblatt.data.files import Block, read_blocks
 from rosenblatt.data.numbers import numbers_of
 from rosenblatt.errors import UserError, listed, nearest
+from rosenblatt.tasks.inference import MAX_NUMBER
 
 BrokenRows: TypeAlias = Literal["refuse", "skip"]
 log = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ class Columns:
         header: whether CSV and TSV files begin with column names; ``None``: they do unless columns are given by number.
         encoding: of text files.
         separator: of the cells of a table, as it is typed; ``None``: what fits.
-        broken_rows: ``refuse`` a file to learn from that has a row that can't be read, or ``skip`` such rows.
+        broken_rows: ``refuse`` a file to learn from that has a row that can't be read or has no label, or ``skip`` it.
         decimal: of labels that are numbers as people write them, see `rosenblatt.data.numbers.Reading`; or empty.
     """
 
@@ -75,17 +76,16 @@ class Columns:
         refuse = self.broken_rows == "refuse"
         blocks = list(self.blocks(path, block_bytes=None, strict=refuse))
         frame, readable = pl.concat([one.frame for one in blocks]), pl.concat([one.readable for one in blocks])
-        if num_broken := int((~readable).sum()):
-            if 2 * num_broken > len(readable):
-                raise UserError(
-                    f"{path}: {num_broken:,} of {len(readable):,} rows can't be read: too many to leave out. Is "
-                    f"data.separator right ({self.separator or 'it was found out'})?"
-                )
-            log.warning(
-                "%s: %s of %s rows can't be read, and are left out.", path, f"{num_broken:,}", f"{len(readable):,}"
-            )
-            frame = frame.filter(readable)
-        return frame
+        hint = f"Is data.separator right ({self.separator or 'it was found out'})?"
+        return _without(frame, readable, path, "can't be read", hint, len(readable) / 2)
+
+    def labelled(
+        self, frame: pl.DataFrame, labels: pl.Series, where: str, task: str | None
+    ) -> tuple[pl.DataFrame, pl.Series]:
+        """Return rows and their labels, see `labels_of`, without those that have none."""
+        lack, there = "no number for a label" if task == "regression" else "no label", labels.is_not_null()
+        hint = "Is data.label_column the right column?"
+        return _without(frame, there, where, f"have {lack}", hint, 1), labels.filter(there)
 
     def blocks(self, path: str, **options: Any) -> Iterator[Block]:
         """Read a file block by block, with options of `rosenblatt.data.files.read_blocks`."""
@@ -129,16 +129,26 @@ class Columns:
             raise UserError(f"data.text_column and data.label_column are the same column, {both[0]!r}.")
         return names
 
-    def labels_of(self, frame: pl.DataFrame, where: str) -> pl.Series:
-        """Return the labels of each row of a file, as lists of strings."""
-        names = self.label_names(frame, where)
+    def labels_of(self, frame: pl.DataFrame, where: str, task: str | None = None) -> pl.Series:
+        """Return the labels of each row of a file, as lists of strings; null where it has none and may be skipped.
+
+        Rows of the task ``multilabel``, where it is known, may have no label; those of ``regression`` need a number.
+        """
+        names, skip = self.label_names(frame, where), self.broken_rows == "skip"
         if isinstance(self.label, tuple):
-            marked = [pl.when(_marks(frame[name], where)).then(pl.lit(name)) for name in names]
-            return frame.select(pl.concat_list(marked).list.drop_nulls().alias("label")).to_series()
+            marks = pl.DataFrame([_marks(frame[name], where, skip) for name in names])
+            lists = pl.concat_list([pl.when(name).then(pl.lit(name)) for name in names]).list.drop_nulls()
+            return marks.select(pl.when(pl.all_horizontal(pl.all().is_not_null())).then(lists))[:, 0].rename("label")
         labels = frame[names[0]]
         if self.decimal and labels.dtype == pl.String:  # what is no number stays what it is, for the message
             labels = numbers_of(labels, self.decimal).cast(pl.String).fill_null(labels)
-        return to_lists(labels, self.label_separator, f"{where}, column {self.label!r}")
+        found = to_lists(labels, self.label_separator, f"{where}, column {self.label!r}", skip)
+        if not skip or task == "multilabel" or (found.list.len() > 1).any():
+            return found
+        there = found.list.len() == 1
+        if task == "regression":
+            there &= found.list.first().cast(pl.Float64, strict=False).abs() <= MAX_NUMBER
+        return pl.select(pl.when(there).then(found))[:, 0].rename("label")
 
     def texts_of(self, frame: pl.DataFrame, where: str) -> pl.Series:
         """Return the text of each row of a file: several columns joined with a space; nothing is an empty text."""
@@ -149,11 +159,25 @@ class Columns:
         return pl.DataFrame(parts).select(pl.concat_str(pl.all(), separator=" ")).to_series().rename("text")
 
 
-def _marks(values: pl.Series, where: str) -> pl.Series:
+def _without(frame: pl.DataFrame, kept: pl.Series, where: str, what: str, hint: str, least: float) -> pl.DataFrame:
+    """Return the rows that are kept, which have to be so many at least; the others are told."""
+    if not (num_others := int((~kept).sum())):
+        return frame
+    told = f"{where}: {num_others:,} of {len(kept):,} rows {what}"
+    if len(kept) - num_others < least:
+        raise UserError(f"{told}: too many to leave out. {hint}")
+    log.warning("%s, and are left out.", told)
+    return frame.filter(kept)
+
+
+def _marks(values: pl.Series, where: str, skip: bool) -> pl.Series:
     words = as_strings(values, where)
     found = _as_marks(words)
-    if num_others := found.null_count():
-        row = int(found.is_null().arg_true()[0])
+    others = found.is_null()
+    if skip:
+        others &= words.fill_null("").str.strip_chars() != ""
+    if num_others := others.sum():
+        row = int(others.arg_true()[0])
         raise UserError(
             f"{where}, column {values.name!r}: expected 0 or 1 (or true and false, yes and no), as in each column of "
             f"data.label_column; {num_others:,} of {len(found):,} rows have something else (row {row + 1} has "
@@ -184,16 +208,11 @@ def _names_in(cell: str, where: str) -> list[str]:
     return [name.strip().strip("'\"") for name in cell[1:-1].split(",")]
 
 
-def to_lists(labels: pl.Series, separator: str | None, where: str) -> pl.Series:
-    """Return labels as lists of strings.
-
-    Args:
-        labels: strings, numbers, or lists of them, also as text.
-        separator: what stands between several labels in a cell, or ``None`` for one label a cell.
-        where: file and column, for messages.
+def to_lists(labels: pl.Series, separator: str | None, where: str, skip: bool = False) -> pl.Series:
+    """Return labels, which are strings, numbers, or lists of them, also as text, as lists of strings.
 
     Raises:
-        UserError: a null label (an empty cell), with its row; with a separator it means a row without labels.
+        UserError: an empty cell, unless such rows may be skipped: null then; with a separator it holds no labels.
     """
     if isinstance(labels.dtype, pl.List | pl.Array) and not labels.dtype.inner.is_nested():
         return _distinct(labels.cast(pl.List(pl.String)).fill_null([]))
@@ -206,13 +225,13 @@ def to_lists(labels: pl.Series, separator: str | None, where: str) -> pl.Series:
     if separator is not None:
         return _distinct(texts.fill_null("").str.split(separator))
     empty = texts.is_null() | (texts == "")
-    if empty.any():
+    if empty.any() and not skip:
         row = int(empty.arg_true()[0]) + 1
         raise UserError(
             f"{where}: {int(empty.sum()):,} of {len(texts):,} rows have no label (first in row {row}). "
-            "Fill them in or take these rows out."
+            "Fill them in, or leave such rows out: data.broken_rows=skip"
         )
-    return texts.to_frame("label").select(pl.concat_list("label")).to_series()
+    return texts.to_frame("label").select(pl.when(~empty).then(pl.concat_list("label"))).to_series()
 
 
 def _distinct(labels: pl.Series) -> pl.Series:
@@ -222,13 +241,7 @@ def _distinct(labels: pl.Series) -> pl.Series:
 
 
 def column(frame: pl.DataFrame, name: str | int, key: str, where: str) -> pl.Series:
-    """Return a column by name or by number (from 0).
-
-    Args:
-        frame: where to look.
-        name: the column.
-        key: the option that named it, for the message.
-        where: the file, for the message.
+    """Return a column by name, or by number from 0; for messages, ``key`` is the option that named it.
 
     Raises:
         UserError: no such column, with a list of those there are; or several of that name.
@@ -256,15 +269,7 @@ def column(frame: pl.DataFrame, name: str | int, key: str, where: str) -> pl.Ser
 
 
 def as_strings(values: pl.Series, where: str) -> pl.Series:
-    """Return a column as strings.
-
-    Args:
-        values: of any type that has a text: strings, numbers, dates, ...
-        where: the file, for the message.
-
-    Raises:
-        UserError: lists, objects or bytes, as JSON lines and Parquet can hold.
-    """
+    """Return a column as strings; a `UserError` tells of lists, objects or bytes, as JSON lines and Parquet have."""
     try:
         if not values.dtype.is_nested():
             return values.cast(pl.String)

@@ -49,11 +49,9 @@ def has_split(data: pl.LightningDataModule, split: str) -> bool:
 
 
 def loader_of(data: pl.LightningDataModule, split: str) -> Any | None:
-    """Return the loader that a split is evaluated with, or ``None`` where there is none.
+    """Return the loader that a split is evaluated with, or ``None`` where there is none; see `has_split`.
 
-    Args:
-        data: set up for the stage of the split.
-        split: ``train`` (in order, where the data module can: ``batches(split)``), ``val`` or ``test``.
+    That of ``train`` is in order, which our own data modules alone can: ``batches(split)``.
     """
     if not has_split(data, split):
         return None
@@ -104,11 +102,7 @@ def repeated_of(data: pl.LightningDataModule) -> dict[str, int]:
 
 
 def sizes_of(data: pl.LightningDataModule) -> dict[str, Any]:
-    """Return the sizes that the data module offers to a model's constructor, by name.
-
-    Raises:
-        UserError: they are no mapping.
-    """
+    """Return the sizes that the data module offers to a model's constructor, by name; they have to be a mapping."""
     sizes = getattr(data, "sizes", {})
     if not isinstance(sizes, Mapping):
         raise UserError(
@@ -154,11 +148,7 @@ def to_look_at(data: pl.LightningDataModule) -> pl.LightningDataModule:
 
 
 def first_batches(data: pl.LightningDataModule, num: int = 1) -> list[Any]:
-    """Return the first training batches, one at least, of a data module that is there to be looked at.
-
-    Raises:
-        UserError: there is no training loader, or it has no batch.
-    """
+    """Return the first training batches, one at least, of a data module that is there to be looked at."""
     if not has_split(data, "train"):
         raise UserError(f"data: {type(data).__name__} has no train_dataloader, so there is nothing to learn from.")
     with looking():
@@ -192,12 +182,7 @@ def digests_of(data: pl.LightningDataModule) -> dict[str, Any]:
 
 
 def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Return which parts of the data differ, as lines.
-
-    Args:
-        before: what `digests_of` said then.
-        now: and now.
-    """
+    """Return which parts of the data differ, as lines, by what `digests_of` said then and says now."""
     lines = []
     for part in dict.fromkeys([*before, *now]):
         pair = before.get(part), now.get(part)

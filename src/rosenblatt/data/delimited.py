@@ -46,10 +46,10 @@ class Table(RowReader):
             separator = separator or found[1].decode(errors="replace")
             text.skip(BLANK)
         survey, self.remarks = surveyed(text.data, text.last, separator, kind, text.path)
-        self.dialect, (start, row) = survey.dialect, survey.first
+        self.dialect, (start, row) = survey.dialect, survey.rows[survey.num_above]
         if self.dialect.escape:
             text.translate(unescaped)
-        text.at += survey.num_bytes(row.end if header else start)
+        text.at += len(survey.text[: row.end if header else start].encode(**BYTES))
         self.header: list[str | None] | None = None
         width = survey.width if survey.usual else len(row.cells)
         self.columns = [str(number) for number in range(width)]

@@ -134,12 +134,9 @@ def unescaped(content: bytes) -> bytes:
 
 
 class Survey:
-    """What a dialect makes of the start of a file.
+    """What a dialect makes of the start of a file, up to the end of a line.
 
-    Args:
-        dialect: that is tried.
-        text: the start of a file, up to the end of a line.
-        whole: whether the file ends there; else a quote that is not closed may be closed later.
+    Unless that is the whole of it, a quote that is not closed may be closed later.
 
     Attributes:
         rows: that are not blank, with where each begins.
@@ -166,20 +163,6 @@ class Survey:
     def share(self) -> float:
         """The share of rows that have the usual number of cells, if that is more than one."""
         return len(self.usual) / len(self.rows) if self.width > 1 else 0.0
-
-    @property
-    def first(self) -> tuple[int, Cells]:
-        """The header, or the first row where there is none, and where it begins."""
-        return self.rows[self.num_above]
-
-    def num_bytes(self, num_characters: int) -> int:
-        """Return how many bytes so many characters take."""
-        return len(self.text[:num_characters].encode(**BYTES))
-
-    @property
-    def is_table(self) -> bool:
-        """Whether most rows have as many cells, and the first is one of them or stands above a header."""
-        return self.share >= 0.5 and (self.num_above > 0 or len(self.rows[0][1].cells) > 1)
 
     @cached_property
     def num_above(self) -> int:
@@ -230,14 +213,8 @@ def is_number(cell: str | None) -> bool:
 def surveyed(data: bytes, whole: bool, separator: str | None, kind: str, path: str) -> tuple[Survey, list[str]]:
     """Find out how a file is written, from its start; and what is to be told of it.
 
-    Of separators that leave no row ragged the one that the name of the file tells is taken first.
-
-    Args:
-        data: the start of the file, which begins with a row.
-        whole: whether it ends there.
-        separator: that it has, or ``None``.
-        kind: ``csv``, ``tsv`` or ``txt``.
-        path: of the file, for messages.
+    Of separators that leave no row ragged the one that the kind of the file (``csv``, ``tsv``, ``txt``) tells is taken
+    first. ``whole`` says that it ends with these data, which begin with a row.
     """
     signs = [separator] if separator else list(SEPARATORS.values())
     if not separator and kind != "csv":
@@ -257,9 +234,10 @@ def surveyed(data: bytes, whole: bool, separator: str | None, kind: str, path: s
     if others or len(best.usual) < len(best.rows):
         variants = [one for sign in (signs[0], *others) for one in _variants(sign, text, data)]
         surveys += [Survey(one, text, whole and end == rows) for one in variants]
+        # Most rows have as many cells, and the first is one of them or stands above a header.
+        tables = [one for one in surveys if one.share >= 0.5 and (one.num_above or len(one.rows[0][1].cells) > 1)]
         for loose in (False, True):
-            usable = [one for one in surveys if one.is_table and (loose or one.dialect.doubled)]
-            best = max(usable, key=lambda one: one.share, default=best)
+            best = max((one for one in tables if loose or one.dialect.doubled), key=lambda one: one.share, default=best)
             if best.share > RARELY:
                 break  # a single odd row does not tell how others are quoted
     word = best.dialect.word

@@ -37,20 +37,11 @@ class Encoder(Protocol):
         return None
 
     def learn(self, facts: dict[str, Any], vocabulary: pl.DataFrame | None) -> None:
-        """Take back what `facts` and `vocabulary` returned.
-
-        Raises:
-            ValueError: they are not what these return.
-        """
+        """Take back what `facts` and `vocabulary` returned; a `ValueError` tells that they did not."""
         return
 
     def encode(self, frame: pl.DataFrame, columns: Columns, where: str) -> Features:
-        """Encode N rows.
-
-        Args:
-            frame: the rows, as read from a file.
-            columns: what they hold.
-            where: file, for messages.
+        """Encode N rows as read from a file; ``where`` is that file, for messages.
 
         Raises:
             UserError: a column that training had is missing.
@@ -71,11 +62,7 @@ class Encoder(Protocol):
 
 
 class PointEncoder(Encoder):
-    """Takes the columns ``x1``, ``x2``, ... as they are: points, and whatever else data are made of numbers alone.
-
-    Args:
-        num_features: how many.
-    """
+    """Takes the columns ``x1``, ``x2``, ... as they are: points, and whatever else data are made of numbers alone."""
 
     def __init__(self, num_features: int) -> None:
         self._num_features = num_features
@@ -107,9 +94,7 @@ class PointEncoder(Encoder):
     @property
     def plane(self) -> Plane | None:
         """Two features are the point itself."""
-        if self.num_features != 2:
-            return None
-        return Plane((self.columns[0], self.columns[1]), Tensor.double, Tensor.float)
+        return Plane(("x1", "x2"), Tensor.double, Tensor.float) if self.num_features == 2 else None
 
     @property
     def column_of(self) -> pl.Series:

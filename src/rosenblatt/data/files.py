@@ -17,7 +17,6 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import IO, NamedTuple
 
 import polars as pl
@@ -76,11 +75,7 @@ class Block(NamedTuple):
 
 
 def read_frame(path: str, encoding: str = "utf-8", header: bool = True, separator: str | None = None) -> pl.DataFrame:
-    """Read a file whole; see `read_blocks`.
-
-    Raises:
-        UserError: what `read_blocks` raises, or a row that can't be read.
-    """
+    """Read a file whole; see `read_blocks`, of which this is strict."""
     blocks = read_blocks(path, encoding, header, separator, block_bytes=None, strict=True)
     return pl.concat([block.frame for block in blocks])
 
@@ -152,11 +147,7 @@ def format_of(name: str, formats: Mapping[str, str] = FORMATS) -> tuple[str | No
 
 
 def csv_of_excel(content: bytes, path: str) -> bytes:
-    """Return the first sheet of an Excel file as CSV.
-
-    Raises:
-        UserError: the package that reads it is not there, or it is no Excel file.
-    """
+    """Return the first sheet of an Excel file as CSV; a `UserError` tells of what is missing, or broken."""
     try:
         import fastexcel
     except ImportError:
@@ -272,7 +263,7 @@ def _folder_blocks(folder: Path, encoding: str, block_bytes: int | None, strict:
     rows: list[tuple[str, str, bool]] = []
     done, begun, told = 0, 0, False
     for file, label in files:
-        content = read_bytes(str(file), "")
+        content, readable = read_bytes(str(file), ""), True
         own = encoding_of(content, encoding)
         try:
             check_encoding(str(file), content, own)
@@ -281,10 +272,8 @@ def _folder_blocks(folder: Path, encoding: str, block_bytes: int | None, strict:
                 raise
             if not told:
                 log.warning("%s More files like it are not told.", error)
-            told = True
-            rows.append((content.decode(own, "replace"), label, False))
-        else:
-            rows.append((content.decode(own).removeprefix("\ufeff"), label, True))
+            told, readable = True, False
+        rows.append((content.decode(own, "replace").removeprefix("\ufeff"), label, readable))
         done += len(content)
         if (block_bytes is not None and done - begun >= block_bytes) or file == files[-1][0]:
             frame = pl.DataFrame(rows, schema={"text": pl.String, "label": pl.String, "": pl.Boolean}, orient="row")
@@ -299,11 +288,8 @@ NO_PLACE_IN_A_TABLE = rf"{NO_PLACE_IN_JSON}|Duration|Struct|Array|List\(List"
 class FrameWriter:
     """Writes frames with the same columns below each other; a context manager.
 
-    The file appears under its name when the context is left in order, whole, and never otherwise.
-
-    Args:
-        path: of the file; the format follows from its name. ``-`` is standard output, as CSV.
-        overwrite: whether a file of that name may be replaced.
+    The file appears under its name, from which the format follows, when the context is left in order, whole, and never
+    otherwise; ``overwrite`` allows to replace one. ``-`` is standard output, as CSV.
 
     Raises:
         UserError: the name tells of no format, there is no such folder, or there is a file of that name. Later on: the
@@ -351,14 +337,7 @@ class FrameWriter:
         return self
 
     def write(self, frame: pl.DataFrame) -> None:
-        """Append the rows of a frame.
-
-        Args:
-            frame: with the same columns each time; the names of the first make the header, if it has rows or not.
-
-        Raises:
-            UserError: the file can't be written, or the format has no place for the type of a column.
-        """
+        """Append the rows of a frame, with the same columns each time; the first makes the header, rows or not."""
         self._schema = self._schema or frame.schema
         assert frame.columns == self._schema.names()
         with self._telling():
@@ -391,28 +370,21 @@ class FrameWriter:
             frame.write_csv(buffer, include_header=self._num_frames == 0, separator=separator)
         return buffer
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if self._path is None:
             return
         try:
             with suppress(OSError) if error else self._telling():  # a full disk has been told
                 self._open.close()
-            if error is None:
-                with self._telling():
-                    self._finish(self._path)
+                if self._kind == "parquet" and not error:
+                    if self._num_frames == 0:
+                        self.write(pl.DataFrame())
+                    parts = sorted(self._temporary.iterdir())
+                    pl.scan_parquet(parts, glob=False).sink_parquet(self._whole, maintain_order=True)
+                if not error:
+                    replace(self._whole, self._path)
         finally:
             shutil.rmtree(self._temporary, ignore_errors=True)
-
-    def _finish(self, path: Path) -> None:
-        """Force what has been written to disk and give it its name."""
-        if self._kind == "parquet":
-            if self._num_frames == 0:
-                self.write(pl.DataFrame())
-            parts = sorted(self._temporary.iterdir())
-            pl.scan_parquet(parts, glob=False).sink_parquet(self._whole, maintain_order=True)
-        replace(self._whole, path)
 
     @contextmanager
     def _telling(self) -> Iterator[None]:

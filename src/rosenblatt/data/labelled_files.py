@@ -37,24 +37,20 @@ class FileData(DataModule):
 
     Args:
         train: file or folder with the training rows, and with those of any split that has no file of its own.
-        val: file with the validation rows, or ``None``.
-        test: file with the test rows, or ``None``.
+        val: file with the validation rows, or ``None``; ``test`` likewise.
         columns: what the columns hold, and how files are read.
         split_column: column of ``train`` that says ``train``, ``val`` or ``test`` in each row; ``split`` need not be
             there. A split with a file of its own is not taken from it. ``None``: there is none.
         fractions: shares of train, val and test, for the splits that are not given otherwise.
         task: ``binary``, ``multiclass``, ``multilabel`` or ``regression``; ``None``: what the labels are.
-        batch_size: rows per training batch, or ``"auto"``.
-        seed: of the random split and the order of the training rows.
+        batch_size: see `DataModule`, as for ``seed``.
         cache: folder for encoded data, so that the next run on them need not encode them, or ``None``.
 
     Attributes:
         encoder: turns the rows into features.
-        ignore: columns that are not learnt from, of a source that learns from all others.
     """
 
     encoder: Encoder
-    ignore: Sequence[str | int] = ()
 
     def __init__(
         self,
@@ -100,7 +96,6 @@ class FileData(DataModule):
             tensors["vocabulary"] = torch.frombuffer(bytearray(as_parquet(vocabulary)), dtype=torch.uint8)
         facts = {
             "task": [task.name, task.facts()],
-            "splits": [[split, len(tensors_of(batch))] for split, batch in splits.items()],
             "paths": list(self.paths.values()),
             "messages": messages,
             "encoder": self.encoder.facts(),
@@ -120,20 +115,14 @@ class FileData(DataModule):
             "fractions": self.fractions,
             "task": self.labels.said,
             "seed": self.seed if drawn else None,
-            "ignore": self.ignore,
             **asdict(self.columns),
             **self.encoder.settings,
         }
 
     def _restored(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> tuple[Task, Splits]:
         """Take what `load` has kept, and tell again what was told then, of files where they are now."""
-        found = (
-            task_from(*facts["task"]),
-            {
-                split: batch_of([tensors[f"{split}/{i}"] for i in range(num_parts)])
-                for split, num_parts in facts["splits"]
-            },
-        )
+        parts = {split: [tensors[name] for name in sorted(tensors) if name.startswith(f"{split}/")] for split in SPLITS}
+        found = task_from(*facts["task"]), {split: batch_of(some) for split, some in parts.items() if some}
         vocabulary = pl.read_parquet(tensors["vocabulary"].numpy().tobytes()) if "vocabulary" in tensors else None
         self.encoder.learn(facts["encoder"], vocabulary)
         self.columns = replace(self.columns, decimal=facts["decimal"])
@@ -154,6 +143,9 @@ class FileData(DataModule):
             log.info("%s holds lists, so that rows may have several labels: task=multilabel.", where)
             self.labels = LabelEncoder("multilabel")
         lists = self._labels(whole, source, where)
+        task = self.labels.task or (None if (lists.list.len() == 1).all() else "multilabel")
+        whole, lists = self.columns.labelled(whole, lists, source, task)
+        frames["train"] = whole
         if self.split_column not in (None, "split"):  # only the default name may be one that is not there
             column(whole, self.split_column, "data.split_column", source)
         if self.split_column in whole.columns:
@@ -161,15 +153,17 @@ class FileData(DataModule):
             frames = by_column(whole, self.split_column, source) | {
                 split: frame for split, frame in frames.items() if split != "train"
             }
-        labels = {
-            split: lists if frame is whole else self.columns.labels_of(frame, self.paths.get(split, source))
-            for split, frame in frames.items()
-        }
+        labels = {"train": lists}
+        for split, frame in frames.items():
+            if frame is not whole:
+                path = self.paths.get(split, source)
+                theirs = self.columns.labels_of(frame, path, task)
+                frames[split], labels[split] = self.columns.labelled(frame, theirs, path, task)
         missing = [split for split in SPLITS if split not in frames and self.fractions[split] > 0]
         if missing:
             shares = {split: self.fractions[split] for split in ("train", *missing)}
-            numbers = self.labels.task == "regression"
-            rows = by_fractions(len(labels["train"]) if numbers else labels["train"], shares, self.seed)
+            numbers, every = self.labels.task == "regression", labels["train"]
+            rows = by_fractions(every.clear(len(every)) if numbers else every, shares, self.seed)
             frames |= {split: frames["train"][rows[split]] for split in (*missing, "train")}
             labels |= {split: labels["train"][rows[split]] for split in (*missing, "train")}
         self.labels.fit(labels["train"], names if len(names) > 1 else ())
@@ -187,26 +181,29 @@ class FileData(DataModule):
                 )
         targets = {split: self.labels.transform(labels[split], split) for split in frames}
         self.labels.warn(targets)
-        task = self.labels.made(targets["train"])
+        made = self.labels.made(targets["train"])
         self._rows = as_parquet(frames[next(split for split in reversed(SPLITS) if split in frames)])
         # `encode` frees the frames when it can: beside the features they need twice the memory.
-        del lists, labels, whole
-        found = self.encode(frames, targets, task)
-        return task, {split: found[split] for split in SPLITS if split in found}
+        del lists, labels, whole, frame
+        found = self.encode(frames, targets, made)
+        return made, {split: found[split] for split in SPLITS if split in found}
 
     def _labels(self, whole: pl.DataFrame, source: str, where: str) -> pl.Series:
         """Return the labels of all rows, and tell numbers from classes; numbers may be as people write them."""
-        said, lists = self.columns, self.columns.labels_of(whole, source)
+        said, lists = self.columns, self.columns.labels_of(whole, source, self.labels.said)
         words = lists.list.first()
         read = reading_of(words, words.cast(pl.Float64, strict=False))
-        if read.told and read.share >= MOSTLY and lists.list.len().max() == 1:
+        mends = read.told or (said.broken_rows == "skip" and read.share < 1)
+        if mends and read.share >= MOSTLY and lists.list.len().max() == 1:
             self.columns = replace(said, decimal=read.form)
-            self.labels.infer(numbers := self.columns.labels_of(whole, source), where)
+            numbers = self.columns.labels_of(whole, source, "regression")
+            self.labels.infer(numbers.drop_nulls(), where)
             if self.labels.task == "regression":
-                log.info("%s: numbers are read as they are written: %s.", where, read.told)
+                if read.told:
+                    log.info("%s: numbers are read as they are written: %s.", where, read.told)
                 return numbers
             self.columns = said  # 1,5 is a class
-        self.labels.infer(lists, where)
+        self.labels.infer(lists.drop_nulls(), where)
         return lists
 
     def rows(self, split: str) -> bytes | None:
@@ -214,11 +211,7 @@ class FileData(DataModule):
         return self._rows if split == list(self.splits)[-1] else None
 
     def tell_repeated(self, learnt_from: dict[str, pl.DataFrame]) -> None:
-        """Count the rows of other splits that are in ``train`` too, and warn of them.
-
-        Args:
-            learnt_from: by split, the columns that are learnt from.
-        """
+        """Count the rows of other splits that are in ``train`` too, by columns to learn from, and warn of them."""
         for split in [one for one in learnt_from if one != "train"]:
             frames = learnt_from["train"], learnt_from[split]
             if frames[0].dtypes != frames[1].dtypes:  # such as whole numbers in one file and others in the other
@@ -233,24 +226,13 @@ class FileData(DataModule):
 
     @abstractmethod
     def encode(self, frames: dict[str, pl.DataFrame], targets: dict[str, Tensor], task: Task) -> Splits:
-        """Fit on ``train`` and return the features and target of each split.
+        """Fit on ``train`` and return the features and target of each split; may empty ``frames``.
 
-        Args:
-            frames: the rows of each split; may be emptied.
-            targets: of the same rows. Where features come in another order, the target returned with them does too.
-            task: what there is to predict.
+        Where features come in another order than rows, the target returned with them does too.
         """
 
 
-SPLIT_NAMES = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "dev": "val",
-    "test": "test",
-}
+SPLIT_NAMES = {"train": ["train", "training"], "val": ["val", "valid", "validation", "dev"], "test": ["test"]}
 
 
 def check_fractions(fractions: Sequence[float]) -> None:
@@ -270,41 +252,33 @@ def by_column(frame: pl.DataFrame, column: str, where: str) -> dict[str, pl.Data
         UserError: a name that is no split, or no row to train on.
     """
     names = frame[column].cast(pl.String).str.strip_chars().str.to_lowercase()
-    unknown = names.filter(~names.is_in(list(SPLIT_NAMES)) | names.is_null())
+    known = [name for meant in SPLIT_NAMES.values() for name in meant]
+    unknown = names.filter(~names.is_in(known) | names.is_null())
     if len(unknown):
         raise UserError(
-            f"{where}: column {column!r} should name a split ({listed(SPLIT_NAMES)}); {len(unknown):,} rows have "
+            f"{where}: column {column!r} should name a split ({listed(known)}); {len(unknown):,} rows have "
             f"{listed(unknown.unique().sort())}. Correct them, or set data.split_column=null to ignore the column."
         )
-    parts = {}
-    for split in SPLITS:
-        part = frame.filter(names.is_in([name for name, meant in SPLIT_NAMES.items() if meant == split]))
-        if part.height:
-            parts[split] = part
-    if "train" not in parts:
+    parts = {split: frame.filter(names.is_in(meant)) for split, meant in SPLIT_NAMES.items()}
+    if parts["train"].height == 0:
         raise UserError(f"{where}: no row of column {column!r} says 'train'.")
-    return parts
+    return {split: part for split, part in parts.items() if part.height}
 
 
-def by_fractions(labels: pl.Series | int, shares: dict[str, float], seed: int) -> dict[str, np.ndarray]:
+def by_fractions(labels: pl.Series, shares: dict[str, float], seed: int) -> dict[str, np.ndarray]:
     """Divide rows among splits at random, each class (its first label, where there are several) alike.
 
     Args:
-        labels: N lists of strings, or N where there are no classes.
+        labels: N lists of strings; all null where there are no classes.
         shares: share of the rows for each split; ``"train"`` among them. They are made to sum to 1.
         seed: of the draw.
 
     Returns:
-        Row numbers of each split, ascending. Each class has a row in train; but for that, sizes are right to a
-        few rows.
+        Row numbers of each split, ascending. Each class has a row in train; else sizes are right to a few rows.
     """
-    num_rows = labels if isinstance(labels, int) else len(labels)
-    class_of = (
-        np.zeros(num_rows) if isinstance(labels, int) else labels.list.first().fill_null("").rank("dense").to_numpy()
-    )
     rng = np.random.default_rng(seed)
-    shuffled = rng.permutation(num_rows)
-    codes = class_of[shuffled]
+    shuffled = rng.permutation(len(labels))
+    codes = labels.list.first().fill_null("").rank("dense").to_numpy()[shuffled]
     # Rows in random order within a class, class after class: every stretch of it is a stratified sample, so that
     # taking rows at even steps keeps both the classes and the sizes right.
     ordered = shuffled[np.argsort(codes, kind="stable")]
@@ -313,7 +287,7 @@ def by_fractions(labels: pl.Series | int, shares: dict[str, float], seed: int) -
     total = sum(shares.values())
     bounds = np.cumsum([shares[split] / total for split in shares])
     step = (np.sqrt(5) - 1) / 2  # golden ratio: its multiples, modulo 1, fill [0, 1) evenly from the first on
-    position = (rng.random() + step * np.arange(num_rows)) % 1
+    position = (rng.random() + step * np.arange(len(labels))) % 1
     number = np.searchsorted(bounds[:-1], position, side="right")
     number[first_of_class] = list(shares).index("train")
     return {split: np.sort(ordered[number == i]) for i, split in enumerate(shares)}

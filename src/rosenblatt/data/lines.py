@@ -90,21 +90,14 @@ class RowReader(ABC):
 
     @abstractmethod
     def one_by_one(self, data: bytes, last: bool, patience: int) -> Rows:
-        """Return the rows that data begin with, the broken ones in their place.
+        """Return the rows that whole lines begin with, the broken ones in their place.
 
-        Args:
-            data: whole lines.
-            last: whether the file ends there; otherwise a row that holds line breaks may go on.
-            patience: how many bytes a row may have to which no end is found.
+        Unless the file ends there, a row with line breaks in it may go on, up to ``patience`` bytes.
         """
 
 
 class Lines(RowReader):
-    """Reads texts, one a line, or fastText lines.
-
-    Args:
-        fasttext: whether lines hold ``__label__``. If they do not, blank lines are rows, too.
-    """
+    """Reads texts, one a line, of which blank ones are rows too, or fastText lines, which hold ``__label__``."""
 
     columns = ("text", "label")
 
@@ -149,9 +142,6 @@ class JsonLines(RowReader):
 
     A key that comes up later is left out, with a warning. A row with a value of another type can't be read; where the
     column holds strings, any value is one. A key that a line lacks is null.
-
-    Args:
-        path: of the file, for messages.
     """
 
     size = sys.maxsize  # all that has been read tells the types
@@ -236,11 +226,7 @@ def json_object(line: bytes) -> dict[str, Any] | str:
 
 
 def lines_of_array(text: TextFile) -> TextFile:
-    """Return the elements of a JSON array, one a line.
-
-    Raises:
-        UserError: it is none.
-    """
+    """Return the elements of a JSON array, one a line; a `UserError` tells that it is none."""
     while not text.last:
         text.more()
     try:

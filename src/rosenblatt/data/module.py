@@ -138,9 +138,6 @@ def fingerprint(splits: Splits) -> dict[str, dict[str, Any]]:
 
     The digest is of the encoded features and targets, so that it is there for data from any source, and stays the same
     where a file has only moved. It finds changes; it is no seal.
-
-    Args:
-        splits: all rows.
     """
     with ThreadPoolExecutor(2) as threads:  # zlib gives the interpreter free
         sums = {split: list(threads.map(_digest, tensors_of(batch))) for split, batch in splits.items()}

@@ -25,11 +25,7 @@ def char_ngrams_for(unseen: float, num_characters: int) -> int:
 
     They help where many words of a new text were never seen, or only once: names, short texts, few texts, spelling
     mistakes, languages without spaces. Where each word has been seen often they bring nothing, and encoding takes nine
-    times as long.
-
-    Args:
-        unseen: share of words of a new text that training has not seen (`rosenblatt.text.tokens.Words`).
-        num_characters: of all training texts.
+    times as long. Which share is ``unseen``, `rosenblatt.text.tokens.Words` has read off the training texts.
     """
     if unseen > UNSEEN_NAMES:
         return 5
@@ -47,12 +43,9 @@ def batch_size_for(num_rows: int) -> int:
 
 
 def row_norm_for(num_rows: int) -> float:
-    """Return how long to make each row.
+    """Return how long to make each row of so many training rows.
 
     An epoch is a hundred steps however many rows there are (`batch_size_for`), while more rows bear out larger weights;
     longer rows get there in as few epochs.
-
-    Args:
-        num_rows: of the training split.
     """
     return ROW_NORM * min(4.0, max(1.0, math.sqrt(num_rows / 5000)))

@@ -62,16 +62,7 @@ def opened(path: str) -> Iterator[IO[bytes]]:
 
 
 def unpacked(file: IO[bytes], packing: str, path: str) -> IO[bytes]:
-    """Return the content of an open file, to be read.
-
-    Args:
-        file: that is open.
-        packing: ``gz``, ``zip`` or nothing.
-        path: of the file, for messages.
-
-    Raises:
-        UserError: a zip file with no file in it, or with several, or with a password.
-    """
+    """Return the content of an open file, whose packing is ``gz``, ``zip`` (of one file) or nothing, to be read."""
     if packing == "gz":
         return gzip.GzipFile(fileobj=file)  # type: ignore[return-value]
     if packing == "zip":
@@ -99,11 +90,7 @@ def _members(archive: zipfile.ZipFile, path: str) -> list[str]:
 
 
 def read_bytes(path: str, packing: str) -> bytes:
-    """Return the content of a file, unpacked.
-
-    Raises:
-        UserError: it can't be opened or read, or is no whole gzip or zip file.
-    """
+    """Return the content of a file, unpacked; see `opened` and `unpacked`."""
     with opened(path) as file:
         return unpacked(file, packing, path).read()
 
@@ -123,11 +110,7 @@ def encoding_of(content: bytes, encoding: str) -> str:
 
 
 def is_utf8(encoding: str) -> bool:
-    """Return whether this is a name of UTF-8.
-
-    Raises:
-        UserError: there is no such encoding.
-    """
+    """Return whether this is a name of UTF-8; a `UserError` tells that there is no such encoding."""
     try:
         "a".encode(encoding)
     except LookupError:
@@ -141,11 +124,10 @@ def check_encoding(path: str, content: bytes, encoding: str) -> None:
         content.decode(encoding)
     except UnicodeDecodeError as error:
         before = content[: error.start]
-        guess = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "latin-1"
         raise UserError(
             f"{path}: expected text in {encoding}; line {before.count(10) + 1} has the byte "
             f"{content[error.start]:#04x} at position {error.start - before.rfind(10)}, which is none. "
-            f"If the file has another encoding, say so: data.encoding={guess}"
+            "If the file has another encoding, say so: data.encoding=latin-1"
         ) from None
 
 
@@ -153,18 +135,15 @@ class TextFile:
     """What is left of a text file as far as it has been read; at first as much as tells how to read it.
 
     Args:
-        path: of the file, see `rosenblatt.data.files.read_blocks`.
-        packing: ``gz``, ``zip`` or nothing.
-        encoding: of its text, where it has no mark that says another.
-        block_bytes: how much is read at a time; ``None``: all.
+        path: see `rosenblatt.data.files.read_blocks`, as for ``encoding`` and ``block_bytes``.
+        packing: see `unpacked`.
         content: of the file, if that has been read already, as lines that are not its own.
 
     Attributes:
         data: what has been read, in UTF-8 but for bytes that the encoding does not have. Lines end with a line feed.
         at: where in ``data`` the rows begin that are not done with.
         last: whether the file ends there.
-        num_bytes: how much of the file has been read.
-        total_bytes: size of the file, or ``None`` where nobody knows it, as of a pipe.
+        num_bytes: how much of the file has been read, of ``total_bytes``, which nobody knows of a pipe.
         raw: what has been read first, as it stands in the file.
         patience: how many bytes something that has begun may go on before it is taken for broken.
 
@@ -241,11 +220,7 @@ class TextFile:
         return self._num_lines + self.data.count(b"\n", 0, self.at + num_bytes) + 1
 
     def check_encoding(self, first_line: bool) -> None:
-        """Raise a `UserError` where what has been read first is of another encoding.
-
-        Args:
-            first_line: whether its first line decides; otherwise any line that is of the encoding will do.
-        """
+        """Raise a `UserError` unless the first line, or any, of what has been read first is of the encoding."""
         lines = islice(filter(bytes.strip, io.BytesIO(self.data)), 1 if first_line else None)
         if not any(line.decode(errors="ignore").encode() == line for line in lines):
             check_encoding(self.path, self.raw, self.encoding)

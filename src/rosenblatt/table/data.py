@@ -66,7 +66,7 @@ class TableData(FileData):
 
     @property
     def _decisive(self) -> dict[str, Any]:
-        return super()._decisive | {"keep": self.keep, "missing": self.missing}
+        return super()._decisive | {"ignore": self.ignore, "keep": self.keep, "missing": self.missing}
 
     def encode(self, frames: dict[str, pl.DataFrame], targets: dict[str, Tensor], task: Task) -> Splits:
         """Fit scales and categories on ``train`` and return the features of each split."""

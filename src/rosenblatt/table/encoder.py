@@ -73,15 +73,13 @@ class NumberColumn(NamedTuple):
     def read(self, words: pl.Series, where: str, absent: Sequence[str]) -> dict[str, Floats]:
         """Return what `read_by` does of (N,) strings, and tell of those that are neither read nor ``absent``."""
         found = read_by(words, self.form)
-        unread = ~np.isfinite([*found.values()][-1])
-        if unread.sum() > words.null_count():
-            wrong = words.filter(pl.Series(unread)).drop_nulls()
-            wrong = wrong.filter(~wrong.str.to_lowercase().is_in(absent))
-            if len(wrong):
-                log.warning(
-                    "%s: %s of %s values in column %r are no %s (such as %r); they count as missing.", where,
-                    f"{len(wrong):,}", f"{words.count():,}", self.name, kind_of(self.form), wrong[0],
-                )  # fmt: skip
+        wrong = words.filter(pl.Series(~np.isfinite([*found.values()][-1]))).drop_nulls()
+        wrong = wrong.filter(~wrong.str.to_lowercase().is_in(absent))
+        if len(wrong):
+            log.warning(
+                "%s: %s of %s values in column %r are no %s (such as %r); they count as missing.", where,
+                f"{len(wrong):,}", f"{words.count():,}", self.name, kind_of(self.form), wrong[0],
+            )  # fmt: skip
         return found
 
     def features_of_numbers(self, numbers: Floats) -> Parts:
@@ -141,9 +139,7 @@ def read_by(words: pl.Series, form: str) -> dict[str, Floats]:
 def edges_of(values: Floats, bins: int) -> tuple[float, ...]:
     """Return where the bins of a column of numbers end, ascending; the last one has no end.
 
-    Args:
-        values: (n,) all training values that are there.
-        bins: as many of equal numbers of rows, and as many of equal numbers of distinct values.
+    There are as many of equal numbers of rows as of equal numbers of distinct values, of (n,) values that are there.
     """
     distinct = np.unique(values)
     shares = np.linspace(0, 1, min(bins, len(values) // ROWS_PER_BIN) + 1)[1:-1]
@@ -152,18 +148,12 @@ def edges_of(values: Floats, bins: int) -> tuple[float, ...]:
 
 
 def column_from(kind: str, *values: Any) -> Column:
-    """Return a column from its parts, as JSON holds them.
-
-    Raises:
-        ValueError: they are none.
-    """
+    """Return a column from its parts, as JSON holds them; a `ValueError` tells that they are none."""
     if kind == "NumberColumn" and fits((*values, "", "")[:6], tuple[str, float, float, Sequence[float], str, str]):
         name, mean, std, edges, form, part = (*values, "", "")[:6]
-        known = (
-            form in ("", *BETWEEN)
-            if not part
-            else form in ORDERS and part in parts_of(pl.Series(dtype=pl.String), form)
-        )
+        known = form in ("", *BETWEEN)
+        if part:
+            known = form in ORDERS and part in parts_of(pl.Series(dtype=pl.String), form)
         if known and np.isfinite([mean, std, *edges]).all() and std > 0 and (np.diff(edges) > 0).all():
             return NumberColumn(name, float(mean), float(std), tuple(map(float, edges)), form, part)
     if kind == "CategoryColumn" and fits(values, tuple[str, Sequence[str]]):
@@ -221,10 +211,6 @@ class TableEncoder(Encoder):
         """Number of features."""
         return sum(column.size for column in self.columns)
 
-    @property
-    def _is_sparse(self) -> bool:
-        return self.num_features > MAX_DENSE
-
     def facts(self) -> dict[str, Any]:
         """Return the columns, and then words that mean missing (not so before 0.3.0), as JSON takes them."""
         columns = [[type(column).__name__, *column] for column in self.columns]
@@ -239,8 +225,8 @@ class TableEncoder(Encoder):
         self.columns = [column_from(*values) for values in columns]
 
     def encode(self, frame: pl.DataFrame, columns: Columns, where: str) -> Features:
-        """Encode N rows; the columns are known by their names."""
-        return self.transform(frame, where)
+        """Encode N rows; the columns that were fitted are known by their names, in any order."""
+        return self.features_from(self.parts(frame, where))
 
     def names(self, numbers: NDArray[np.int64] | None = None) -> list[str]:
         """Return what features are, in words, by number; all of them by default."""
@@ -256,7 +242,7 @@ class TableEncoder(Encoder):
     def plane(self) -> Plane | None:
         """How rows of two columns of numbers are points; one beyond `FARTHEST`, whose place features lack, is none."""
         columns = [column for column in self.columns if isinstance(column, NumberColumn) and not column.part]
-        if len(columns) != 2 or len(self.columns) != 2 or self._is_sparse:
+        if len(columns) != 2 or len(self.columns) != 2 or self.num_features > MAX_DENSE:
             return None
         x, y = columns
 
@@ -275,11 +261,6 @@ class TableEncoder(Encoder):
             return found
 
         return Plane((x.name, y.name), points, features)
-
-    def fit_transform(self, frame: pl.DataFrame) -> Features:
-        """Choose scales and categories, and encode the training rows; see `fit`."""
-        self.fit(frame)
-        return self.transform(frame, "the training rows")
 
     def fit(
         self, frame: pl.DataFrame, num_rows: int = 0, keep: Sequence[str] = (), missing: Sequence[Any] | None = None
@@ -305,11 +286,8 @@ class TableEncoder(Encoder):
         for name in frame.columns:
             found, why = self._columns_of(frame[name]), ""
             if num_rows and frame.height >= MIN_ROWS and name not in (*keep, *self.categorical):
-                if (
-                    found
-                    and isinstance(found[0], CategoryColumn)
-                    and len(found[0].categories) > DIFFERENT * frame.height
-                ):
+                first = found[0] if found else None
+                if isinstance(first, CategoryColumn) and len(first.categories) > DIFFERENT * frame.height:
                     why = "has another word in each row"
                 elif found and _counts_rows(frame[name], num_rows):
                     why = "counts the rows"
@@ -374,20 +352,8 @@ class TableEncoder(Encoder):
                 found.append(NumberColumn(name, float(numbers.mean()), std if std > 0 else 1.0, edges, form, part))
         return found
 
-    def transform(self, frame: pl.DataFrame, where: str) -> Features:
-        """Encode N rows.
-
-        Args:
-            frame: has the columns that were fitted, in any order; others are ignored.
-            where: name of the split or file, for messages.
-
-        Raises:
-            UserError: a column that training had is missing.
-        """
-        return self.features_from(self.parts(frame, where))
-
     def parts(self, frame: pl.DataFrame, where: str) -> list[Parts]:
-        """Return the features of each of the columns; see `transform`."""
+        """Return the features of each of the columns; a `UserError` tells of one that is missing."""
         absent = [column.name for column in self.columns if column.name not in frame.columns]
         if absent:
             raise UserError(
@@ -421,7 +387,7 @@ class TableEncoder(Encoder):
         starts = np.cumsum([0, *(column.size for column in self.columns)])
         ids = np.stack([start + one for start, (some, _) in zip(starts, parts, strict=False) for one in some], axis=1)
         weights = SCALE * np.stack([one for _, some in parts for one in some], axis=1)
-        if not self._is_sparse:
+        if self.num_features <= MAX_DENSE:
             dense = np.zeros((len(ids), self.num_features), dtype=np.float32)
             np.put_along_axis(dense, ids, weights, axis=1)
             return torch.from_numpy(dense)

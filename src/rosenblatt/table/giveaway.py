@@ -19,13 +19,9 @@ MIN_ROWS = 10  # validation rows below which chance may do it
 
 
 def gives_away(parts: Parts, new_parts: Parts, target: Tensor, new_target: Tensor) -> bool:
-    """Return whether one column alone predicts nearly all labels of validation rows.
+    """Return whether one column alone predicts nearly all labels of (new) validation rows.
 
-    Args:
-        parts: its features in N training rows.
-        new_parts: in validation rows.
-        target: (N,) classes, (N, num_labels) of 0 and 1, or float numbers (N,), whose order a column then has.
-        new_target: of validation rows.
+    The target is (N,) classes, (N, num_labels) of 0 and 1, or float numbers (N,), whose order a column then has.
     """
     if len(new_target) < MIN_ROWS:
         return False

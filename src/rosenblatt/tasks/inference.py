@@ -140,7 +140,7 @@ class LabelEncoder:
         if self.said is None and without.any() and labels.list.len().max() == 1:
             raise UserError(
                 f"{where}: row {int(without.arg_true()[0]) + 1} has no label, and no row has more than one. Give it "
-                "one or take it out; if rows may have none, say so: task=multilabel"
+                "one, or leave such rows out: data.broken_rows=skip; if rows may have none, say so: task=multilabel"
             )
         single = bool((labels.list.len() == 1).all())
         if self.said not in (None, "regression") or (self.said is None and not single):
@@ -172,8 +172,8 @@ class LabelEncoder:
             row = int(wrong.arg_true()[0])
             raise UserError(
                 f"{where}: expected a number to predict in each row; {int(wrong.sum()):,} of {len(labels):,} have none "
-                f"(row {row + 1} has {labels[row]!r}). Correct these rows or take them out; if labels are words: "
-                "task=multiclass"
+                f"(row {row + 1} has {labels[row]!r}). Correct these rows, or leave them out: data.broken_rows=skip; "
+                "if labels are words: task=multiclass"
             )
 
     def fit(self, labels: pl.Series, names: Sequence[str] = ()) -> None:

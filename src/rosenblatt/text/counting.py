@@ -107,11 +107,7 @@ def only(found: Counts, kept: Ids) -> Counts:
 def counted(ids: Ids, offsets: Ints, num_features: int, rows: Ints | None = None) -> Ints:
     """Return how often each feature is among the pairs of rows, (num_features,) int64: how many rows hold it.
 
-    Args:
-        ids: (nnz,) the features of all rows.
-        offsets: (N + 1,) of the rows in it.
-        num_features: size of the vocabulary.
-        rows: numbers of those rows that count, or ``None`` for all.
+    The pairs are those of `Counts`; ``rows`` are the numbers of those rows that count, or ``None`` for all.
     """
     # By blocks, since bincount makes a copy in 64 bits of what it counts.
     if rows is None:
@@ -142,12 +138,7 @@ def counted(ids: Ids, offsets: Ints, num_features: int, rows: Ints | None = None
 
 
 def in_stretches(work: Callable[[int, int], Result], offsets: Ints) -> Iterator[Result]:
-    """Yield ``work(first_row, last_row)`` for stretches of about `CHUNK` tokens, in order; all cores work.
-
-    Args:
-        work: called in several threads.
-        offsets: (N + 1,) of the rows in the tokens.
-    """
+    """Yield ``work(first_row, last_row)``, done by all cores, for stretches of about `CHUNK` tokens, in order."""
     num_stretches = max(1, int(offsets[-1]) // CHUNK)
     bounds = np.searchsorted(offsets, np.linspace(0, offsets[-1], num_stretches + 1)[1:-1])
     edges = np.unique([0, *bounds, len(offsets) - 1]).tolist() if len(offsets) > 1 else [0, 0]  # one, of no rows

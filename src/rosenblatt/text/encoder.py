@@ -1,7 +1,4 @@
-"""Texts to bags: words, word n-grams and character n-grams, counted and weighted; fitted on the training split.
-
-What was learnt is kept as a table, `to_frame`.
-"""
+"""Texts to bags: words, word n-grams and character n-grams, counted and weighted; fitted on the training split."""
 
 from __future__ import annotations
 
@@ -30,97 +27,9 @@ Weighting: TypeAlias = Literal["count", "binary", "tfidf", "log_count_ratio"]
 Floats: TypeAlias = NDArray[np.float32]
 # Words or characters, or both, and their n-grams.
 Channels: TypeAlias = list[tuple[Words | Characters, NGrams]]
+COUNTED = ("count", "tfidf")  # weightings that ask how often a feature occurs in a row
 MAX_N = 1000  # length of n-grams; each text is gone through once for each
 SCHEMA = {"symbol": pl.String, "prefix": pl.Int32, "last": pl.Int32, "weight": pl.Float32}
-
-
-def sizes_of(channels: Channels) -> dict[str, list[int]]:
-    """Return the number of n-grams of words and of characters, for n from 1 on."""
-    return {type(symbols).__name__.lower(): ngrams.sizes for symbols, ngrams in channels}
-
-
-def to_frame(channels: Channels, kept: Ids | None, feature_weights: Floats) -> pl.DataFrame:
-    """Return what a `TextEncoder` has learnt as a table.
-
-    First all words, then their n-grams by n, then the same of characters. Columns: ``symbol`` is the word or
-    character; an n-gram of several is the number ``prefix`` of its first n-1 symbols among those n-grams, and the
-    number ``last`` of its last symbol. ``weight`` is null where it is no feature; the others are the features, in
-    order.
-    """
-    parts = []
-    for symbols, ngrams in channels:
-        parts.append(pl.DataFrame({"symbol": symbols.names}, schema={"symbol": pl.String}))
-        for keys in ngrams.keys:
-            prefix, last = np.divmod(keys, max(ngrams.num_symbols, 1))
-            parts.append(pl.DataFrame({"prefix": prefix.astype(np.int32), "last": last.astype(np.int32)}))
-    frame = pl.concat(parts, how="diagonal")
-    weights = np.full(frame.height, np.nan, dtype=np.float32)
-    weights[slice(None) if kept is None else kept >= 0] = feature_weights
-    missing = [pl.lit(None, SCHEMA[name]).alias(name) for name in SCHEMA if name not in [*frame.columns, "weight"]]
-    return frame.with_columns(*missing, pl.Series("weight", weights, nan_to_null=True)).select(*SCHEMA)
-
-
-def from_frame(
-    frame: pl.DataFrame, sizes: dict[str, Any], min_count: int, lowercase: bool
-) -> tuple[Channels, Ids | None, Floats]:
-    """Return what `to_frame` made a table of.
-
-    Args:
-        frame: the table.
-        sizes: as `sizes_of` gives them.
-        min_count: of the encoder.
-        lowercase: of the encoder.
-
-    Raises:
-        ValueError: it is no such table.
-    """
-    if dict(frame.schema) != SCHEMA:
-        raise ValueError(f"its columns are {dict(frame.schema)}")
-    if not set(sizes) <= {"words", "characters"} or any(len(levels) > MAX_N for levels in sizes.values()):
-        raise ValueError("sizes are not those of a vocabulary")
-    numbers = [size for levels in sizes.values() for size in levels]
-    if any(type(size) is not int or size < 0 for size in numbers) or sum(numbers) != frame.height:
-        raise ValueError(f"it has {frame.height:,} rows; sizes are {str(sizes)[:100]}")
-    pairs = frame.select(pl.col("prefix", "last").cast(pl.Int64).fill_null(-1))
-    channels: Channels = []
-    start = 0
-    for kind, (num_symbols, *longer) in sizes.items():
-        names = frame["symbol"][start : start + num_symbols]
-        long = kind == "characters" and bool((names.str.len_chars() != 1).any())
-        if names.null_count() or names.n_unique() != num_symbols or long:
-            raise ValueError("a symbol is missing, or there twice, or no single character")
-        start += num_symbols
-        symbols = Words(min_count, lowercase) if kind == "words" else Characters(lowercase)
-        symbols.names = names.to_list()
-        ngrams = NGrams(1 + len(longer), min_count, num_symbols)
-        for size in longer:
-            prefix, last = (pairs[name][start : start + size].to_numpy() for name in ("prefix", "last"))
-            keys = prefix * num_symbols + last
-            outside = (prefix < 0) | (prefix >= ngrams.sizes[-1]) | (last < 0) | (last >= num_symbols)
-            if outside.any() or (np.diff(keys) <= 0).any():
-                raise ValueError("n-grams are made of what is not there, or not in order")
-            ngrams.keys.append(keys)
-            start += size
-        channels.append((symbols, ngrams))
-    is_feature = frame["weight"].is_not_null().to_numpy()
-    weights = frame["weight"].drop_nulls().to_numpy()
-    if not np.isfinite(weights).all():
-        raise ValueError("a weight is no number")
-    kept = None if is_feature.all() else np.where(is_feature, np.cumsum(is_feature) - 1, -1).astype(np.int32)
-    return channels, kept, weights
-
-
-def names_of(channels: Channels, kept: Ids | None, features: Ints) -> list[str]:
-    """Return features, by their numbers, as text."""
-    numbers = features if kept is None else np.flatnonzero(kept >= 0)[features]
-    names = np.empty(len(features), dtype=object)
-    start = 0
-    for symbols, ngrams in channels:
-        for n, size in enumerate(ngrams.sizes, 1):
-            for place in np.flatnonzero((numbers >= start) & (numbers < start + size)):
-                names[place] = symbols.show(ngrams.symbols_of(n, int(numbers[place]) - start))
-            start += size
-    return list(names)
 
 
 @dataclass(eq=False)
@@ -176,7 +85,7 @@ class TextEncoder(Encoder):
         return len(self.feature_weights)
 
     def fit_transform(self, texts: pl.Series, rows_of_class: Sequence[Ints], num_outputs: int = 1) -> Bags:
-        """Choose the vocabulary and its weights, and encode the training texts.
+        """Choose the vocabulary and its weights, and encode N training texts.
 
         Args:
             texts: N strings.
@@ -205,7 +114,7 @@ class TextEncoder(Encoder):
         log.info("Texts are read as %s%s.", " and as ".join(read_as), rule)
 
         self.kept = None
-        found_counts = count(found, None, self._with_counts)
+        found_counts = count(found, None, self.weighting in COUNTED)
         del found  # as large as the bags
         num_ngrams = sum(sum(ngrams.sizes) for _, ngrams in self.channels)
         frequency = counted(found_counts.ids, found_counts.offsets, num_ngrams)
@@ -241,11 +150,7 @@ class TextEncoder(Encoder):
         """Encode N texts; words that were not seen in training are left out, so that a bag may be empty."""
         texts = texts.fill_null("")
         found = [ngrams.transform(symbols.transform(texts)) for symbols, ngrams in self.channels]
-        return self._weigh(count(found, self.kept, self._with_counts))
-
-    @property
-    def _with_counts(self) -> bool:
-        return self.weighting in ("count", "tfidf")
+        return self._weigh(count(found, self.kept, self.weighting in COUNTED))
 
     def _fit(self, symbols: Words | Characters, max_n: int, texts: pl.Series) -> Channel:
         sequences, ngrams = symbols.fit(texts), NGrams(max_n, self.min_count)
@@ -270,20 +175,68 @@ class TextEncoder(Encoder):
         return Bags(torch.from_numpy(found.ids), torch.from_numpy(weights), torch.from_numpy(found.offsets))
 
     def facts(self) -> dict[str, Any]:
-        """Return what was learnt, as JSON takes it, but for `vocabulary`."""
-        return {"row_norm": self.row_norm, "sizes": sizes_of(self.channels)}
+        """Return what was learnt, as JSON takes it, but for `vocabulary`: also the number of n-grams, by kind and n."""
+        sizes = {type(symbols).__name__.lower(): ngrams.sizes for symbols, ngrams in self.channels}
+        return {"row_norm": self.row_norm, "sizes": sizes}
 
     def vocabulary(self) -> pl.DataFrame:
-        """Return every n-gram and its weight; see `to_frame`."""
-        return to_frame(self.channels, self.kept, self.feature_weights)
+        """Return every n-gram and its weight.
+
+        First all words, then their n-grams by n, then the same of characters. Columns: ``symbol`` is the word or
+        character; an n-gram of several is the number ``prefix`` of its first n-1 symbols among those n-grams, and the
+        number ``last`` of its last symbol. ``weight`` is null where it is no feature; the others are the features, in
+        order.
+        """
+        parts = [pl.DataFrame(schema=SCHEMA)]
+        for symbols, ngrams in self.channels:
+            parts.append(pl.DataFrame({"symbol": symbols.names}, schema={"symbol": pl.String}))
+            for keys in ngrams.keys:
+                prefix, last = np.divmod(keys, max(ngrams.num_symbols, 1))
+                parts.append(pl.DataFrame({"prefix": prefix.astype(np.int32), "last": last.astype(np.int32)}))
+        frame = pl.concat(parts, how="diagonal")
+        weights = np.full(frame.height, np.nan, dtype=np.float32)
+        weights[slice(None) if self.kept is None else self.kept >= 0] = self.feature_weights
+        return frame.with_columns(pl.Series("weight", weights, nan_to_null=True))
 
     def learn(self, facts: dict[str, Any], vocabulary: pl.DataFrame | None) -> None:
         """Take back what `facts` and `vocabulary` returned."""
         if vocabulary is None:
             raise ValueError("there is no vocabulary")
-        self.row_norm = float(facts["row_norm"])
-        learnt = from_frame(vocabulary, facts["sizes"], self.min_count, self.lowercase)
-        self.channels, self.kept, self.feature_weights = learnt
+        if dict(vocabulary.schema) != SCHEMA:
+            raise ValueError(f"its columns are {dict(vocabulary.schema)}")
+        row_norm, sizes = float(facts["row_norm"]), facts["sizes"]
+        if not set(sizes) <= {"words", "characters"} or any(len(levels) > MAX_N for levels in sizes.values()):
+            raise ValueError("sizes are not those of a vocabulary")
+        numbers = [size for levels in sizes.values() for size in levels]
+        if any(type(size) is not int or size < 0 for size in numbers) or sum(numbers) != vocabulary.height:
+            raise ValueError(f"it has {vocabulary.height:,} rows; sizes are {str(sizes)[:100]}")
+        pairs = vocabulary.select(pl.col("prefix", "last").cast(pl.Int64).fill_null(-1))
+        channels: Channels = []
+        start = 0
+        for kind, (num_symbols, *longer) in sizes.items():
+            names = vocabulary["symbol"][start : start + num_symbols]
+            long = kind == "characters" and bool((names.str.len_chars() != 1).any())
+            if names.null_count() or names.n_unique() != num_symbols or long:
+                raise ValueError("a symbol is missing, or there twice, or no single character")
+            start += num_symbols
+            symbols = Words(self.min_count, self.lowercase) if kind == "words" else Characters(self.lowercase)
+            symbols.names = names.to_list()
+            ngrams = NGrams(1 + len(longer), self.min_count, num_symbols)
+            for size in longer:
+                prefix, last = pairs[start : start + size].to_numpy().T
+                keys = prefix * num_symbols + last
+                outside = (prefix < 0) | (prefix >= ngrams.sizes[-1]) | (last < 0) | (last >= num_symbols)
+                if outside.any() or (np.diff(keys) <= 0).any():
+                    raise ValueError("n-grams are made of what is not there, or not in order")
+                ngrams.keys.append(keys)
+                start += size
+            channels.append((symbols, ngrams))
+        weights = vocabulary["weight"]
+        if not weights.is_finite().all():  # null is no feature
+            raise ValueError("a weight is no number")
+        there = weights.is_not_null().to_numpy()
+        self.kept = None if there.all() else np.where(there, np.cumsum(there) - 1, -1).astype(np.int32)
+        self.row_norm, self.channels, self.feature_weights = row_norm, channels, weights.drop_nulls().to_numpy()
 
     def encode(self, frame: pl.DataFrame, columns: Columns, where: str) -> Bags:
         """Encode the texts of N rows."""
@@ -291,20 +244,24 @@ class TextEncoder(Encoder):
 
     def names(self, numbers: Ints | None = None) -> list[str]:
         """Return features as text, by number; all of them by default."""
-        return names_of(self.channels, self.kept, np.arange(self.num_features) if numbers is None else numbers)
+        numbers = np.arange(self.num_features) if numbers is None else numbers
+        ngram_of = numbers if self.kept is None else np.flatnonzero(self.kept >= 0)[numbers]
+        names = np.empty(len(ngram_of), dtype=object)
+        start = 0
+        for symbols, ngrams in self.channels:
+            for n, size in enumerate(ngrams.sizes, 1):
+                for place in np.flatnonzero((ngram_of >= start) & (ngram_of < start + size)):
+                    names[place] = symbols.show(ngrams.symbols_of(n, int(ngram_of[place]) - start))
+                start += size
+        return list(names)
 
 
 def log_count_ratio(ids: Ids, offsets: Ints, frequency: Ints, rows_of_class: Sequence[Ints]) -> Floats:
     """Return how telling each feature is: the largest ``|ln(p / q)|`` over the classes.
 
     ``p`` is the share of a feature in all (row, feature) pairs of a class, ``q`` the share in those of all other
-    classes, each count plus one (Wang & Manning 2012, equation for r).
-
-    Args:
-        ids: (nnz,) feature of each pair.
-        offsets: (N + 1,) of the rows in it.
-        frequency: (num_features,) rows that hold each feature.
-        rows_of_class: the numbers of the rows of each class.
+    classes, each count plus one (Wang & Manning 2012, equation for r). The pairs are those of `Counts`, the frequency
+    is how many rows hold each feature.
     """
     total = frequency + 2.0
     largest = np.zeros(len(frequency))

@@ -66,8 +66,7 @@ class BagLinear(nn.Module):
     """`torch.nn.Linear` on bags: the weighted sum of the rows of ``weight`` that a bag names, plus ``bias``.
 
     Args:
-        num_features: size of the vocabulary.
-        num_outputs: outputs per row.
+        num_features: size of the vocabulary, and ``num_outputs`` per row.
         zero: start with all weights at 0 instead of at random.
 
     Attributes:
