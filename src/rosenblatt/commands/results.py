@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
 import polars
 import torch
+from lightning.pytorch.callbacks import LambdaCallback
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from torch import Tensor, nn
 
@@ -51,7 +51,8 @@ class Evaluator:
 
     def outputs(self, loader: Any, take: Callable[[Any, Any], None]) -> None:
         """Hand what ``predict_step`` makes of each batch, and the batch, to a function."""
-        self.trainer.callbacks = [_ForEach(take)]  # type: ignore[attr-defined]
+        each = LambdaCallback(on_predict_batch_end=lambda trainer, module, outputs, batch, *_: take(outputs, batch))
+        self.trainer.callbacks = [each]  # type: ignore[attr-defined]
         self.trainer.predict(self.module, dataloaders=loader, return_predictions=False)
 
     def measured(
@@ -68,10 +69,34 @@ class Evaluator:
             keep_all: keep outputs however many there are.
         """
         metrics = EpochMetrics(task, ranking=ranking or task.ranks_cheaply, per_class=per_class)
-        measure = Measure(task, loss, metrics, math.inf if keep_all else MAX_KEPT)
-        self.outputs(loader, measure.take)
+        kept: list[Tensor] = []
+        targets: list[Tensor] = []
+        num = 0
+
+        def take(outputs: Any, batch: Any) -> None:
+            nonlocal num
+            pair = pair_of(batch)
+            if pair is None or not isinstance(outputs, Tensor):
+                raise UserError(
+                    "module: to evaluate by a task, predict_step has to return a tensor of outputs, and a batch to be "
+                    "(features, target)."
+                )
+            task.check(outputs, pair[1])
+            outputs = outputs.detach().float()
+            if not targets:
+                metrics.to(outputs.device)
+            metrics.update(outputs, pair[1], loss(task.tempered(outputs), pair[1]))
+            targets.append(pair[1].cpu())
+            num += outputs.numel()
+            if keep_all or num <= MAX_KEPT:
+                kept.append(outputs.cpu())
+            else:
+                kept.clear()
+
+        self.outputs(loader, take)
         values, classes = metrics.to("cpu").compute()
-        outputs, target = measure.kept()
+        target = torch.cat(targets)
+        outputs = torch.cat(kept) if kept else torch.empty(0)
         # Of none, where they were too many to keep, there is no row to look at.
         if len(outputs) and (odd := int((~outputs.isfinite()).view(len(outputs), -1).any(dim=1).sum())):
             log.warning("The model gives NaN or infinity for %s of %s rows: look at their features.", odd, len(target))
@@ -90,62 +115,6 @@ class Evaluator:
         self.trainer.callbacks = []  # type: ignore[attr-defined]
         found = run(self.module, dataloaders=loader, verbose=False)
         return {name: float(value) for one in found for name, value in one.items()}
-
-
-class _ForEach(pl.Callback):
-    """Hands the outputs of each batch, and the batch, to a function."""
-
-    def __init__(self, take: Callable[[Any, Any], None]) -> None:
-        self.take = take
-
-    def on_predict_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, *_: Any
-    ) -> None:
-        """Hand them over."""
-        self.take(outputs, batch)
-
-
-class Measure:
-    """Counts batches for metrics, and keeps outputs and targets.
-
-    Args:
-        task: what the outputs mean.
-        loss: takes outputs and target.
-        metrics: that count them.
-        most: numbers of outputs that are kept.
-    """
-
-    def __init__(self, task: Task, loss: nn.Module, metrics: EpochMetrics, most: float) -> None:
-        self.task, self.loss, self.metrics, self.most = task, loss, metrics, most
-        self._outputs: list[Tensor] = []
-        self._targets: list[Tensor] = []
-        self._num = 0
-
-    def take(self, outputs: Any, batch: Any) -> None:
-        """Count a batch."""
-        pair = pair_of(batch)
-        if pair is None or not isinstance(outputs, Tensor):
-            raise UserError(
-                "module: to evaluate by a task, predict_step has to return a tensor of outputs, and a batch to be "
-                "(features, target)."
-            )
-        target = pair[1]
-        self.task.check(outputs, target)
-        if not self._targets:
-            self.metrics.to(outputs.device)
-        outputs = outputs.float()
-        self.metrics.update(outputs, target, self.loss(self.task.tempered(outputs), target))
-        self._targets.append(target.cpu())
-        self._num += outputs.numel()
-        if self._num <= self.most:
-            self._outputs.append(outputs.detach().cpu())
-        else:
-            self._outputs = []
-
-    def kept(self) -> tuple[Tensor, Tensor]:
-        """Return outputs, of no row where they were too many, and targets."""
-        target = torch.cat(self._targets)
-        return (torch.cat(self._outputs) if self._outputs else torch.empty(0)).float(), target
 
 
 class Reached(NamedTuple):
