@@ -32,15 +32,7 @@ def flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, int | float | s
 
 
 def changes(before: Path, config: DictConfig) -> list[str]:
-    """Return what differs from the settings that a run was started with, as lines.
-
-    Args:
-        before: its ``config.yaml``.
-        config: of now.
-
-    Raises:
-        UserError: the file can't be read.
-    """
+    """Return what differs from the settings (``config.yaml``) that a run was started with, as lines."""
     then = read_yaml(before, dict, "settings, such as lr: 0.1")
     return differences(_compared(then), _compared(plain(config)))
 

@@ -107,11 +107,7 @@ def rows_of(saved: SavedModel, folder: Path, data: dict[str, Any]) -> OwnRows | 
 
 
 class Outputs(pl.LightningModule):
-    """Gives the outputs of a model.
-
-    Args:
-        model: maps features to outputs.
-    """
+    """Gives the outputs of a model."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()

@@ -157,16 +157,7 @@ def _warn_of_ignored(config: DictConfig, takes: set[str]) -> None:
 
 
 def make_model(config: DictConfig, sizes: Mapping[str, Any], said: Task | str | None) -> nn.Module:
-    """Build the model with the sizes that it names.
-
-    Args:
-        config: of the run.
-        sizes: that data offer.
-        said: the task, as far as it is known.
-
-    Raises:
-        UserError: it needs a size that nobody knows, or is no module.
-    """
+    """Build the model with the sizes that data offer, and what is known of the task, as far as it names them."""
     num_outputs: int | None = None
     if isinstance(said, Task):
         num_outputs = said.num_outputs
@@ -178,13 +169,7 @@ def make_model(config: DictConfig, sizes: Mapping[str, Any], said: Task | str | 
 
 
 def read_task(looked: pl.LightningDataModule, model: nn.Module | None, said: str | None) -> Task:
-    """Return the task that the first batch, and what the model makes of it, are of.
-
-    Args:
-        looked: a data module to look at.
-        model: gives outputs.
-        said: the name of the task, where somebody has said it.
-    """
+    """Return the task that the first batch, and what the model makes of it, are of."""
     if model is None:
         if said is None:
             raise UserError("task: the module asks for it, and nobody says it: task=binary, multiclass, ...")

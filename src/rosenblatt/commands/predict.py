@@ -95,13 +95,7 @@ class Predictor:
         self.num_rows = self.num_unreadable = 0
 
     def added(self, frame: pl.DataFrame, readable: pl.Series, where: str) -> pl.DataFrame:
-        """Return the new columns for N rows.
-
-        Args:
-            frame: the rows.
-            readable: (N,) whether each could be read; the others get nulls.
-            where: file, for messages.
-        """
+        """Return the new columns for N rows; nulls where ``readable`` (N,) is false."""
         columns = pl.concat([self._added(some, where) for some in self.saved.slices(frame)])
         known = readable & columns["prediction"].is_not_null()
         self.num_rows += frame.height
@@ -231,10 +225,8 @@ def is_of_task(outputs: Any, saved: SavedModel) -> bool:
 def frame_of(outputs: Any, module: str) -> pl.DataFrame:
     """Return what ``predict_step`` gives as columns ``output_0``, ``output_1``, ...
 
-    Args:
-        outputs: tensors (N,) or (N, k), a column each number; more dimensions are lists; several in a tuple or a dict
-            follow each other.
-        module: its name, for messages.
+    Tensors (N,) or (N, k) give a column each number, more dimensions lists; several, in a tuple or a dict, follow
+    each other.
 
     Raises:
         UserError: it is something else, or of different numbers of rows.

@@ -30,11 +30,6 @@ class Evaluator:
     """Measures a module on splits; the Trainer sees to the device, eval mode and no gradients.
 
     On one device, however many have trained: shares of rows made equal by repeating some would count these twice.
-
-    Args:
-        module: with the weights to measure.
-        accelerator: of the Trainer.
-        precision: of the Trainer.
     """
 
     def __init__(self, module: pl.LightningModule, accelerator: str = "auto", precision: Any = "32-true") -> None:
@@ -61,9 +56,6 @@ class Evaluator:
         """Return what the module's predictions of a split reach.
 
         Args:
-            loader: batches of features and target.
-            task: what the outputs mean.
-            loss: takes outputs and target.
             ranking: also metrics that sort all rows, however many classes there are.
             per_class: also those of every class by itself.
             keep_all: keep outputs however many there are.
@@ -103,12 +95,7 @@ class Evaluator:
         return Measured(values, classes, outputs, target)
 
     def logged(self, loader: Any, split: str) -> dict[str, float]:
-        """Return what the module's own steps log of a split: ``validation_step`` or ``test_step``.
-
-        Args:
-            loader: of the split.
-            split: ``val`` or ``test``.
-        """
+        """Return what the module's own steps log of a split: ``validation_step`` or ``test_step``."""
         step, run = {"val": ("validation_step", self.trainer.validate), "test": ("test_step", self.trainer.test)}[split]
         if not is_overridden(step, self.module, pl.LightningModule):
             return {}
@@ -144,9 +131,6 @@ def evaluate(parts: Parts, accelerator: str, precision: Any, final: bool, keep_a
     """Measure a module on the splits of its data.
 
     Args:
-        parts: with the weights to measure.
-        accelerator: of the Trainer.
-        precision: of the Trainer.
         final: whether test is measured: a job of a sweep does without.
         keep_all: keep outputs however many there are.
     """
@@ -201,14 +185,6 @@ def worst_rows(
     columns: Columns, task: Task, scores: Tensor, target: Tensor, frame: polars.DataFrame | None, at_most: int
 ) -> list[dict[str, Any]]:
     """Return the rows that are predicted wrongly, the worst first.
-
-    Args:
-        columns: of the frame.
-        task: what scores mean.
-        scores: of N rows.
-        target: of the same rows.
-        frame: the rows, as read from a file.
-        at_most: the number of rows to return.
 
     Returns:
         ``row`` (from 1), ``true``, ``prediction``, how sure it was, and ``content`` of each, where it is known.

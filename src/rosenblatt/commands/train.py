@@ -185,13 +185,6 @@ def try_out(config: DictConfig, devices: Mapping[str, Any]) -> list[pl.Callback]
     """Return the callbacks that somebody brings, once Trainer, optimizer and schedule are known to take their settings.
 
     Data are not read yet.
-
-    Args:
-        config: of the run.
-        devices: those of a job of a sweep.
-
-    Raises:
-        UserError: as `build` does; more processes than cores.
     """
     trainer: pl.Trainer = build("trainer", {**plain(config.trainer), **devices}, logger=False)
     if isinstance(trainer.accelerator, CPUAccelerator) and trainer.num_devices > max(2, os.cpu_count() or 1):
