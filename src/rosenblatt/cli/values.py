@@ -33,13 +33,9 @@ def flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, int | float | s
 
 def changes(before: Path, config: DictConfig) -> list[str]:
     """Return what differs from the settings (``config.yaml``) that a run was started with, as lines."""
-    then = read_yaml(before, dict, "settings, such as lr: 0.1")
-    return differences(_compared(then), _compared(plain(config)))
-
-
-def _compared(settings: Mapping[str, Any]) -> dict[str, int | float | str | bool]:
-    ignored = (*OF_THIS_CALL, *OF_NO_MATTER)
-    return flat({key: value for key, value in settings.items() if key not in ignored})
+    both = read_yaml(before, dict, "settings, such as lr: 0.1"), plain(config)
+    then, now = (flat({key: one[key] for key in one if key not in (*OF_THIS_CALL, *OF_NO_MATTER)}) for one in both)
+    return differences(then, now)
 
 
 def read_yaml(path: Path, kind: type, expected: str) -> Any:
