@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import logging
 import os
@@ -14,11 +15,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import torch
+from hydra._internal.hydra import Hydra
 
+from forked import said_mode
 from rosenblatt.data.features import Bags
+from rosenblatt.run import folder
 
 ROOT = Path(__file__).parents[1]
 
@@ -69,6 +74,9 @@ def _restore_globals() -> Iterator[None]:
                 logger.removeHandler(handler)
 
 
+said_by_git = functools.cache(folder._git)
+
+
 def run_program(file: Path, arguments: Sequence[str], run: Path, capsys: pytest.CaptureFixture[str]) -> Outcome:
     """Run a program in this process; ``run`` is the folder that it is to leave."""
     capsys.readouterr()
@@ -76,7 +84,8 @@ def run_program(file: Path, arguments: Sequence[str], run: Path, capsys: pytest.
     full_error = os.environ.get("HYDRA_FULL_ERROR")
     status = 0
     try:
-        runpy.run_path(str(file), run_name="__main__")
+        with patch.object(folder, "_git", said_by_git), patch.object(Hydra, "get_mode", said_mode):
+            runpy.run_path(str(file), run_name="__main__")
     except SystemExit as exit:
         status = exit.code if isinstance(exit.code, int) else 1
         if isinstance(exit.code, str):

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from hydra.types import RunMode
 from omegaconf import OmegaConf
 from omegaconf.errors import (
     GrammarParseError,
@@ -21,7 +20,7 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
-from rosenblatt.cli.project import choices, folders, groups, loader
+from rosenblatt.cli.project import choices, folders, groups
 from rosenblatt.cli.schema import SCHEMAS, SEVERAL
 from rosenblatt.errors import UserError, nearest
 
@@ -149,7 +148,8 @@ def _hydra_message(error: BaseException, config_name: str) -> str:
     if isinstance(error, OverrideParseException):
         return _no_word(_plain(error.override))
     if key := unknown_key(error):
-        return no_key(key, [*known, *map(str, loader().load_configuration(config_name, [], RunMode.RUN))])
+        files = [file for folder in folders() for file in folder.glob(f"{config_name}.yaml")]
+        return no_key(key, [*known, *(str(one) for file in files for one in OmegaConf.load(file))])
     if found := re.search(r"Could not (?:find|load) '([\w/]+)/([^/']+)'", text):
         return _no_choice(found[1], found[2])
     if found := re.search(r"Ambiguous value for argument '(.+?)'\n|Sweep parameters '(.+)' requires", text, re.S):
