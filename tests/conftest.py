@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import csv
+import functools
 import json
 import logging
 import os
@@ -11,14 +13,23 @@ import runpy
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
+
+# Test processes share the cores; a thread of torch's for each waits for the others without rest.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
 import torch
+from hydra._internal.hydra import Hydra
 
+from forked import said_mode
 from rosenblatt.data.features import Bags
+from rosenblatt.run import folder
+from rosenblatt.show import pool
 
 ROOT = Path(__file__).parents[1]
 
@@ -69,14 +80,43 @@ def _restore_globals() -> Iterator[None]:
                 logger.removeHandler(handler)
 
 
+said_by_git = functools.cache(folder._git)
+
+
+class Shared:
+    """The process that draws, one for all runs of a test process: to begin it takes longer than a small run."""
+
+    executor: ProcessPoolExecutor | None = None
+
+    def __init__(self, *arguments: Any) -> None:
+        if Shared.executor is None or Shared.executor._broken:
+            Shared.executor = ProcessPoolExecutor(*arguments)
+            Shared.executor.submit(pool._warm_up)
+        self.futures: list[Future[Any]] = []
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        assert Shared.executor is not None
+        is_warm = function is pool._warm_up
+        self.futures.append(Shared.executor.submit(bool if is_warm else function, *arguments))
+        return self.futures[-1]
+
+    def shutdown(self, wait: bool, cancel_futures: bool) -> None:
+        for future in self.futures:
+            future.cancel()
+        concurrent.futures.wait(self.futures)
+
+
 def run_program(file: Path, arguments: Sequence[str], run: Path, capsys: pytest.CaptureFixture[str]) -> Outcome:
     """Run a program in this process; ``run`` is the folder that it is to leave."""
     capsys.readouterr()
     sys.argv[:] = [str(file), *arguments]
     full_error = os.environ.get("HYDRA_FULL_ERROR")
     status = 0
+    executor = Shared if pool.ProcessPoolExecutor is ProcessPoolExecutor else pool.ProcessPoolExecutor
+    quick = patch.object(folder, "_git", said_by_git), patch.object(Hydra, "get_mode", said_mode)
     try:
-        runpy.run_path(str(file), run_name="__main__")
+        with quick[0], quick[1], patch.object(pool, "ProcessPoolExecutor", executor):
+            runpy.run_path(str(file), run_name="__main__")
     except SystemExit as exit:
         status = exit.code if isinstance(exit.code, int) else 1
         if isinstance(exit.code, str):

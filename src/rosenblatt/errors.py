@@ -52,12 +52,7 @@ def first_line(error: BaseException) -> str:
 
 
 def own_words(error: BaseException, otherwise: str) -> str:
-    """Return the first line of what this program has raised; of what a library has, other words: its own help nobody.
-
-    Args:
-        error: that was caught.
-        otherwise: in its place, where it is a library's.
-    """
+    """Return the first line of what this program says; of what a library did, ``otherwise``: its words help nobody."""
     frames = traceback.extract_tb(error.__traceback__)
     inside = bool(frames) and Path(frames[-1].filename).is_relative_to(Path(__file__).parent)
     is_own = inside and (type(error) is ValueError or isinstance(error, UserError))

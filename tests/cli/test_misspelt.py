@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import sys
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf, flag_override
 
 from conftest import ROOT
 from rosenblatt.cli.build import checked_node, named_nodes
@@ -34,14 +35,28 @@ def misspelt(word: str, rng: random.Random) -> str:
     )
 
 
+@functools.cache
+def composed(program: str, *typed: str) -> tuple[DictConfig, DictConfig]:
+    """The settings, and Hydra's own."""
+    config = compose(program, [*typed], return_hydra_config=True)
+    settings = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    return settings, OmegaConf.masked_copy(config, "hydra")
+
+
 def refusal(program: str, words: list[str], monkeypatch: pytest.MonkeyPatch) -> str | None:
     """The message for a command line; ``None``: it is taken."""
     try:
         typed = [opened(meant(word, program), program) for word in words]
         monkeypatch.setattr(sys, "argv", ["train.py", *typed])
-        config = compose(program, typed, return_hydra_config=True)
-        HydraConfig.instance().set_config(config)
-        settings = checked(OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]), program)
+        is_added = typed[-1].startswith("++") and typed[-1].endswith("=3")  # by Hydra, to what it has composed
+        settings, of_hydra = composed(program, *(typed[:-1] if is_added else typed))
+        with flag_override(of_hydra.hydra.overrides, "readonly", False):
+            of_hydra.hydra.overrides.task = typed
+        HydraConfig.instance().cfg = of_hydra  # type: ignore[assignment]
+        settings = settings.copy()
+        if is_added:
+            OmegaConf.update(settings, typed[-1][2:-2], 3, force_add=True)
+        settings = checked(settings, program)
         for part in PARTS if program == "train" else ():
             if part in ("callbacks", "logger"):
                 named_nodes(part, settings[part])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -145,6 +146,8 @@ def test_the_process_that_draws_ends_with_the_run(train, monkeypatch):
         made.append(self)
 
     monkeypatch.setattr(FigurePool, "__init__", noted)
+    own = type("Own", (ProcessPoolExecutor,), {})  # and not the one that tests share
+    monkeypatch.setattr("rosenblatt.show.pool.ProcessPoolExecutor", own)
     assert train(*SMALL).status == 0
     assert not made  # figures=none begins nothing
     assert train(*SMALL, "figures=default", run="drawn").status == 0
@@ -155,6 +158,7 @@ def test_the_process_that_draws_ends_with_the_run(train, monkeypatch):
     assert late.status == 1
     assert len(made) == 3
     for pool in made:
+        assert len(pool._workers) == 1
         for worker in pool._workers:
             worker.join(20)
             assert not worker.is_alive()

@@ -127,7 +127,7 @@ def test_a_sweep_that_is_killed_twice_goes_on_with_the_same_command(
     assert [one.state.name for one in study.trials] == ["COMPLETE"] * 6
 
 
-def test_ctrl_c_ends_a_sweep_in_order_and_says_how_it_goes_on(tmp_path: Path) -> None:
+def test_ctrl_c_ends_a_sweep_in_order_and_says_how_it_goes_on(sweep: Callable[..., Outcome], tmp_path: Path) -> None:
     words = ("-m", "lr=0.1,0.01", "early_stopping.patience=null", "trainer.max_epochs=40", "sweep.name=first")
     process = start(tmp_path, *words)
     while not list((tmp_path / FIRST).glob("001*/train.log")):
@@ -141,8 +141,8 @@ def test_ctrl_c_ends_a_sweep_in_order_and_says_how_it_goes_on(tmp_path: Path) ->
     assert "sweep.name=first" in err
     assert "Traceback" not in err
     before = figures(tmp_path)["000_lr-0.1"]
-    status, out, err = run(tmp_path, *words)
-    assert status == 0, (out, err)
+    done = sweep(*words)
+    assert done.status == 0, done.err
     assert board(tmp_path)["state"].to_list() == ["done"] * 2
     assert board(tmp_path)["epochs"].to_list() == [40.0] * 2
     assert figures(tmp_path)["000_lr-0.1"] == before
@@ -232,9 +232,8 @@ def test_workers_end_with_a_sweep_that_is_killed(tmp_path: Path) -> None:
         time.sleep(0.1)
 
 
-def test_jobs_run_through_submitit(tmp_path: Path) -> None:
-    words = ("-m", *SMALL, "lr=choice(0.1)", "sweep.name=first", "hydra/launcher=submitit_local")
-    status, out, err = run(tmp_path, *words)
-    assert status == 0, (out, err)
+def test_jobs_run_through_submitit(sweep: Callable[..., Outcome], tmp_path: Path) -> None:
+    done = sweep("-m", *SMALL, "lr=choice(0.1)", "sweep.name=first", "hydra/launcher=submitit_local")
+    assert done.status == 0, done.err
     assert len(figures(tmp_path)) == 1
-    assert "Leaderboard of 1" in out
+    assert "Leaderboard of 1" in done.out

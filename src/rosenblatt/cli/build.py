@@ -21,20 +21,25 @@ from rosenblatt.cli.values import plain
 from rosenblatt.errors import UserError, first_line, nearest, own_words
 
 TELLS = {"num_outputs": " (A data module whose task has the names of its classes tells it, too.)"}
+OTHERS = {  # that are brought in place of what is expected
+    "LightningDataModule": " (Of lightning.pytorch, not of the older package pytorch_lightning.)",
+    "LightningModule": " (A network alone goes to model=..., and the project's own module trains it.)",
+}
 
 
-def build(group: str, node: DictConfig | Mapping[str, Any], **offered: Any) -> Any:
+def build(group: str, node: DictConfig | Mapping[str, Any], kind: type = object, **offered: Any) -> Any:
     """Call what ``node._target_`` names, as Hydra does.
 
     Args:
         group: name of the node in the configuration, for messages.
         node: ``_target_`` and its arguments, which may be nodes of this kind themselves; with ``_partial_: true`` it
             is called later.
+        kind: that what it returns has to be of.
         offered: further arguments, of which it gets those that its signature names and that the node does not give.
 
     Raises:
         UserError: a target that can't be imported; an argument that it does not take, that is missing, or of another
-            type than it declares; whatever goes wrong within the target.
+            type than it declares; whatever goes wrong within the target; it makes something of another kind.
     """
     config, target = checked_node(group, node)
     arguments, path, taken = plain(config), str(config._target_), _taken(target)
@@ -50,9 +55,15 @@ def build(group: str, node: DictConfig | Mapping[str, Any], **offered: Any) -> A
     try:
         # Called without what is offered first: Hydra would take objects apart that look like configurations.
         make = hydra.utils.instantiate(config, _partial_=True, _convert_="all")
-        return functools.partial(make, **offered) if is_partial else make(**offered)
+        made = functools.partial(make, **offered) if is_partial else make(**offered)
     except Exception as error:
         _tell(group, path, arguments, error)
+    if not isinstance(made, kind):
+        raise UserError(
+            f"{group}._target_={path}: expected a {kind.__name__} of {kind.__module__.partition('.')[0]}; "
+            f"it is a {type(made).__name__}.{OTHERS.get(kind.__name__, '')}"
+        )
+    return made
 
 
 def checked_node(group: str, node: DictConfig | Mapping[str, Any]) -> tuple[DictConfig, Any]:
@@ -76,26 +87,19 @@ def checked_node(group: str, node: DictConfig | Mapping[str, Any]) -> tuple[Dict
     return config, target
 
 
-def build_each(group: str, node: DictConfig | Mapping[str, Any] | None, **offered: Any) -> dict[str, Any]:
-    """Build several: `build` for each entry of a mapping from names, in its order; those that are null are left out.
-
-    Args:
-        group: name of the node in the configuration, for messages.
-        node: such as ``{counter: {_target_: plain.Counter, path: epochs.txt}}``.
-        offered: as in `build`.
-
-    Raises:
-        UserError: an entry without a ``_target_``; as `build` does.
-    """
+def build_each(
+    group: str, node: DictConfig | Mapping[str, Any] | None, kind: type = object, **offered: Any
+) -> dict[str, Any]:
+    """Build several, such as ``{counter: {_target_: plain.Counter, path: epochs.txt}}``, each as `build` does."""
     given = named_nodes(group, node)
-    return {name: build(f"{group}.{name}", one, **offered) for name, one in given.items()}
+    return {name: build(f"{group}.{name}", one, kind, **offered) for name, one in given.items()}
 
 
 def named_nodes(group: str, node: DictConfig | Mapping[str, Any] | None) -> dict[str, Any]:
     """Return what a mapping from names has that is not null, each known to have a target that takes its arguments.
 
     Raises:
-        UserError: as `build_each` does.
+        UserError: an entry without a ``_target_``; as `build` does for a target or an argument.
     """
     given = {str(name): one for name, one in (node or {}).items() if one is not None}
     ours = [name for name, one in given.items() if isinstance(one, Mapping | DictConfig) and "_target_" in one]

@@ -38,12 +38,7 @@ wants_traceback = False  # as HYDRA_FULL_ERROR=1 says
 
 
 def launch(main: Callable[[], Any], config_name: str) -> None:
-    """Run a Hydra main function; exit with 1 after a message for a mistake, with 130 after Ctrl-C.
-
-    Args:
-        main: decorated with ``hydra.main``; its body stands in `told`.
-        config_name: of its primary configuration.
-    """
+    """Run a Hydra main function (its body in `told`); exit with 1 after a message for a mistake, 130 after Ctrl-C."""
     global wants_traceback
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints a traceback by itself
@@ -98,12 +93,7 @@ def _help(config_name: str) -> None:
 
 
 def help_text(config_name: str, overrides: list[str]) -> str:
-    """Return what Hydra prints for ``--help``, in half the time: it reads its own groups of settings besides, twice.
-
-    Args:
-        config_name: of the primary configuration; its ``hydra.help.template`` is the text.
-        overrides: of the settings that are shown.
-    """
+    """Return what Hydra prints for ``--help``, in half the time: it reads its own groups of settings besides, twice."""
     config = loader().load_configuration(config_name, overrides, RunMode.RUN)
     listed = "".join(f"{group}: {', '.join(choices(group))}\n" for group in groups())
     settings = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
@@ -136,9 +126,6 @@ def told(config_name: str) -> Iterator[None]:
     """Tell the user of a mistake, on standard error and in the log, and exit.
 
     It stands around the body of a main function too: what leaves that, Hydra prefixes with a line of its own.
-
-    Args:
-        config_name: of the primary configuration, to find the nearest key to a misspelt one.
     """
     if _in_sweep():  # which tells of its jobs
         yield

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from hydra.types import RunMode
 from omegaconf import OmegaConf
 from omegaconf.errors import (
     GrammarParseError,
@@ -21,15 +20,15 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
-from rosenblatt.cli.project import choices, folders, groups, loader
+from rosenblatt.cli.project import choices, folders, groups
 from rosenblatt.cli.schema import SCHEMAS, SEVERAL
 from rosenblatt.errors import UserError, nearest
 
 FUNCTIONS = ("choice", "range", "interval", "glob", "tag", "sort", "shuffle", "int", "float", "str", "bool")  # Hydra's
-INSTEAD = {  # of other sweepers' functions, with their two numbers
-    r"log|q?log_?uniform|log_?space|geom_?space|log_?normal": "tag(log,interval({}))",
-    r"q?uniform|lin_?space|normal": "interval({})",
-    r"q?rand_?int|int_?uniform": "int(interval({}))",
+INSTEAD = {  # of what other sweepers' functions have in their names, with their two numbers
+    r"log|geom": "tag(log,interval({}))",
+    r"int\b|int_": "int(interval({}))",
+    r"uniform|normal|space": "interval({})",
 }
 SWEEPERS = {  # settings of other sweepers, and where they stand here
     "n_trials": "trials", "max_trials": "trials", "budget": "trials", "study_name": "name", "search_space": "space",
@@ -73,7 +72,9 @@ def explained(error: BaseException, config_name: str) -> str | None:
             f"data: a batch has the class {label}, for which the model has no output. Number classes from 0, and "
             "give the model an output for each; or the data module a task with the names of all classes."
         )
-    if _of_a_worker(error):
+    files = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
+    is_cut_off = isinstance(error, EOFError | ConnectionError) and any("torch/utils/data" in file for file in files)
+    if is_cut_off or re.search(r"DataLoader worker.* (killed|exited|aborted)", str(error)):
         return (
             "data: a worker of a DataLoader has died, most often for want of memory. Try fewer workers "
             "(data.num_workers), or a smaller batch."
@@ -109,14 +110,6 @@ def _plain(word: str) -> str:
     return word.removeprefix("++")
 
 
-def _of_a_worker(error: BaseException) -> bool:
-    """Return whether a process that loads data has ended, whatever that looked like from here."""
-    if isinstance(error, RuntimeError) and re.search(r"DataLoader worker.* (killed|exited|aborted)", str(error)):
-        return True
-    files = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
-    return isinstance(error, EOFError | ConnectionError) and any("torch/utils/data" in file for file in files)
-
-
 def place_of(error: BaseException) -> str | None:
     """Return the line of the project's own code that an error came from, such as ``plain.py:12``, or ``None``.
 
@@ -144,8 +137,8 @@ def _shown(file: str, line: object) -> str:
 
 def unknown_key(error: BaseException) -> str | None:
     """Return the setting or group that Hydra did not find, where an error is about one."""
-    found = re.search(r"Could not override '([^']+)'", str(error))
-    return found[1] if found else None
+    found = re.search(r"Could not override '([^']+)'|is not in struct\n\s+full_key: (\S+)", str(error))
+    return (found[1] or found[2]) if found else None
 
 
 def _hydra_message(error: BaseException, config_name: str) -> str:
@@ -155,7 +148,8 @@ def _hydra_message(error: BaseException, config_name: str) -> str:
     if isinstance(error, OverrideParseException):
         return _no_word(_plain(error.override))
     if key := unknown_key(error):
-        return no_key(key, [*known, *map(str, loader().load_configuration(config_name, [], RunMode.RUN))])
+        files = [file for folder in folders() for file in folder.glob(f"{config_name}.yaml")]
+        return no_key(key, [*known, *(str(one) for file in files for one in OmegaConf.load(file))])
     if found := re.search(r"Could not (?:find|load) '([\w/]+)/([^/']+)'", text):
         return _no_choice(found[1], found[2])
     if found := re.search(r"Ambiguous value for argument '(.+?)'\n|Sweep parameters '(.+)' requires", text, re.S):
@@ -167,8 +161,6 @@ def _hydra_message(error: BaseException, config_name: str) -> str:
     if found := re.search(r"Multiple values for (\w+)|^(\w+) appears more than once", text):
         key = found[1] or found[2]
         return f"{key}: it is chosen twice. Take one out; a file of configs/experiment says - override /{key}: CHOICE"
-    if found := re.search(r"is not in struct\n\s+full_key: (\S+)", text):
-        return no_key(found[1], known)
     if isinstance(error, InterpolationResolutionError | InterpolationValidationError | GrammarParseError):
         named = re.search(r"Interpolation key '([^']*)'", text)
         why = f"there is no setting {named[1]!r}.{nearest(named[1], known)}" if named else "it leads to no value."
@@ -190,7 +182,7 @@ def _no_word(word: str) -> str:
     key, _, value = word.partition("=")
     called = re.fullmatch(r"(\w+)\((.*)\)", value)
     if called and called[1] not in FUNCTIONS:
-        ways = [way for pattern, way in INSTEAD.items() if re.fullmatch(pattern, called[1], re.I)]
+        ways = [way for pattern, way in INSTEAD.items() if re.search(pattern, called[1], re.I)]
         own = "space" not in called[1] and re.fullmatch(r"[\d.e+-]+, ?[\d.e+-]+", called[2])
         hint = f"{nearest(called[1], FUNCTIONS)} There are {', '.join(FUNCTIONS)}."
         if ways:

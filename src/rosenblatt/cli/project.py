@@ -80,12 +80,7 @@ def targets() -> dict[str, set[str]]:
 
 
 def foreign(settings: dict[str, Any], typed: list[str]) -> str | None:
-    """Return a ``_target_`` that neither the project's YAML files nor the command line name for that place.
-
-    Args:
-        settings: composed, of words that somebody else may have written.
-        typed: words of the command line, which may name any code.
-    """
+    """Return a ``_target_`` that neither the project's YAML files nor the command line name for that place."""
     known = targets()
     for word in typed:
         key, _, value = word.lstrip("+").partition("=")

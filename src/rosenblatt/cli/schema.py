@@ -199,10 +199,6 @@ def meant(word: str, program: str) -> str:
 def checked(config: DictConfig, program: str) -> DictConfig:
     """Return the settings of a program, those that nobody names at their defaults.
 
-    Args:
-        config: as Hydra has composed it.
-        program: ``train``, ``evaluate``, ``predict`` or ``export``.
-
     Raises:
         UserError: one that is unknown, not given, or of another kind.
     """

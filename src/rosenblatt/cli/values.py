@@ -32,22 +32,10 @@ def flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, int | float | s
 
 
 def changes(before: Path, config: DictConfig) -> list[str]:
-    """Return what differs from the settings that a run was started with, as lines.
-
-    Args:
-        before: its ``config.yaml``.
-        config: of now.
-
-    Raises:
-        UserError: the file can't be read.
-    """
-    then = read_yaml(before, dict, "settings, such as lr: 0.1")
-    return differences(_compared(then), _compared(plain(config)))
-
-
-def _compared(settings: Mapping[str, Any]) -> dict[str, int | float | str | bool]:
-    ignored = (*OF_THIS_CALL, *OF_NO_MATTER)
-    return flat({key: value for key, value in settings.items() if key not in ignored})
+    """Return what differs from the settings (``config.yaml``) that a run was started with, as lines."""
+    both = read_yaml(before, dict, "settings, such as lr: 0.1"), plain(config)
+    then, now = (flat({key: one[key] for key in one if key not in (*OF_THIS_CALL, *OF_NO_MATTER)}) for one in both)
+    return differences(then, now)
 
 
 def read_yaml(path: Path, kind: type, expected: str) -> Any:

@@ -104,12 +104,6 @@ def with_earlier(words: list[str]) -> list[str]:
     The settings are composed anew from ``configs/``, never taken from ``config.yaml`` in the folder: what a setting
     named ``_target_`` says is called, and a folder can come from anybody. (What they name in the end is checked once
     they are composed: `rosenblatt.commands.resume.open_run`.)
-
-    Args:
-        words: of the command line.
-
-    Raises:
-        UserError: no run there, or what `earlier_words` raises.
     """
     typed[:] = words
     found = [word for word in words if word.startswith("resume=")]
@@ -137,12 +131,8 @@ def with_earlier(words: list[str]) -> list[str]:
 def earlier_words(folder: Path, of: str) -> list[str]:
     """Return the arguments that a run was started with, once they are known to be settings and nothing else.
 
-    Args:
-        folder: of the run.
-        of: word of the command line that names it.
-
     Raises:
-        UserError: it is of another version, has a link in it, or arguments that name code.
+        UserError: it is of another version, has a link in it, or arguments that name code; it begins with ``of``.
     """
     begun = (RunFolder(folder).read_json("environment.json") or {"rosenblatt": __version__}).get("rosenblatt", "0.1")
     if begun.split(".")[:2] != __version__.split(".")[:2]:

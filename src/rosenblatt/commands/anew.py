@@ -30,10 +30,6 @@ def built_anew(folder: Path, saved: SavedModel) -> Parts:
     Nothing of ``config.yaml`` is called: settings are composed from the project's ``configs/`` and the words that the
     run was started with, under the checks that ``resume=`` has.
 
-    Args:
-        folder: of the model.
-        saved: what was read from it.
-
     Raises:
         UserError: the words are not there, or name code that is not the project's; data or weights are others.
     """

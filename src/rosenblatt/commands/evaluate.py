@@ -11,13 +11,11 @@ import polars
 from omegaconf import OmegaConf
 from rich.console import Console, Group, RenderableType
 from torch import Tensor, nn
-from torchmetrics import Metric
 
-from rosenblatt.cli.build import build_each
 from rosenblatt.cli.project import foreign
 from rosenblatt.commands.anew import built_anew
 from rosenblatt.commands.classes import KNOWN
-from rosenblatt.commands.parts import make_loss
+from rosenblatt.commands.parts import make_loss, with_metrics
 from rosenblatt.commands.results import Evaluator, Reached, put_in_proportion, worst_rows
 from rosenblatt.commands.results import evaluate as measure
 from rosenblatt.data.batches import Batches
@@ -110,11 +108,7 @@ def rows_of(saved: SavedModel, folder: Path, data: dict[str, Any]) -> OwnRows | 
 
 
 class Outputs(pl.LightningModule):
-    """Gives the outputs of a model.
-
-    Args:
-        model: maps features to outputs.
-    """
+    """Gives the outputs of a model."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -165,12 +159,7 @@ def task_and_loss(saved: SavedModel) -> tuple[Task, nn.Module]:
             f"The model was measured with {target!r}, which no file of configs/ of this project names for that. Give "
             "the project that has trained it, or add the file."
         )
-    num = len(saved.classes)
-    more = OmegaConf.create(saved.metrics)
-    metrics: dict[str, Metric] = build_each(
-        "metrics", more, num_classes=num, num_labels=num, task=saved.known_task.name
-    )
-    task = saved.known_task.with_metrics(metrics)
+    task = with_metrics(saved.known_task, OmegaConf.create(saved.metrics))
     return task, make_loss(OmegaConf.create(saved.loss), task)
 
 

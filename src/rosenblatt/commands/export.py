@@ -93,12 +93,7 @@ class PlainBagLinear(nn.Module):
 
 
 class Exported(nn.Module):
-    """Features to outputs, and what they mean.
-
-    Args:
-        model: gives outputs.
-        task: says what they mean.
-    """
+    """Features to outputs, and what they mean."""
 
     def __init__(self, model: nn.Module, task: Task) -> None:
         super().__init__()
@@ -198,12 +193,6 @@ def largest_difference(saved: SavedModel, path: Path, format: Format, features: 
     share of their standard deviation that is.
 
     It is run on no row, on one, and on all of them.
-
-    Args:
-        saved: the source.
-        path: what `write_exported` has written.
-        format: of it.
-        features: of real rows.
     """
     task = saved.known_task
     if format == "onnx":

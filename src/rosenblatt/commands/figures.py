@@ -142,14 +142,7 @@ class Ending:
                 tensorboard.log_embeddings(writer, "words", names(vectors[0]), vectors[1], self.step)
 
     def finish(self, config: DictConfig, metrics: dict[str, Any], notes: list[str], rows: bytes | None) -> None:
-        """Write ``figures/`` and ``report.html``.
-
-        Args:
-            config: of the run.
-            metrics: flat, as in ``metrics.json``.
-            notes: what else there is to say of them.
-            rows: of the last split, as a Parquet file.
-        """
+        """Write ``figures/`` and ``report.html``."""
         run, split, task = self.run, self.reached.last, self.reached.task
         mistakes, why = self._mistakes(rows)
         with told("tables"):

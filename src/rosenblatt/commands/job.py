@@ -37,12 +37,7 @@ def current_job() -> Job | None:
 
 
 def check_objectives(job: Job, names: Sequence[str]) -> None:
-    """Raise a `UserError` for an objective that a run of this task does not report.
-
-    Args:
-        job: of a sweep.
-        names: of what it logs.
-    """
+    """Raise a `UserError` for an objective that a run of this task does not report."""
     for name in _sweep_of(job)["objectives"]:
         if name.startswith("val/"):
             check_choice("sweep.objective", name, [one for one in names if one.startswith("val/")])

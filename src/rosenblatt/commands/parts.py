@@ -108,12 +108,7 @@ def make_parts(config: DictConfig) -> Parts:
     """
     threshold = build("threshold", config.threshold)
     decision = threshold.decision._replace(temperature=config.calibration is not None)
-    data = build("data", config.data)
-    if not isinstance(data, pl.LightningDataModule):
-        raise UserError(
-            f"data._target_={config.data._target_}: expected a LightningDataModule; it is a {type(data).__name__}. "
-            "(Of lightning.pytorch, not of the older package pytorch_lightning.)"
-        )
+    data: pl.LightningDataModule = build("data", config.data, pl.LightningDataModule)
     looked = to_look_at(data)
     sizes = sizes_of(looked)
     said = task_of(looked, config.task)
@@ -135,9 +130,10 @@ def make_parts(config: DictConfig) -> Parts:
     # A module that does not ask for the task is measured by one only where data or the user have said which.
     measured = task if "task" in takes or isinstance(said, Task) or config.task is not None else None
     mode = mode_of(config, measured)
-    module = build(
+    module: pl.LightningModule = build(
         "module",
         config.module,
+        pl.LightningModule,
         model=model,
         task=task,
         loss=loss,
@@ -145,11 +141,6 @@ def make_parts(config: DictConfig) -> Parts:
         scheduler=build("scheduler", config.scheduler, mode=mode) if config.scheduler else None,
         monitor=config.early_stopping.monitor,
     )
-    if not isinstance(module, pl.LightningModule):
-        raise UserError(
-            f"module._target_={config.module._target_}: expected a LightningModule; it is a {type(module).__name__}. "
-            "(A network alone goes to model=..., and the project's own module trains it.)"
-        )
     tell_hyperparameters_in_words(module)
     _warn_of_ignored(config, takes if measured is None else {*takes, "loss"})
     parts = Parts(data, module, model, measured, loss, decision, mode, sizes, "task" in takes)
@@ -166,38 +157,19 @@ def _warn_of_ignored(config: DictConfig, takes: set[str]) -> None:
 
 
 def make_model(config: DictConfig, sizes: Mapping[str, Any], said: Task | str | None) -> nn.Module:
-    """Build the model with the sizes that it names.
-
-    Args:
-        config: of the run.
-        sizes: that data offer.
-        said: the task, as far as it is known.
-
-    Raises:
-        UserError: it needs a size that nobody knows, or is no module.
-    """
+    """Build the model with the sizes that data offer, and what is known of the task, as far as it names them."""
     num_outputs: int | None = None
     if isinstance(said, Task):
         num_outputs = said.num_outputs
     elif said in ("binary", "regression"):
         num_outputs = 1
     known = {} if num_outputs is None else {"num_outputs": num_outputs}
-    model = build("model", config.model, **sizes, **known)
-    if not isinstance(model, nn.Module):
-        raise UserError(
-            f"model._target_={config.model._target_}: expected a torch.nn.Module; got {type(model).__name__}."
-        )
+    model: nn.Module = build("model", config.model, nn.Module, **sizes, **known)
     return model
 
 
 def read_task(looked: pl.LightningDataModule, model: nn.Module | None, said: str | None) -> Task:
-    """Return the task that the first batch, and what the model makes of it, are of.
-
-    Args:
-        looked: a data module to look at.
-        model: gives outputs.
-        said: the name of the task, where somebody has said it.
-    """
+    """Return the task that the first batch, and what the model makes of it, are of."""
     if model is None:
         if said is None:
             raise UserError("task: the module asks for it, and nobody says it: task=binary, multiclass, ...")
@@ -235,22 +207,20 @@ def _with_settings(config: DictConfig, task: Task, threshold: float) -> Task:
     """Return the task with the threshold and the metrics that were set."""
     if isinstance(task, Classification):
         task = replace(task, threshold=float(threshold))
+    return with_metrics(task, config.metrics)
+
+
+def with_metrics(task: Task, node: DictConfig) -> Task:
+    """Return the task with metrics of somebody's own."""
     num = len(task.classes)
-    metrics = build_each("metrics", config.metrics, num_classes=num, num_labels=num, task=task.name)
-    for name, metric in metrics.items():
-        if not isinstance(metric, Metric):
-            raise UserError(f"metrics.{name}: expected a torchmetrics.Metric; it is a {type(metric).__name__}.")
-    return task.with_metrics(metrics)
+    return task.with_metrics(build_each("metrics", node, Metric, num_classes=num, num_labels=num, task=task.name))
 
 
 def make_loss(node: DictConfig, task: Task) -> nn.Module:
     """Build the loss: the task's own with its settings, or somebody's own."""
     if node.get("_target_") is None:
         return task.loss(**{name: value for name, value in plain(node).items() if name != "_target_"})
-    loss = build("loss", node)
-    if not isinstance(loss, nn.Module):
-        raise UserError(f"loss._target_={node._target_}: expected a torch.nn.Module; it is a {type(loss).__name__}.")
-    return task.seen_by(loss)
+    return task.seen_by(build("loss", node, nn.Module))
 
 
 def mode_of(config: DictConfig, task: Task | None) -> str | None:

@@ -6,8 +6,8 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,8 @@ def predict(settings: dict[str, Any]) -> None:
         follow(predictor)
     else:
         predict_file(predictor, settings["input"], settings["output"], settings["overwrite"])
+    if (output := settings["output"]) is not None:
+        log.info("%s rows predicted, in %s.", f"{predictor.num_rows - predictor.num_unreadable:,}", output)
     if predictor.num_unreadable == predictor.num_rows > 0:
         raise UserError("None of the rows could be read, so that none has a prediction.")
     if predictor.num_unreadable:
@@ -95,13 +97,7 @@ class Predictor:
         self.num_rows = self.num_unreadable = 0
 
     def added(self, frame: pl.DataFrame, readable: pl.Series, where: str) -> pl.DataFrame:
-        """Return the new columns for N rows.
-
-        Args:
-            frame: the rows.
-            readable: (N,) whether each could be read; the others get nulls.
-            where: file, for messages.
-        """
+        """Return the new columns for N rows; nulls where ``readable`` (N,) is false."""
         columns = pl.concat([self._added(some, where) for some in self.saved.slices(frame)])
         known = readable & columns["prediction"].is_not_null()
         self.num_rows += frame.height
@@ -138,7 +134,11 @@ def predict_file(predictor: Predictor, path: str, output: str | None, overwrite:
     if output is not None and os.path.exists(path) and os.path.exists(output) and os.path.samefile(path, output):
         raise UserError(f"output={output}: this is the input itself. Name another file.")
     columns = predictor.saved.columns
-    with FrameWriter(output or "-", overwrite) as writer, progress() as bar:
+    console = Console(stderr=True)
+    shown = TextColumn("predicting"), BarColumn(bar_width=None), DownloadColumn(), TimeRemainingColumn(compact=True)
+    bar = Progress(*shown, console=console, transient=True, expand=True)
+    with FrameWriter(output or "-", overwrite) as writer, bar if console.is_terminal else nullcontext():
+        task = bar.add_task("", total=None)
         for block in columns.blocks(path, lines=bool(columns.text)):
             frame = as_known(block.frame, predictor.saved)
             found = predictor.added(frame, block.readable, path)
@@ -148,9 +148,7 @@ def predict_file(predictor: Predictor, path: str, output: str | None, overwrite:
                     f"{path}: it has a column {twice[0]!r} already. Give the new ones another name: prefix=new_"
                 )
             writer.write(block.frame.hstack(found))
-            bar(block.num_bytes, block.total_bytes)
-    if output is not None:
-        log.info("%s rows predicted, in %s.", f"{predictor.num_rows - predictor.num_unreadable:,}", output)
+            bar.update(task, completed=block.num_bytes, total=block.total_bytes)
 
 
 def predict_split(predictor: Predictor, folder: Path, split: str, output: str | None, overwrite: bool) -> None:
@@ -162,8 +160,6 @@ def predict_split(predictor: Predictor, folder: Path, split: str, output: str | 
                 writer.write(frame.hstack(predictor.added(frame, pl.repeat(True, frame.height, eager=True), own.where)))
     else:
         predict_loader(predictor, folder, split, output, overwrite)
-    if output is not None:
-        log.info("%s rows predicted, in %s.", f"{predictor.num_rows - predictor.num_unreadable:,}", output)
 
 
 def predict_loader(predictor: Predictor, folder: Path, split: str, output: str | None, overwrite: bool) -> None:
@@ -231,10 +227,8 @@ def is_of_task(outputs: Any, saved: SavedModel) -> bool:
 def frame_of(outputs: Any, module: str) -> pl.DataFrame:
     """Return what ``predict_step`` gives as columns ``output_0``, ``output_1``, ...
 
-    Args:
-        outputs: tensors (N,) or (N, k), a column each number; more dimensions are lists; several in a tuple or a dict
-            follow each other.
-        module: its name, for messages.
+    Tensors (N,) or (N, k) give a column each number, more dimensions lists; several, in a tuple or a dict, follow
+    each other.
 
     Raises:
         UserError: it is something else, or of different numbers of rows.
@@ -310,16 +304,3 @@ def decoded(lines: list[bytes], encoding: str) -> tuple[list[str], list[bool]]:
             texts.append("")
             readable.append(False)
     return texts, readable
-
-
-@contextmanager
-def progress() -> Iterator[Callable[[int, int | None], None]]:
-    """Draw a bar on standard error while that is a terminal, and give a function that moves it."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda done, total: None
-        return
-    columns = TextColumn("predicting"), BarColumn(bar_width=None), DownloadColumn(), TimeRemainingColumn(compact=True)
-    with Progress(*columns, console=console, transient=True, expand=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
 import polars
 import torch
+from lightning.pytorch.callbacks import LambdaCallback
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from torch import Tensor, nn
 
@@ -30,11 +30,6 @@ class Evaluator:
     """Measures a module on splits; the Trainer sees to the device, eval mode and no gradients.
 
     On one device, however many have trained: shares of rows made equal by repeating some would count these twice.
-
-    Args:
-        module: with the weights to measure.
-        accelerator: of the Trainer.
-        precision: of the Trainer.
     """
 
     def __init__(self, module: pl.LightningModule, accelerator: str = "auto", precision: Any = "32-true") -> None:
@@ -51,7 +46,8 @@ class Evaluator:
 
     def outputs(self, loader: Any, take: Callable[[Any, Any], None]) -> None:
         """Hand what ``predict_step`` makes of each batch, and the batch, to a function."""
-        self.trainer.callbacks = [_ForEach(take)]  # type: ignore[attr-defined]
+        each = LambdaCallback(on_predict_batch_end=lambda trainer, module, outputs, batch, *_: take(outputs, batch))
+        self.trainer.callbacks = [each]  # type: ignore[attr-defined]
         self.trainer.predict(self.module, dataloaders=loader, return_predictions=False)
 
     def measured(
@@ -60,92 +56,52 @@ class Evaluator:
         """Return what the module's predictions of a split reach.
 
         Args:
-            loader: batches of features and target.
-            task: what the outputs mean.
-            loss: takes outputs and target.
             ranking: also metrics that sort all rows, however many classes there are.
             per_class: also those of every class by itself.
             keep_all: keep outputs however many there are.
         """
         metrics = EpochMetrics(task, ranking=ranking or task.ranks_cheaply, per_class=per_class)
-        measure = Measure(task, loss, metrics, math.inf if keep_all else MAX_KEPT)
-        self.outputs(loader, measure.take)
+        kept: list[Tensor] = []
+        targets: list[Tensor] = []
+        num = 0
+
+        def take(outputs: Any, batch: Any) -> None:
+            nonlocal num
+            pair = pair_of(batch)
+            if pair is None or not isinstance(outputs, Tensor):
+                raise UserError(
+                    "module: to evaluate by a task, predict_step has to return a tensor of outputs, and a batch to be "
+                    "(features, target)."
+                )
+            task.check(outputs, pair[1])
+            outputs = outputs.detach().float()
+            if not targets:
+                metrics.to(outputs.device)
+            metrics.update(outputs, pair[1], loss(task.tempered(outputs), pair[1]))
+            targets.append(pair[1].cpu())
+            num += outputs.numel()
+            if keep_all or num <= MAX_KEPT:
+                kept.append(outputs.cpu())
+            else:
+                kept.clear()
+
+        self.outputs(loader, take)
         values, classes = metrics.to("cpu").compute()
-        outputs, target = measure.kept()
+        target = torch.cat(targets)
+        outputs = torch.cat(kept) if kept else torch.empty(0)
         # Of none, where they were too many to keep, there is no row to look at.
         if len(outputs) and (odd := int((~outputs.isfinite()).view(len(outputs), -1).any(dim=1).sum())):
             log.warning("The model gives NaN or infinity for %s of %s rows: look at their features.", odd, len(target))
         return Measured(values, classes, outputs, target)
 
     def logged(self, loader: Any, split: str) -> dict[str, float]:
-        """Return what the module's own steps log of a split: ``validation_step`` or ``test_step``.
-
-        Args:
-            loader: of the split.
-            split: ``val`` or ``test``.
-        """
+        """Return what the module's own steps log of a split: ``validation_step`` or ``test_step``."""
         step, run = {"val": ("validation_step", self.trainer.validate), "test": ("test_step", self.trainer.test)}[split]
         if not is_overridden(step, self.module, pl.LightningModule):
             return {}
         self.trainer.callbacks = []  # type: ignore[attr-defined]
         found = run(self.module, dataloaders=loader, verbose=False)
         return {name: float(value) for one in found for name, value in one.items()}
-
-
-class _ForEach(pl.Callback):
-    """Hands the outputs of each batch, and the batch, to a function."""
-
-    def __init__(self, take: Callable[[Any, Any], None]) -> None:
-        self.take = take
-
-    def on_predict_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, *_: Any
-    ) -> None:
-        """Hand them over."""
-        self.take(outputs, batch)
-
-
-class Measure:
-    """Counts batches for metrics, and keeps outputs and targets.
-
-    Args:
-        task: what the outputs mean.
-        loss: takes outputs and target.
-        metrics: that count them.
-        most: numbers of outputs that are kept.
-    """
-
-    def __init__(self, task: Task, loss: nn.Module, metrics: EpochMetrics, most: float) -> None:
-        self.task, self.loss, self.metrics, self.most = task, loss, metrics, most
-        self._outputs: list[Tensor] = []
-        self._targets: list[Tensor] = []
-        self._num = 0
-
-    def take(self, outputs: Any, batch: Any) -> None:
-        """Count a batch."""
-        pair = pair_of(batch)
-        if pair is None or not isinstance(outputs, Tensor):
-            raise UserError(
-                "module: to evaluate by a task, predict_step has to return a tensor of outputs, and a batch to be "
-                "(features, target)."
-            )
-        target = pair[1]
-        self.task.check(outputs, target)
-        if not self._targets:
-            self.metrics.to(outputs.device)
-        outputs = outputs.float()
-        self.metrics.update(outputs, target, self.loss(self.task.tempered(outputs), target))
-        self._targets.append(target.cpu())
-        self._num += outputs.numel()
-        if self._num <= self.most:
-            self._outputs.append(outputs.detach().cpu())
-        else:
-            self._outputs = []
-
-    def kept(self) -> tuple[Tensor, Tensor]:
-        """Return outputs, of no row where they were too many, and targets."""
-        target = torch.cat(self._targets)
-        return (torch.cat(self._outputs) if self._outputs else torch.empty(0)).float(), target
 
 
 class Reached(NamedTuple):
@@ -175,9 +131,6 @@ def evaluate(parts: Parts, accelerator: str, precision: Any, final: bool, keep_a
     """Measure a module on the splits of its data.
 
     Args:
-        parts: with the weights to measure.
-        accelerator: of the Trainer.
-        precision: of the Trainer.
         final: whether test is measured: a job of a sweep does without.
         keep_all: keep outputs however many there are.
     """
@@ -232,14 +185,6 @@ def worst_rows(
     columns: Columns, task: Task, scores: Tensor, target: Tensor, frame: polars.DataFrame | None, at_most: int
 ) -> list[dict[str, Any]]:
     """Return the rows that are predicted wrongly, the worst first.
-
-    Args:
-        columns: of the frame.
-        task: what scores mean.
-        scores: of N rows.
-        target: of the same rows.
-        frame: the rows, as read from a file.
-        at_most: the number of rows to return.
 
     Returns:
         ``row`` (from 1), ``true``, ``prediction``, how sure it was, and ``content`` of each, where it is known.

@@ -35,9 +35,6 @@ def open_run(config: DictConfig, own: bool) -> RunFolder:
     Args:
         config: the settings.
         own: whether all of them were typed, as in a sweep, and none was read from the folder.
-
-    Raises:
-        UserError: there is a run in it already; its settings are others than these.
     """
     hydra = HydraConfig.get()
     if config.resume is not None and not own:
@@ -72,11 +69,6 @@ def refuse_foreign_code(config: DictConfig, of: str, typed: list[str]) -> None:
     """Raise a `UserError` if settings that a run folder brought with it name code that this project's do not.
 
     Whatever ``_target_`` says is called; the folder may be somebody else's.
-
-    Args:
-        config: composed with the words of the folder.
-        of: word of the command line that names the folder.
-        typed: words of the command line, which may name any code.
     """
     found = foreign(plain(config), typed)
     if found is not None:
@@ -124,11 +116,6 @@ def _is_first() -> bool:
 
 def last_checkpoint(run: RunFolder, module: pl.LightningModule, loggers: list[Logger]) -> str | None:
     """Return the checkpoint to go on from, ``None``: from the start, and take the folder back to that moment.
-
-    Args:
-        run: to go on with.
-        module: that its settings make.
-        loggers: that have not written yet.
 
     Raises:
         UserError: no checkpoint is whole, or it is one of another model.
@@ -185,9 +172,6 @@ class SettingsOfNow(pl.Callback):
     """Lets a run go on with the optimizer's arguments and the patience of now, where a checkpoint holds others.
 
     The learning rate stays where its schedule has come, in proportion.
-
-    Args:
-        lr_before: the learning rate that the run was started with.
     """
 
     def __init__(self, lr_before: float) -> None:

@@ -43,9 +43,6 @@ def saved_model(
     """Return what a run has trained, with all that it needs to predict.
 
     Args:
-        config: of the run.
-        parts: with the best weights.
-        reached: what they reach, and the task with what validation says of decisions.
         precision: of the Trainer, such as ``32-true``.
         split: whose rows are kept beside the model.
         rows: of that split, as a Parquet file.
@@ -89,16 +86,7 @@ def save_model(
     metrics: Mapping[str, Any],
     digests: Mapping[str, Any],
 ) -> None:
-    """Write ``model/``, all that others need, and the rows that it was measured on.
-
-    Args:
-        run: the folder.
-        config: of the run.
-        saved: the model.
-        rows: to keep beside it, as a Parquet file.
-        metrics: flat, as in ``metrics.json``.
-        digests: of the splits, as in ``data.json``; may be empty.
-    """
+    """Write ``model/``, all that others need, and the rows that it was measured on."""
     if rows is not None and saved.rows is not None:
         write_whole(run.path / f"{saved.rows['split']}.parquet", rows)
     try:
@@ -125,14 +113,7 @@ NO_MATTER = ("trainer.", "logger.", "checkpoint.", "data.cache", "resume")  # se
 
 
 def card(saved: SavedModel, metrics: Mapping[str, Any], data: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
-    """Return the card, Markdown.
-
-    Args:
-        saved: the model.
-        metrics: flat, as in ``metrics.json``.
-        data: rows and digest of each split, as in ``data.json``.
-        settings: of the run, flat.
-    """
+    """Return the card, Markdown."""
     task = saved.task
     last = next(iter(reversed(splits_of(metrics))), "no split")
     figures = [f"| {row.title} | {row.values[-1]} | {row.interval} | {row.baseline} |" for row in metric_rows(metrics)]

@@ -44,12 +44,6 @@ class Words(NamedTuple):
 def read_words(words: Sequence[str], space: Mapping[str, str], method: str, loader: ConfigLoader) -> Words:
     """Tell what is fixed from what varies.
 
-    Args:
-        words: of the command line, without those of Hydra itself.
-        space: what varies besides, by key.
-        method: ``grid``, of values alone, or ``optuna``, of ranges too.
-        loader: knows the choices of a group, for ``glob``.
-
     Raises:
         UserError: a space that is none, or one that the method can't take; a setting that varies twice.
     """

@@ -100,7 +100,7 @@ def _train(
     log.info(parts.described)
 
     around = make_callbacks(config, run, parts, own, job, pool)
-    loggers = _of_kind(Logger, "logger", build_each("logger", config.logger))
+    loggers = [*build_each("logger", config.logger, Logger).values()]
     checkpoint = last_checkpoint(run, parts.module, loggers) if config.resume else None
     settings = plain(config.trainer) | ({} if job is None else devices_of(config.trainer))
     trainer: pl.Trainer = build(
@@ -185,13 +185,6 @@ def try_out(config: DictConfig, devices: Mapping[str, Any]) -> list[pl.Callback]
     """Return the callbacks that somebody brings, once Trainer, optimizer and schedule are known to take their settings.
 
     Data are not read yet.
-
-    Args:
-        config: of the run.
-        devices: those of a job of a sweep.
-
-    Raises:
-        UserError: as `build` does; more processes than cores.
     """
     trainer: pl.Trainer = build("trainer", {**plain(config.trainer), **devices}, logger=False)
     if isinstance(trainer.accelerator, CPUAccelerator) and trainer.num_devices > max(2, os.cpu_count() or 1):
@@ -206,7 +199,7 @@ def try_out(config: DictConfig, devices: Mapping[str, Any]) -> list[pl.Callback]
         made = optimizer([torch.zeros(1, requires_grad=True)])
         if config.scheduler and str(config.scheduler.get("_target_", "torch.")).startswith("torch."):
             build("scheduler", config.scheduler, mode=config.early_stopping.mode or "min")(made)
-    return _of_kind(pl.Callback, "callbacks", build_each("callbacks", config.callbacks))
+    return [*build_each("callbacks", config.callbacks, pl.Callback).values()]
 
 
 def make_callbacks(
@@ -226,14 +219,6 @@ def make_callbacks(
     progress = TrainingProgress(measures)
     every = [*first, *own, *early, *anyway, measures, checkpoints, stop, progress, *pruning]
     return Callbacks(every, checkpoints, stop, measures, live, pruning)
-
-
-def _of_kind(kind: type, group: str, made: dict[str, Any]) -> list[Any]:
-    """Return what was built, once all of it is of a kind."""
-    for name, one in made.items():
-        if not isinstance(one, kind):
-            raise UserError(f"{group}.{name}: expected a {kind.__name__} of Lightning's; it is a {type(one).__name__}.")
-    return [*made.values()]
 
 
 def _lr_before(config: DictConfig, run: RunFolder) -> float:

@@ -55,12 +55,7 @@ Dimension: TypeAlias = Choices | Interval
 
 @dataclass(frozen=True)
 class Trial:
-    """A setting to try.
-
-    Args:
-        number: of the trial, from 0.
-        setting: value, as it is typed, of each key that varies.
-    """
+    """A setting to try: its number, from 0, and the value, as it is typed, of each key that varies."""
 
     number: int
     setting: dict[str, str] = field(hash=False)
@@ -71,11 +66,7 @@ class Trial:
         return " ".join(f"{key}={shortened(value)}" for key, value in self.setting.items())
 
     def folder_name(self, seed: int | None = None) -> str:
-        """Return the name of a job's folder: its number, and what is set, without ``=``.
-
-        Args:
-            seed: where each setting has several.
-        """
+        """Return the name of a job's folder: its number, what is set, without ``=``, and one of several seeds."""
         words = [f"{self.number:03d}"]
         for key, value in self.setting.items():
             parts = (re.sub(r"[][(){}'\"\s]", "", part) for part in (key.split(".")[-1], shortened(value)))

@@ -71,8 +71,6 @@ class SweepFolder:
         """See to it that the folder is of this sweep, and of no other; what is new is begun.
 
         Args:
-            dimensions: what varies.
-            settings: of the sweep.
             composed: settings of its jobs, by key.
             data: words that may name a file of data.
             configs: folders of configuration files; the first of two of one name is taken.

@@ -69,11 +69,7 @@ class Job:
         return self.state in ("done", "pruned", "failed")
 
     def look(self, objectives: Iterable[str]) -> Job:
-        """Return the job with what has become of it, as its folder tells.
-
-        Args:
-            objectives: metrics by which it is judged; one that is no number is a failure.
-        """
+        """Return the job with what has become of it, as its folder tells; an objective that is no number has failed."""
         metrics, failure = self.run.read_json("metrics.json"), self.run.read_json(FAILURE)
         if metrics is not None and not metrics.get("interrupted"):
             reason = next(filter(None, (_fault(metrics, name) for name in objectives)), "")
@@ -85,11 +81,7 @@ class Job:
         return Job(self.trial, self.seed, self.folder, "running" if self.run.locked else begun)
 
     def write(self, **more: Any) -> None:
-        """Make the folder, and write which job it is of.
-
-        Args:
-            more: what the job has to know besides, as JSON takes it.
-        """
+        """Make the folder, and write which job it is of, and what it has to know besides, as JSON takes it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         content = {"number": self.trial.number, "setting": self.trial.setting, "seed": self.seed}
         self.run.write_json(JOB, content | more)
@@ -138,9 +130,6 @@ def finish(
     shows which one it is; the others follow together.
 
     Args:
-        jobs: of a sweep.
-        folder: of it.
-        objectives: metrics by which they are judged.
         launch: runs some jobs; returns what it complained of, and whether that was their settings.
 
     Raises:

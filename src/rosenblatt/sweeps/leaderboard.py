@@ -81,10 +81,6 @@ def ranked(rows: Sequence[Row], objectives: Mapping[str, Direction]) -> list[Row
 
     With several objectives, a row that no other one beats in all of them comes before one that is beaten; among such
     rows the first objective decides.
-
-    Args:
-        rows: of trials.
-        objectives: metrics by which they are judged, and whether each is to be low or high.
     """
 
     def scores(row: Row) -> list[float]:
@@ -134,12 +130,7 @@ def table_of(rows: Sequence[Row], objectives: Mapping[str, Direction]) -> list[d
 
 
 class Board:
-    """The leaderboard of a sweep's folder.
-
-    Args:
-        path: of the folder.
-        objectives: metrics by which it is ordered, and whether each is to be low or high.
-    """
+    """The leaderboard of a sweep's folder."""
 
     def __init__(self, path: Path, objectives: Mapping[str, Direction]) -> None:
         self.path = path
@@ -185,13 +176,7 @@ def as_markdown(table: Sequence[Mapping[str, Any]]) -> str:
 
 
 def leaderboard_table(rows: Sequence[Row], objectives: Mapping[str, Direction], width: int = 80) -> Table:
-    """Return the best rows for a terminal: settings, objectives, and as much besides as there is room for.
-
-    Args:
-        rows: from `ranked`.
-        objectives: metrics by which they are judged.
-        width: of the terminal, in characters.
-    """
+    """Return the best rows for a terminal: settings, objectives, and as much besides as there is room for."""
     best = [row for row in rows if row.state != "failed"][:MAX_SHOWN] or list(rows[:MAX_SHOWN])
     names, lines = columns(best, objectives)
     settings = [name for name in names if name in {key for row in best for key in row.trial.setting}]

@@ -15,18 +15,7 @@ from rosenblatt.sweeps.settings import PRUNERS
 
 
 class Pruning(Checkpoint):  # for its place, after `Measures`
-    """Reports a metric after each epoch that has measured it, and ends training where the study says so.
-
-    Args:
-        storage: of the study.
-        study: its name.
-        number: of the trial that is judged.
-        pruner: one of `PRUNERS`.
-        metric: that is reported.
-
-    Attributes:
-        pruned: whether training was ended so.
-    """
+    """Reports a metric after each epoch that has measured it; ends training where the study says so (``pruned``)."""
 
     def __init__(self, storage: optuna.storages.BaseStorage, study: str, number: int, pruner: str, metric: str) -> None:
         made = getattr(optuna.pruners, PRUNERS[pruner])()

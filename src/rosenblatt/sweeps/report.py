@@ -113,10 +113,6 @@ class Report:
     def finish(self, seconds: float, with_figures: bool) -> bool:
         """Measure the winner once all trials have ended, and print the leaderboard.
 
-        Args:
-            seconds: that the sweep has taken.
-            with_figures: whether to write a figure and a page.
-
         Returns:
             Whether no more jobs have failed than may.
         """
@@ -218,16 +214,7 @@ def write_page(
     failed: Sequence[Job],
     commands: Sequence[tuple[str, str]],
 ) -> None:
-    """Write ``report.html``, and where there is a result ``overview.png`` and ``overview.svg``.
-
-    Args:
-        folder: of the sweep.
-        rows: from `rosenblatt.sweeps.leaderboard.ranked`.
-        objectives: metrics by which they are judged; the first is drawn.
-        importances: of each setting, or empty.
-        failed: jobs without a result.
-        commands: each with what it repeats.
-    """
+    """Write ``report.html``, and where there is a result ``overview.png`` and ``overview.svg``."""
     from rosenblatt.show.page import PageFigure, inline, page  # matplotlib takes its time
 
     facts = [(f"{len(rows):,}", "trials"), (f"{len(failed):,}", "jobs failed")]

@@ -48,12 +48,7 @@ class Settings(NamedTuple):
 
 
 def read_settings(given: Mapping[str, Any], seed: int, direction: Callable[[str], Direction]) -> Settings:
-    """Return the settings of a sweep.
-
-    Args:
-        given: values, of which each by itself has been checked.
-        seed: the first one.
-        direction: tells whether a metric is to be low or high.
+    """Return the settings of a sweep, of which each by itself has been checked; ``direction`` tells that of a metric.
 
     Raises:
         UserError: values that do not go together.

@@ -32,14 +32,7 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
 class Study:
-    """An Optuna study.
-
-    Args:
-        storage: from `storage_of`.
-        name: of the study.
-        dimensions: what varies.
-        settings: of the sweep.
-        place: names the folder of the sweep; on other machines there may be others.
+    """An Optuna study of the trials of a sweep, in whatever folder; ``place`` names the one of this process.
 
     Raises:
         UserError: the storage has a study of that name that is another sweep's.
