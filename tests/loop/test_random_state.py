@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from rosenblatt.loop.checkpoints import read
 from rosenblatt.loop.random_state import random_state, set_random_state
 
 
@@ -57,9 +58,9 @@ def test_taking_it_draws_nothing_and_later_draws_do_not_change_it():
 def test_it_goes_through_a_file_that_can_hold_no_code(tmp_path):
     np.random.standard_normal()
     random.gauss(0, 1)
-    torch.save(random_state(), tmp_path / "state")
+    torch.save({"state_dict": {}, "random": random_state()}, tmp_path / "last.ckpt")
     expected = draw()
-    set_random_state(torch.load(tmp_path / "state", weights_only=True))
+    set_random_state(read(tmp_path / "last.ckpt")["random"])
     assert draw() == expected
 
 

@@ -8,7 +8,7 @@ nothing else, it touches private names of Lightning's, on 2.6.6: where one chang
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import lightning.pytorch as pl
@@ -151,7 +151,7 @@ class _Step:
         callbacks: list[pl.Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
         for name in STEP_HOOKS:
             of_callbacks = [getattr(one, name) for one in callbacks if own_hook(one, name)]
-            self.hooks[name] = [_bound(hook, self.trainer, self.module) for hook in of_callbacks]
+            self.hooks[name] = [partial(hook, self.trainer, self.module) for hook in of_callbacks]
             if own_hook(self.module, name):
                 self.hooks[name].append(getattr(self.module, name))
 
@@ -178,7 +178,3 @@ def _zero_grad(optimizer: Optimizer) -> None:
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             parameter.grad = None
-
-
-def _bound(hook: Callable[..., Any], trainer: pl.Trainer, module: pl.LightningModule) -> Callable[..., Any]:
-    return lambda *args: hook(trainer, module, *args)

@@ -50,25 +50,26 @@ class Curve(NamedTuple):
     area: float | None = None
 
 
-class RocCurves(NamedTuple):
-    """False and true positive rate, of each class; ``note`` says what is left out."""
-
-    curves: list[Curve]
-    note: str = ""
-
-
-class PrecisionRecallCurves(NamedTuple):
-    """Recall and precision, of each class.
+class RankingCurves(NamedTuple):
+    """How well rows are ranked, a curve each class.
 
     Attributes:
-        curves: with the average precision as their area.
-        chance: precision of a guess, or ``None`` with several classes.
+        curves: with the area under them, or the average precision.
+        chance: of a guess, or ``None`` where it is another for each class.
         note: what is left out, or empty.
     """
 
     curves: list[Curve]
-    chance: float | None
+    chance: Curve | None
     note: str = ""
+
+
+class RocCurves(RankingCurves):
+    """False and true positive rate."""
+
+
+class PrecisionRecallCurves(RankingCurves):
+    """Recall and precision."""
 
 
 class ReliabilityCurves(NamedTuple):
@@ -174,6 +175,4 @@ class DataTable(NamedTuple):
     note: str = ""
 
 
-Arrays: TypeAlias = (
-    ConfusionMatrix | LabelErrors | RocCurves | PrecisionRecallCurves | ReliabilityCurves | PredictedNumbers | Residuals
-)
+Arrays: TypeAlias = ConfusionMatrix | LabelErrors | RankingCurves | ReliabilityCurves | PredictedNumbers

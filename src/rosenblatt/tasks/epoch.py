@@ -215,12 +215,7 @@ class TopPrecision(MultilabelPrecision):
     """Precision of the one most probable label of each row: fastText's P@1, where the average is micro."""
 
     def update(self, preds: Tensor, target: Tensor) -> None:
-        """Count N rows.
-
-        Args:
-            preds: (N, num_labels) probabilities.
-            target: (N, num_labels) of 0 and 1.
-        """
+        """Count N rows: ``preds`` are probabilities (N, num_labels), ``target`` is 0 and 1."""
         super().update(F.one_hot(preds.argmax(dim=1), preds.shape[1]), target)
 
 
@@ -248,12 +243,7 @@ class R2(R2Score):
         self.near = near
 
     def update(self, preds: Tensor, target: Tensor) -> None:
-        """Count N rows.
-
-        Args:
-            preds: (N,).
-            target: (N,).
-        """
+        """Count N rows: ``preds`` and ``target`` (N,)."""
         super().update(preds.double() - self.near, target.double() - self.near)
 
     def compute(self) -> Tensor:
