@@ -362,11 +362,8 @@ def _check_optimizers(checkpoint: dict[str, Any], trainer: pl.Trainer) -> None:
 def newest(folder: Path) -> Path | None:
     """Return the newest whole checkpoint of a run to go on from, or ``None`` where there is none yet.
 
-    Args:
-        folder: with ``last.ckpt`` and ``previous.ckpt``.
-
     Raises:
-        UserError: there are some, and none is whole.
+        UserError: there are some in the folder, and none is whole.
     """
     paths = folder / "last.ckpt", folder / "previous.ckpt"
     reasons = []

@@ -32,12 +32,7 @@ STEP_METHODS = ("optimizer_step", "optimizer_zero_grad", "backward", "configure_
 
 
 def make_lean(trainer: pl.Trainer, module: pl.LightningModule) -> None:
-    """Take out of a training what costs a small step time and does nothing.
-
-    Args:
-        trainer: that is about to fit.
-        module: that it fits.
-    """
+    """Take out of a training that is about to begin what costs a small step time and does nothing."""
     undo: list[Callable[[], None]] = []
 
     def put(owner: Any, name: str, value: Any) -> None:

@@ -12,13 +12,7 @@ from numpy.typing import NDArray
 
 
 class ConfusionMatrix(NamedTuple):
-    """Rows of each pair of classes.
-
-    Attributes:
-        classes: their names.
-        counts: (num_classes, num_classes), rows true, columns predicted.
-        note: what is left out, or empty.
-    """
+    """Rows of each pair of classes, true ones down, predicted ones across; ``note`` says what is left out."""
 
     classes: list[str]
     counts: NDArray[Any]
@@ -56,7 +50,6 @@ class RankingCurves(NamedTuple):
     Attributes:
         curves: with the area under them, or the average precision.
         chance: of a guess, or ``None`` where it is another for each class.
-        note: what is left out, or empty.
     """
 
     curves: list[Curve]

@@ -21,12 +21,7 @@ FLUSH_AT = 1 << 18  # numbers of outputs that wait before the metrics see them: 
 
 
 class Result(NamedTuple):
-    """What one pass over a split gave.
-
-    Attributes:
-        values: ``loss`` and every metric.
-        per_class: for each metric of single classes, one number a class; empty for binary.
-    """
+    """What one pass over a split gave: loss and metrics, and a number a class of each metric of single classes."""
 
     values: dict[str, float]
     per_class: dict[str, list[float]]
@@ -79,13 +74,7 @@ class EpochMetrics(nn.Module):
         self._num_rows = 0
 
     def update(self, outputs: Tensor, target: Tensor, loss: Tensor) -> None:
-        """Count one batch.
-
-        Args:
-            outputs: (N, num_outputs).
-            target: (N,) or (N, num_labels).
-            loss: mean loss of the batch, a scalar.
-        """
+        """Count one batch: outputs (N, num_outputs), target (N,) or (N, num_labels), and the mean loss, a scalar."""
         self._waiting.append((outputs.detach(), target, loss.detach()))
         if len(self._waiting) * outputs.numel() >= FLUSH_AT:
             self._flush()

@@ -28,13 +28,7 @@ ALL = "all together (micro)"
 
 
 class OneAgainstRest(NamedTuple):
-    """One class, or all of them together, as a question of yes and no.
-
-    Attributes:
-        name: of the class, or of all.
-        probs: (N,) or (N * num_classes,) of yes.
-        positive: of the same shape, 0 and 1.
-    """
+    """One class, or all together, as a question of yes and no: (N,) or (N * num_classes,) probabilities and 0 and 1."""
 
     name: str
     probs: Tensor

@@ -34,25 +34,14 @@ MAX_ROWS = 20_000  # that are drawn
 
 
 class ScaledLoss(nn.Module):
-    """A loss that is called with outputs (N,) and a target (N,) in standard deviations of the training rows.
-
-    Args:
-        loss: any, of outputs and target of one shape.
-        mean: of the target of the training rows.
-        std: of the same.
-    """
+    """A loss that is called with outputs (N,) and a target (N,) in standard deviations of the training rows."""
 
     def __init__(self, loss: nn.Module, mean: float, std: float) -> None:
         super().__init__()
         self.loss, self.mean, self.std = loss, mean, std
 
     def forward(self, outputs: Tensor, target: Tensor) -> Tensor:
-        """Return the loss of N rows.
-
-        Args:
-            outputs: (N, 1) or (N,).
-            target: (N,) or (N, 1), in its own units.
-        """
+        """Return the loss of outputs (N, 1) or (N,) and a target (N,) or (N, 1) in its own units."""
         scaled = ((target.flatten() - self.mean) / self.std).to(outputs.dtype)
         loss: Tensor = self.loss(outputs.flatten(), scaled)  # (N, 1) -> (N,), else they would be paired each with each
         return loss
@@ -249,11 +238,7 @@ def rank_of(num_rows: int) -> int:
 def radius_of(residuals: Tensor) -> float:
     """Return how far from its prediction a new number is at most, with probability `LEVEL`.
 
-    Args:
-        residuals: (N,) of rows that the model was not trained on.
-
-    Returns:
-        A distance in the units of the residuals; infinity where there are too few rows to say (fewer than 9 for 0.9).
+    It is infinity where there are too few residuals (N,), of rows that the model was not trained on: fewer than 9.
     """
     rank = rank_of(len(residuals))
     if rank > len(residuals):

@@ -51,12 +51,7 @@ MIN_BETWEEN = 0.02  # of the places between the lines, for which there is room t
 
 
 class LearningCurves(NamedTuple):
-    """Metrics over epochs.
-
-    Attributes:
-        panels: what is measured, and the curves of training and validation.
-        best_epoch: that is marked, or ``None``.
-    """
+    """What is measured over epochs, with the curves of training and validation; an epoch may be marked as the best."""
 
     panels: list[tuple[str, list[Curve]]]
     best_epoch: int | None = None
@@ -399,10 +394,5 @@ class Drawing(NamedTuple):
 
 
 def drawings(arrays: Mapping[str, Any], of: str = "") -> dict[str, Drawing | str]:
-    """Return what is to be drawn, by name; a reason why there is nothing to draw stays as it is.
-
-    Args:
-        arrays: of one of the `KINDS` each, or a reason.
-        of: what they show, see `Drawing`.
-    """
+    """Return what is to be drawn, by name; a reason why there is nothing to draw stays as it is. See `Drawing`."""
     return {name: one if isinstance(one, str) else Drawing(one, of) for name, one in arrays.items()}
