@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from rosenblatt.loop.checkpoints import read
 from rosenblatt.loop.random_state import random_state, set_random_state
+from rosenblatt.loop.replay import generator_states, set_generator_states
 
 
 @pytest.fixture(autouse=True)
@@ -57,9 +60,9 @@ def test_taking_it_draws_nothing_and_later_draws_do_not_change_it():
 def test_it_goes_through_a_file_that_can_hold_no_code(tmp_path):
     np.random.standard_normal()
     random.gauss(0, 1)
-    torch.save(random_state(), tmp_path / "state")
+    torch.save({"state_dict": {}, "random": random_state()}, tmp_path / "last.ckpt")
     expected = draw()
-    set_random_state(torch.load(tmp_path / "state", weights_only=True))
+    set_random_state(read(tmp_path / "last.ckpt")["random"])
     assert draw() == expected
 
 
@@ -69,3 +72,27 @@ def test_a_state_of_other_graphics_cards_is_left_out():
     state["cuda"] = [torch.get_rng_state()] * (torch.cuda.device_count() + 1)  # saved on a larger machine
     set_random_state(state)
     assert draw() == expected
+
+
+GENERATORS = {
+    "torch": (lambda: torch.Generator().manual_seed(1), lambda one: torch.rand(3, generator=one).tolist()),
+    "python": (lambda: random.Random(1), lambda one: [one.random(), one.gauss(0, 1)]),
+    "numpy, as it was": (lambda: np.random.RandomState(1), lambda one: [one.rand(), one.randn()]),
+    **{
+        kind.__name__: (lambda kind=kind: np.random.Generator(kind(1)), lambda one: one.standard_normal(3).tolist())
+        for kind in (np.random.PCG64, np.random.MT19937, np.random.Philox, np.random.SFC64)
+    },
+}
+
+
+@pytest.mark.parametrize("kind", GENERATORS)
+def test_generators_that_a_loader_holds_go_through_such_a_file_too(tmp_path, kind):
+    make, numbers = GENERATORS[kind]
+    then, now = (
+        SimpleNamespace(dataset=SimpleNamespace(own=make())),
+        SimpleNamespace(dataset=SimpleNamespace(own=make())),
+    )
+    numbers(then.dataset.own)
+    torch.save({"state_dict": {}, "generators": generator_states(then)}, tmp_path / "last.ckpt")
+    set_generator_states(read(tmp_path / "last.ckpt")["generators"], now)
+    assert numbers(now.dataset.own) == numbers(then.dataset.own) != numbers(make())

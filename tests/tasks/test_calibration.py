@@ -112,14 +112,14 @@ def test_bins_are_scipys(kind, seed, num_rows, num_bins):
     numbers, came_true = promises(probs, target, kind)
     settings = {"bins": num_bins, "range": (0, 1)}
     with mock.patch.object(calibration, "NUM_BINS", num_bins):
-        result, error = reliability(probs, target), calibration_error(probs, target)
+        (mean_prob, share, num_rows), error = reliability(probs, target), calibration_error(probs, target)
     counts = stats.binned_statistic(numbers, None, "count", **settings).statistic
-    assert result.num_rows.tolist() == counts.tolist()
-    for found, values in ((result.mean_prob, numbers), (result.share, came_true)):
+    assert num_rows.tolist() == counts.tolist()
+    for found, values in ((mean_prob, numbers), (share, came_true)):
         sums = stats.binned_statistic(numbers, values, "sum", **settings).statistic
         means = np.divide(sums, counts, out=np.full(num_bins, math.nan), where=counts > 0)
         assert found.numpy() == pytest.approx(means, abs=1e-6, nan_ok=True)
-    gaps = abs(result.mean_prob.nan_to_num() - result.share.nan_to_num()).numpy()
+    gaps = abs(mean_prob.nan_to_num() - share.nan_to_num()).numpy()
     assert error == pytest.approx(float((gaps * counts).sum() / counts.sum()), abs=1e-6)
 
 

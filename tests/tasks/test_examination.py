@@ -9,16 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from rosenblatt.tasks.examination import (
-    ALL,
-    class_table,
-    classification_arrays,
-    confusions,
-    number_table,
-    one_against_rest,
-    ranking_curves,
-    regression_arrays,
-)
+from rosenblatt.tasks.binary import Binary
+from rosenblatt.tasks.examination import ALL, confusions, one_against_rest, ranking_curves
+from rosenblatt.tasks.multiclass import Multiclass
+from rosenblatt.tasks.multilabel import Multilabel
+from rosenblatt.tasks.regression import Regression
 
 ROWS = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 20)), min_size=2, max_size=60)
 TWO = ("no", "yes")
@@ -48,7 +43,7 @@ def test_curves_and_areas_are_scikit_learns(pairs):
     assert other.y[0] == other.y[1]
     assert one.area == pytest.approx(metrics.roc_auc_score(target, probs), abs=1e-6)
     assert other.area == pytest.approx(metrics.average_precision_score(target, probs), abs=1e-6)
-    assert precision_recall.chance == pytest.approx(float(target.double().mean()))
+    assert precision_recall.chance.y == pytest.approx([float(target.double().mean())] * 2)
 
 
 def test_long_curves_are_thinned_and_keep_their_ends():
@@ -72,15 +67,14 @@ def test_a_task_is_asked_class_by_class_with_the_most_frequent_first():
 
 
 def test_one_row_has_no_ranking_and_says_so():
-    found = classification_arrays(torch.tensor([0.9]), torch.tensor([1]), torch.tensor([1]), TWO)
+    found = Binary(TWO).arrays(torch.tensor([[2.0]]), torch.tensor([1]))
     assert found["roc"] == found["precision_recall"] == "no class has both rows that are of it and rows that are not"
     assert found["confusion"].counts.tolist() == [[0, 0], [0, 1]]
     assert found["reliability"].num_rows.sum() == 1
 
 
 def test_probabilities_that_are_no_numbers_are_told():
-    probs, target = torch.tensor([float("nan"), 0.7]), torch.tensor([0, 1])
-    found = classification_arrays(probs, torch.tensor([0, 1]), target, TWO)
+    found = Binary(TWO).arrays(torch.tensor([[float("nan")], [0.7]]), torch.tensor([0, 1]))
     assert found["roc"] == found["reliability"] == "some probabilities are no numbers"
     assert found["confusion"].counts.sum() == 2
 
@@ -122,41 +116,40 @@ def test_hundreds_of_labels_show_those_that_are_most_often_wrong():
 def test_temperature_shows_both_curves_this_model_last():
     torch.manual_seed(0)
     logits, target = 3 * torch.randn(200), torch.randint(2, (200,))
-    probs = (logits / 3).sigmoid()
-    found = classification_arrays(probs, (probs > 0.5).long(), target, TWO, uncalibrated=logits.sigmoid())
+    found = Binary(TWO, temperature=3.0).arrays(logits.unsqueeze(1), target)
     assert [one.name for one in found["reliability"].curves] == ["without temperature", "with temperature"]
     assert found["reliability"].of == "of yes"
 
 
 def test_numbers_are_drawn_in_their_own_unit_with_those_that_are_known():
     target = torch.tensor([1.0, 2.0, float("nan"), 4.0])
-    found = regression_arrays(torch.tensor([[1.5], [2.0], [3.0], [3.0]]), target, 2.0)
+    found = Regression(std=0.5, radius=2.0).arrays(torch.tensor([[3.0], [4.0], [6.0], [6.0]]), target)
     assert found["predicted"].target.tolist() == [1, 2, 4]
     assert found["predicted"].preds.tolist() == [1.5, 2, 3]
     assert found["residuals"].residuals.tolist() == [-0.5, 0, 1]
     assert found["residuals"].radius == 2
     assert found["predicted"].note == "3 of 4 rows"
-    none = regression_arrays(torch.tensor([float("inf")]), torch.tensor([1.0]))
+    none = Regression(radius=float("inf")).arrays(torch.tensor([[float("inf")]]), torch.tensor([1.0]))
     assert none == dict.fromkeys(("predicted", "residuals"), "no row has a prediction that is a number")
 
 
 def test_of_many_numbers_some_are_drawn_from_the_first_row_to_the_last():
     numbers = torch.arange(100_000.0)
-    found = regression_arrays(numbers, numbers)["predicted"]
+    found = Regression().arrays(numbers.unsqueeze(1), numbers)["predicted"]
     assert len(found.preds) == 20_000
     assert (found.preds[0], found.preds[-1]) == (0, 99_999)
     assert found.note == "20,000 of 100,000 rows"
 
 
 def test_tables_of_the_labels():
-    targets = {"train": torch.tensor([0, 1, 1, 2]), "val": torch.tensor([2])}
-    assert class_table(("a", "b", "c"), targets, at_most=2).rows == [
-        ["b", "2", "0"], ["a", "1", "0"], ["1 more", "1", "1"], ["rows", "4", "1"],
-    ]  # fmt: skip
-    labels = class_table(("a", "b"), {"train": torch.tensor([[1, 1], [0, 1]], dtype=torch.uint8)})
+    targets = {"train": torch.tensor([0, *range(42), 1, 1]), "val": torch.tensor([41])}
+    rows = Multiclass(tuple(names(42))).table(targets).rows
+    assert rows[:3] == [["class 1", "3", "0"], ["class 0", "2", "0"], ["class 2", "1", "0"]]
+    assert rows[39:] == [["class 39", "1", "0"], ["2 more", "2", "1"], ["rows", "45", "1"]]
+    labels = Multilabel(("a", "b")).table({"train": torch.tensor([[1, 1], [0, 1]], dtype=torch.uint8)})
     assert labels.rows == [["b", "2"], ["a", "1"], ["rows", "2"]]
     assert labels.note == "A row may have several labels, or none."
-    numbers = number_table({"train": torch.tensor([1.0, 3.0])})
+    numbers = Regression().table({"train": torch.tensor([1.0, 3.0])})
     assert numbers.header == ["number", "train"]
     assert dict(numbers.rows)["mean"] == "2"
     assert dict(numbers.rows)["standard deviation"] == "1"

@@ -181,11 +181,8 @@ class Checkpoints(Checkpoint):
         if self._restored is not None:
             self._restore(trainer, self._restored)
             self._restored = None
-        elif trainer.global_step > self._saved_step and _of_first(trainer, self._is_due()):
-            self._save_last(trainer, whole_epochs=True)
-
-    def _is_due(self) -> bool:
-        return time.monotonic() - self._saved >= self.min_seconds
+        elif _of_first(trainer, time.monotonic() - self._saved >= self.min_seconds):
+            self._save_end(trainer)
 
     def _restore(self, trainer: pl.Trainer, state: dict[str, Any]) -> None:
         """Take back what Lightning leaves out, once all hooks that set up a run are through."""
@@ -232,7 +229,7 @@ class Checkpoints(Checkpoint):
             self.save_best(trainer)
 
     def _save_end(self, trainer: pl.Trainer) -> None:
-        """Save the end, from which a run with more epochs can go on."""
+        """Save the end of an epoch, or of all, from which a run with more epochs can go on."""
         if trainer.global_step > self._saved_step:
             self._save_last(trainer, whole_epochs=True)
 
@@ -365,11 +362,8 @@ def _check_optimizers(checkpoint: dict[str, Any], trainer: pl.Trainer) -> None:
 def newest(folder: Path) -> Path | None:
     """Return the newest whole checkpoint of a run to go on from, or ``None`` where there is none yet.
 
-    Args:
-        folder: with ``last.ckpt`` and ``previous.ckpt``.
-
     Raises:
-        UserError: there are some, and none is whole.
+        UserError: there are some in the folder, and none is whole.
     """
     paths = folder / "last.ckpt", folder / "previous.ckpt"
     reasons = []

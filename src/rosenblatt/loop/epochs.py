@@ -132,12 +132,7 @@ class Measures(Checkpoint):
         )
 
     def of_training(self, epoch: int, known: Mapping[str, Any]) -> dict[str, float]:
-        """Return what an epoch has measured of training, but for figures that are known already.
-
-        Args:
-            epoch: from 1.
-            known: figures by name.
-        """
+        """Return what an epoch, from 1, has measured of training, but for figures that are ``known`` already."""
         found = self.epochs.get(epoch, {})
         return {name: value for name, value in found.items() if name.startswith("train") and name not in known}
 

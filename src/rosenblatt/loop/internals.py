@@ -250,11 +250,9 @@ def epoch_results(trainer: pl.Trainer, module: nn.Module) -> dict[str, Any]:
         meta, sync = item.meta, item.meta.sync
         if item.has_reset or sync.group is not None or not (item.is_tensor or id(item.value) in names):
             continue
-        plain = ("fx", "name", "prog_bar", "logger", "on_step", "on_epoch", "enable_graph", "add_dataloader_idx",
-                 "dataloader_idx", "metric_attribute")  # fmt: skip
         reduce = meta.reduce_fx.__name__
         found[key] = {
-            "meta": {name: getattr(meta, name) for name in plain},
+            "meta": {name: value for name, value in vars(meta).items() if name not in ("reduce_fx", "_sync")},
             "reduce": (meta.reduce_fx is getattr(torch, reduce), reduce),
             "sync": (sync.should, sync.rank_zero_only),
             "metric": None if item.is_tensor else names[id(item.value)],

@@ -8,7 +8,7 @@ nothing else, it touches private names of Lightning's, on 2.6.6: where one chang
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import lightning.pytorch as pl
@@ -32,12 +32,7 @@ STEP_METHODS = ("optimizer_step", "optimizer_zero_grad", "backward", "configure_
 
 
 def make_lean(trainer: pl.Trainer, module: pl.LightningModule) -> None:
-    """Take out of a training what costs a small step time and does nothing.
-
-    Args:
-        trainer: that is about to fit.
-        module: that it fits.
-    """
+    """Take out of a training that is about to begin what costs a small step time and does nothing."""
     undo: list[Callable[[], None]] = []
 
     def put(owner: Any, name: str, value: Any) -> None:
@@ -151,7 +146,7 @@ class _Step:
         callbacks: list[pl.Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
         for name in STEP_HOOKS:
             of_callbacks = [getattr(one, name) for one in callbacks if own_hook(one, name)]
-            self.hooks[name] = [_bound(hook, self.trainer, self.module) for hook in of_callbacks]
+            self.hooks[name] = [partial(hook, self.trainer, self.module) for hook in of_callbacks]
             if own_hook(self.module, name):
                 self.hooks[name].append(getattr(self.module, name))
 
@@ -178,7 +173,3 @@ def _zero_grad(optimizer: Optimizer) -> None:
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             parameter.grad = None
-
-
-def _bound(hook: Callable[..., Any], trainer: pl.Trainer, module: pl.LightningModule) -> Callable[..., Any]:
-    return lambda *args: hook(trainer, module, *args)

@@ -136,58 +136,37 @@ def workers_live_on(loader: Any) -> bool:
 
 
 def generator_states(*owners: Any) -> dict[str, Any]:
-    """Return the states of the generators that loaders, their samplers and data sets, or others, hold: plain values."""
-    states: dict[str, Any] = {}
-    for name, generator in _generators(owners).items():
-        if isinstance(generator, torch.Generator):
-            states[name] = generator.get_state()
-        elif isinstance(generator, random.Random):
-            states[name] = generator.getstate()
-        elif isinstance(generator, np.random.Generator):
-            states[name] = _plain(generator.bit_generator.state)
-        else:
-            states[name] = _plain(generator.get_state(legacy=False))
-    return states
+    """Return the states of the generators that loaders, their samplers and data sets, or others, hold."""
+    return {name: STATES[kind][0](generator) for name, (kind, generator) in _generators(owners).items()}
 
 
 def set_generator_states(states: dict[str, Any], *owners: Any) -> None:
     """Take back what `generator_states` returned."""
-    for name, generator in _generators(owners).items():
-        if name not in states:
-            continue
-        if isinstance(generator, torch.Generator):
-            generator.set_state(states[name])
-        elif isinstance(generator, random.Random):
-            generator.setstate(states[name])
-        elif isinstance(generator, np.random.Generator):
-            generator.bit_generator.state = _like(generator.bit_generator.state, states[name])
-        else:
-            generator.set_state(_like(generator.get_state(legacy=False), states[name]))
+    for name, (kind, generator) in _generators(owners).items():
+        if name in states:
+            STATES[kind][1](generator, states[name])
 
 
-def _generators(owners: tuple[Any, ...]) -> dict[str, Any]:
-    """Return generators by a name of their own; one that several parts hold is there once."""
-    kinds = (torch.Generator, random.Random, np.random.Generator, np.random.RandomState)
-    found: dict[int, tuple[str, Any]] = {}
+STATES: dict[type, tuple[Callable[[Any], Any], Callable[[Any, Any], Any]]] = {
+    torch.Generator: (torch.Generator.get_state, torch.Generator.set_state),
+    random.Random: (random.Random.getstate, random.Random.setstate),
+    np.random.Generator: (
+        lambda one: one.bit_generator.state,
+        lambda one, state: setattr(one.bit_generator, "state", state),
+    ),
+    np.random.RandomState: (lambda one: one.get_state(legacy=False), np.random.RandomState.set_state),
+}
+
+
+def _generators(owners: tuple[Any, ...]) -> dict[str, tuple[type, Any]]:
+    """Return generators by a name of their own, of which kind each is; one that several parts hold is there once."""
+    found: dict[int, tuple[str, tuple[type, Any]]] = {}
     parts = [(str(number), owner) for number, owner in enumerate(owners)]
     for name, part in parts:  # it grows on the way
         for attribute, value in getattr(part, "__dict__", {}).items():
-            if isinstance(value, kinds):
-                found.setdefault(id(value), (f"{name}.{attribute}", value))
+            kind = next((kind for kind in STATES if isinstance(value, kind)), None)
+            if kind is not None:
+                found.setdefault(id(value), (f"{name}.{attribute}", (kind, value)))
             elif attribute in ("sampler", "batch_sampler", "dataset", "collate_fn"):
                 parts.append((f"{name}.{attribute}", value))
     return dict(found.values())
-
-
-def _plain(state: Any) -> Any:
-    """Return the state of a generator of NumPy's without its arrays."""
-    if isinstance(state, dict):
-        return {key: _plain(value) for key, value in state.items()}
-    return state.tolist() if isinstance(state, np.ndarray | np.generic) else state
-
-
-def _like(now: Any, state: Any) -> Any:
-    """Return such a state with its arrays again."""
-    if isinstance(now, dict):
-        return {key: _like(now[key], value) for key, value in state.items()}
-    return np.array(state, dtype=now.dtype) if isinstance(now, np.ndarray) else state

@@ -43,12 +43,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: str | Path, config: str, overrides: str) -> RunFolder:
-        """Make the folder and write its configuration.
-
-        Args:
-            path: of the folder, which may exist as long as no result or checkpoint is in it.
-            config: the resolved configuration, YAML.
-            overrides: what was given on the command line, YAML.
+        """Make the folder, where no result or checkpoint may be yet, and write its configuration and overrides, YAML.
 
         Raises:
             UserError: a run is there already, or the folder can't be written.

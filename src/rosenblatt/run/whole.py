@@ -18,10 +18,7 @@ def check_free(path: Path, overwrite: bool) -> None:
 def write_whole(path: Path, content: bytes, forced: bool = True) -> None:
     """Write a file under another name, force it to disk, and give it its name: it is there whole or not at all.
 
-    Args:
-        path: of the file.
-        content: of it.
-        forced: also after a power cut; for what can be done without, such as a figure, that takes too long.
+    What can be done without after a power cut, such as a figure, need not be ``forced``, which takes long.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

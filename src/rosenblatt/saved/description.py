@@ -7,13 +7,14 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
-from typing import Any, NamedTuple
+from typing import Any
 
 from torch import nn
 
 from rosenblatt import __version__
 from rosenblatt.arguments import check_arguments, fits
 from rosenblatt.data.columns import Columns
+from rosenblatt.data.encoder import Encoder
 from rosenblatt.data.source import is_utf8
 from rosenblatt.errors import listed
 from rosenblatt.saved.known import ENCODERS, Find, look_up, path_of
@@ -28,45 +29,8 @@ PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "64-true", "16-true", "bf16-t
 MAX_ARGUMENTS = 1 << 16  # characters of JSON; a million layers would take all memory before one weight is read
 
 
-class EncoderPart(NamedTuple):
-    """An encoder that is known, with what it is to be made of.
-
-    Attributes:
-        maker: its class.
-        arguments: that its constructor takes, by name.
-        learnt: what its ``facts`` returned.
-    """
-
-    maker: Any
-    arguments: dict[str, Any]
-    learnt: dict[str, Any]
-
-
-class Description(NamedTuple):
-    """What ``model.json`` says.
-
-    Attributes:
-        saved: the model, as yet without what is in other files: its layers, its encoder and the rest of the weights.
-        maker: class of the layers.
-        rest: names of weights that are not the model's.
-        encoder: what it is to be made of, or ``None``.
-        files: name of each other file to its ``bytes`` and ``sha256``, not checked yet.
-    """
-
-    saved: SavedModel
-    maker: Any
-    rest: list[str]
-    encoder: EncoderPart | None
-    files: dict[str, Any]
-
-
 def described(saved: SavedModel, files: dict[str, Any]) -> str:
-    """Return the content of ``model.json``.
-
-    Args:
-        saved: the model.
-        files: name of each other file to its ``bytes`` and ``sha256``.
-    """
+    """Return the content of ``model.json``; ``files`` has the ``bytes`` and ``sha256`` of each other file."""
     encoder, origin = saved.encoder, saved.origin
     content: dict[str, Any] = {
         "format": FORMAT,
@@ -106,12 +70,16 @@ def _digest(content: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, ensure_ascii=False, allow_nan=False).encode()).hexdigest()
 
 
-def read_description(text: str, finds: Sequence[Find]) -> Description:
+def read_description(text: str, finds: Sequence[Find]) -> tuple[SavedModel, Any, dict[str, Any]]:
     """Return what `described` has described.
 
     Args:
         text: content of ``model.json``.
         finds: see `rosenblatt.saved.known.look_up`.
+
+    Returns:
+        The model, as yet without layers, other weights, and what its encoder has learnt; the class of its layers; and
+        all that is said, of which ``files`` and what an encoder has learnt are not checked yet.
 
     Raises:
         Exception: of any kind, where it is anything else.
@@ -148,13 +116,15 @@ def read_description(text: str, finds: Sequence[Find]) -> Description:
     rest = content["rest"]
     if not fits(rest, list[str]) or len(set(rest)) < len(rest):
         raise ValueError("rest is no list of names")
-    encoder = None
     if content["encoder"] is not None:
         of_encoder = mapping(content["encoder"])
-        kind = look_up("encoder", of_encoder["name"], finds)
-        encoder = EncoderPart(kind, _arguments(of_encoder), mapping(of_encoder["learnt"]))
-        check_arguments("encoder", kind, encoder.arguments)
-    return Description(saved, maker, rest, encoder, mapping(content["files"]))
+        kind, arguments = look_up("encoder", of_encoder["name"], finds), _arguments(of_encoder)
+        check_arguments("encoder", kind, arguments)
+        encoder: Encoder = kind(**arguments)
+        if json.dumps(encoder.settings) != json.dumps(arguments):
+            raise ValueError("encoder.arguments are not all that an encoder is made with")
+        saved.encoder = encoder
+    return saved, maker, content
 
 
 def _of_format_1(content: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -31,11 +31,11 @@ from rosenblatt.data.files import read_frame
 from rosenblatt.errors import listed
 from rosenblatt.run.folder import shown_path
 from rosenblatt.run.whole import force, sha256, usual_rights
-from rosenblatt.saved.description import Description, EncoderPart, described, read_description
+from rosenblatt.saved.description import described, read_description
 from rosenblatt.saved.known import Find, installed, look_up
 from rosenblatt.saved.model import SavedModel
 from rosenblatt.saved.place import JSON
-from rosenblatt.saved.refusal import check_content, check_file, refusing
+from rosenblatt.saved.refusal import check_content, check_file, mapping, refusing
 from rosenblatt.text.encoder import TextEncoder
 
 WEIGHTS, VOCABULARY, CARD = "weights.safetensors", "vocabulary.parquet", "README.md"
@@ -45,13 +45,7 @@ ROWS_PER_BYTE = 8  # of a vocabulary, at most: ours have a quarter, and a file t
 
 
 def write(saved: SavedModel, folder: Path, card: str) -> None:
-    """Write a model folder: under another name, forced to disk, and then given its own.
-
-    Args:
-        saved: the model.
-        folder: one that is there already is replaced.
-        card: content of its ``README.md``.
-    """
+    """Write a model folder and its card: under another name, forced to disk, then given its own, in place of one."""
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
     for path in (temporary, old):  # of a process that was killed, and had the same number
@@ -109,26 +103,28 @@ def read(folder: Path, finds: Sequence[Find] = (installed,)) -> SavedModel:
     """
     with refusing(folder / JSON):
         check_file(folder / JSON, MAX_JSON)
-        found = read_description((folder / JSON).read_text(encoding="utf-8"), finds)
-        if not {WEIGHTS} <= set(found.files) <= {WEIGHTS, VOCABULARY}:
-            raise ValueError(f"expected files to be {WEIGHTS} and {VOCABULARY}; it names {listed(found.files)}")
-    for name, facts in found.files.items():
+        saved, maker, said = read_description((folder / JSON).read_text(encoding="utf-8"), finds)
+        files = mapping(said["files"])
+        if not {WEIGHTS} <= set(files) <= {WEIGHTS, VOCABULARY}:
+            raise ValueError(f"expected files to be {WEIGHTS} and {VOCABULARY}; it names {listed(files)}")
+    for name, facts in files.items():
         with refusing(folder / name):
             check_content(folder / name, facts)
-    saved = found.saved
-    saved.model, saved.rest = _model(folder, found, finds)
-    if found.encoder is not None:
-        saved.encoder = _encoder(folder, saved, found.encoder, found.files)
+    saved.model, saved.rest = _model(folder, saved, maker, said["rest"], finds)
+    if saved.encoder is not None:
+        _teach(saved.encoder, folder, saved, said["encoder"], files.get(VOCABULARY))
     return saved
 
 
-def _model(folder: Path, found: Description, finds: Sequence[Find]) -> tuple[nn.Module, dict[str, Tensor]]:
-    """Return the model with its weights, and those that are not its own."""
+def _model(
+    folder: Path, saved: SavedModel, maker: Any, rest: list[str], finds: Sequence[Find]
+) -> tuple[nn.Module, dict[str, Tensor]]:
+    """Return the model with its weights, and the ``rest``, which are not its own."""
+    origin = saved.origin
 
     def make() -> nn.Module:
-        origin = found.saved.origin
         given = built(origin.arguments, origin.role, finds)
-        model = found.maker(**given, **_offered(found.maker, found.saved, finds))
+        model = maker(**given, **_offered(maker, saved, finds))
         if not isinstance(model, nn.Module):
             raise TypeError(f"{origin.target} makes no torch.nn.Module")
         return model
@@ -142,14 +138,14 @@ def _model(folder: Path, found: Description, finds: Sequence[Find]) -> tuple[nn.
                 raise
             model = make()  # of a class of one's own, which looks at numbers while it is made
     with refusing(folder / WEIGHTS):
-        weights, rest = _weights(folder / WEIGHTS, model, found)
+        weights, others = _weights(folder / WEIGHTS, model, origin.prefix, rest)
         if _is_empty(model):
             model.load_state_dict(weights, assign=True)
             if not _is_empty(model):
-                return model.eval(), rest
+                return model.eval(), others
             model = make()  # with what is not saved, such as a buffer that is not persistent
         model.load_state_dict(weights)
-    return model.eval(), rest
+    return model.eval(), others
 
 
 def built(value: Any, role: str, finds: Sequence[Find]) -> Any:
@@ -200,16 +196,14 @@ def _is_empty(model: nn.Module) -> bool:
     return any(one.is_meta for one in chain(model.parameters(), model.buffers(), held))
 
 
-def _weights(path: Path, model: nn.Module, found: Description) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def _weights(path: Path, model: nn.Module, prefix: str, rest: list[str]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Return the tensors of a file: those of the model, all of them and finite, and the others that are told of."""
-    prefix = found.saved.origin.prefix
     expected = {f"{prefix}{name}": (tuple(one.shape), one.dtype) for name, one in model.state_dict().items()}
     numbers = {f"{prefix}{name}" for name, _ in model.named_parameters()}  # a buffer may hold a mask of infinities
     with safe_open(path, framework="pt") as file:
         names = set(file.keys())
-        if names != {*expected, *found.rest} or not expected.keys().isdisjoint(found.rest):
-            every = [*expected, *found.rest]
-            raise ValueError(f"expected the weights {listed(every)}; it has {listed(sorted(names))}")
+        if names != {*expected, *rest} or not expected.keys().isdisjoint(rest):
+            raise ValueError(f"expected the weights {listed([*expected, *rest])}; it has {listed(sorted(names))}")
         tensors = {}
         for name, (shape, dtype) in expected.items():
             slices = file.get_slice(name)
@@ -221,30 +215,28 @@ def _weights(path: Path, model: nn.Module, found: Description) -> tuple[dict[str
             if name in numbers and not tensor.isfinite().all():
                 raise ValueError(f"{name} holds what is no number (NaN or infinity)")
             tensors[name.removeprefix(prefix)] = tensor
-        return tensors, {name: file.get_tensor(name) for name in found.rest}
+        return tensors, {name: file.get_tensor(name) for name in rest}
 
 
-def _encoder(folder: Path, saved: SavedModel, part: EncoderPart, files: Mapping[str, Any]) -> Encoder:
-    with refusing(folder / JSON):
-        encoder: Encoder = part.maker(**part.arguments)
-        if json.dumps(encoder.settings) != json.dumps(part.arguments):
-            raise ValueError("encoder.arguments are not all that an encoder is made with")
+def _teach(
+    encoder: Encoder, folder: Path, saved: SavedModel, said: dict[str, Any], file: dict[str, Any] | None
+) -> None:
+    """Have an encoder learn what is said of it, and what is in the ``file`` of its vocabulary."""
     vocabulary = None
-    with refusing(folder / (VOCABULARY if VOCABULARY in files else JSON)):
-        if VOCABULARY in files:
+    with refusing(folder / (JSON if file is None else VOCABULARY)):
+        if file is not None:
             num_rows = pl.scan_parquet(folder / VOCABULARY, glob=False).select(pl.len()).collect().item()
-            if num_rows > ROWS_PER_BYTE * files[VOCABULARY]["bytes"]:
+            if num_rows > ROWS_PER_BYTE * file["bytes"]:
                 raise ValueError(f"it says that it has {num_rows:,} rows, which can't be in so few bytes")
             vocabulary = pl.read_parquet(folder / VOCABULARY, glob=False)
-        encoder.learn(part.learnt, vocabulary)
+        encoder.learn(mapping(said["learnt"]), vocabulary)
         wanted = saved.sizes.get("num_features", encoder.num_features)
         if encoder.num_features != wanted:
             raise ValueError(f"there are {encoder.num_features:,} features; model.json wants {wanted:,}")
     with refusing(folder / JSON):
-        if json.dumps(encoder.facts()) != json.dumps(part.learnt):
+        if json.dumps(encoder.facts()) != json.dumps(said["learnt"]):
             raise ValueError("encoder.learnt is not what an encoder learns")
         _try(encoder, saved)
-    return encoder
 
 
 def _try(encoder: Encoder, saved: SavedModel) -> None:
@@ -263,13 +255,7 @@ def _try(encoder: Encoder, saved: SavedModel) -> None:
 
 
 class OwnRows(NamedTuple):
-    """Rows of the last split of a run.
-
-    Attributes:
-        split: ``test``, or the last that there was.
-        where: their file.
-        frame: the rows.
-    """
+    """Rows of the last split of a run, and the file that they are from."""
 
     split: str
     where: str

@@ -50,15 +50,10 @@ def installed(role: str, name: str) -> Any:
 
 
 def look_up(role: str, name: Any, finds: Sequence[Find]) -> Any:
-    """Return the class of a name.
-
-    Args:
-        role: what it is to be, such as ``model``.
-        name: that a folder has.
-        finds: ask for it, in this order.
+    """Return the class that a folder names for a role, such as ``model``.
 
     Raises:
-        Unknown: nobody knows it.
+        Unknown: nobody of those that are asked, one after the other, knows it.
     """
     if not isinstance(name, str):
         raise ValueError(f"expected the name of a class; it says {str(name)[:50]!r}")

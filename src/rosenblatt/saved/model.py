@@ -175,11 +175,7 @@ class SavedModel:
         return self.encode_frame(self.frame_of(rows), "rows")
 
     def scores_of_frame(self, frame: pl.DataFrame, where: str) -> Tensor:
-        """Return what the task makes of outputs: probabilities or numbers, NaN where a row has none.
-
-        Args:
-            frame: rows as read from a file.
-            where: that file, for messages.
+        """Return what the task makes of outputs for rows as read from a file (for messages), NaN where a row has none.
 
         Returns:
             (N,) probabilities of the second class for binary, (N, num_classes) for other classes; (N,) numbers.

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
+import torch
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
 from rosenblatt.data.encoder import Encoder
 from rosenblatt.data.features import Features
-from rosenblatt.show.inside import contributions, parts_of
+from rosenblatt.show.inside import parts_of
 from rosenblatt.tasks.classification import Classification
 from rosenblatt.tasks.task import Task
 
@@ -32,17 +34,31 @@ def reasons(
         encoder: has made the features.
         num: reasons a row, at most.
     """
-    if isinstance(task, Classification):
-        ids, parts, offsets = contributions(model, features, task.decide(scores))
-        parts /= task.temperature
-    else:
-        ids, parts, offsets = parts_of(model, features, lambda outputs: outputs.sum())
-        parts *= task.scale
+
+    def score(outputs: Tensor) -> Tensor:
+        preds, num = task.decide(scores), outputs.shape[1]
+        if not isinstance(task, Classification):
+            weights = torch.ones(())
+        elif num == 1:  # negative where the first class is predicted
+            weights = (2 * preds - 1).unsqueeze(1)  # (N,) -> (N, 1)
+        elif preds.ndim == 1:  # how far the predicted class is above the mean
+            weights = one_hot(preds, num) - 1 / num
+        else:  # the predicted labels, or where there is none the most probable one
+            weights = torch.where(preds.any(dim=1, keepdim=True).bool(), preds, one_hot(outputs.argmax(dim=1), num))
+        return (outputs * weights).sum()
+
+    ids, parts, offsets = parts_of(model, features, score)
+    parts *= task.scale / getattr(task, "temperature", 1.0)
     columns = encoder.column_of
     if columns is None:
         known = np.unique(ids)
         names_of = dict(zip(known.tolist(), encoder.names(known), strict=True))
-        return _strongest_features(ids, parts, offsets, names_of, num)
+        found = []
+        for start, end in pairwise(offsets):
+            some, share = ids[start:end], parts[start:end]
+            strongest = np.argsort(-np.abs(share), kind="stable")[:num]
+            found.append([(names_of[int(some[i])], float(share[i])) for i in strongest if share[i] != 0])
+        return found
     names = columns.unique(maintain_order=True)
     sizes = columns.rle().struct.field("len").to_numpy()  # features of a column lie side by side
     code = np.repeat(np.arange(len(names)), sizes)
@@ -56,14 +72,3 @@ def reasons(
         [(f"{names[k]} = {cells[k][row]}", float(totals[row, k])) for k in chosen.tolist() if totals[row, k] != 0]
         for row, chosen in enumerate(order)
     ]
-
-
-def _strongest_features(
-    ids: NDArray[np.int64], parts: NDArray[np.float64], offsets: NDArray[np.int64], names: dict[int, str], num: int
-) -> list[list[Reason]]:
-    found = []
-    for row in range(len(offsets) - 1):
-        some, share = ids[offsets[row] : offsets[row + 1]], parts[offsets[row] : offsets[row + 1]]
-        order = np.argsort(-np.abs(share), kind="stable")[:num]
-        found.append([(names[int(some[i])], float(share[i])) for i in order if share[i] != 0])
-    return found

@@ -24,11 +24,7 @@ class Unknown(ValueError):
 
 @contextmanager
 def refusing(path: Path) -> Iterator[None]:
-    """Turn whatever goes wrong while a file is read into a `ModelRefused`; no list of kinds would be a whole one.
-
-    Args:
-        path: of the file.
-    """
+    """Turn whatever goes wrong while a file is read into a `ModelRefused`; no list of kinds would be a whole one."""
     try:
         yield
         return

@@ -5,13 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import one_hot
 
 from rosenblatt.data.features import Bags, Features, Plane, rows_between
 from rosenblatt.errors import first_line
@@ -20,7 +19,6 @@ from rosenblatt.tasks.arrays import Boundary, HiddenLayer, Influence, InfluenceB
 from rosenblatt.tasks.task import Task
 from rosenblatt.text.sparse import BagLinear
 
-Parts: TypeAlias = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]
 MAX_CLASSES = 8  # of a plane, for which there are colours
 MAX_POINTS = 500  # rows that are drawn; more hide each other
 MAX_ROWS = 2_000  # that the hidden layer is asked for, and that the mean of parts is taken over
@@ -37,10 +35,7 @@ class Rows(NamedTuple):
     """N rows of a split whose classes are known, and how a model is asked for more.
 
     Attributes:
-        features: of all rows.
-        target: (N,) class numbers.
-        preds: (N,) class numbers.
-        task: what outputs mean.
+        target: (N,) class numbers, as ``preds``.
         plane: how rows are points, or ``None`` where they are none.
     """
 
@@ -65,12 +60,7 @@ def looked_at(model: nn.Module) -> Iterator[None]:
 
 
 def inside_arrays(model: nn.Module, rows: Rows) -> dict[str, Boundary | str]:
-    """Return the figures that look into a model, by name, or why one can't be drawn.
-
-    Args:
-        model: maps features to outputs.
-        rows: that it is looked at with; several labels a row have no figure here.
-    """
+    """Return the figures that look into a model, by name, or why one can't be drawn; of single labels a row alone."""
     layers = model if isinstance(model, nn.Sequential) else getattr(model, "layers", None)
     makers: dict[str, Callable[[], Boundary | str]] = {"boundary": lambda: boundary(model, rows)}
     if isinstance(layers, nn.Sequential) and len(layers) > 0:
@@ -208,33 +198,9 @@ def bag_layer(model: nn.Module) -> BagLinear:
     return layer
 
 
-def contributions(model: nn.Module, features: Features, preds: Tensor) -> Parts:
-    """Return the part of each feature in the score of what is predicted; see `parts_of`.
-
-    The score is the logit of the second class for binary (negative where the first is predicted), how far the logit of
-    the predicted class is above the mean for multiclass, and the sum of the logits of the predicted labels (of the most
-    probable one, where there is none) for multilabel.
-
-    Args:
-        model: maps features to logits.
-        features: of N rows.
-        preds: (N,) class numbers, or (N, num_labels) of 0 and 1.
-    """
-
-    def score(logits: Tensor) -> Tensor:
-        num = logits.shape[1]
-        if num == 1:
-            weights = (2 * preds - 1).unsqueeze(1)  # (N,) -> (N, 1)
-        elif preds.ndim == 1:
-            weights = one_hot(preds, num) - 1 / num
-        else:
-            weights = torch.where(preds.any(dim=1, keepdim=True).bool(), preds, one_hot(logits.argmax(dim=1), num))
-        return (logits * weights).sum()
-
-    return parts_of(model, features, score)
-
-
-def parts_of(model: nn.Module, features: Features, score: Callable[[Tensor], Tensor]) -> Parts:
+def parts_of(
+    model: nn.Module, features: Features, score: Callable[[Tensor], Tensor]
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
     """Return the part of each feature in a score of each row: its value times the score's slope.
 
     For a model that is linear in its features the parts are exact, for others a first-order estimate.

@@ -34,15 +34,7 @@ def is_aside(name: str) -> bool:
 
 
 class MetricRow(NamedTuple):
-    """A line of the table of metrics, as text.
-
-    Attributes:
-        name: of the metric.
-        title: what people call it.
-        values: of each split.
-        interval: 95 %, on the last split, or empty.
-        baseline: on the last split, or ``-``.
-    """
+    """A line of the table of metrics, as text: values of all splits; interval (or empty) and baseline of the last."""
 
     name: str
     title: str
@@ -58,11 +50,7 @@ def splits_of(metrics: Mapping[str, Any]) -> list[str]:
 
 
 def metric_rows(metrics: Mapping[str, Any]) -> list[MetricRow]:
-    """Return the table of metrics: a row for each that the last split has, with a value of each split.
-
-    Args:
-        metrics: flat, as in ``metrics.json``: numbers of splits, their intervals and baselines, and other things.
-    """
+    """Return the table of flat metrics, as in ``metrics.json``: a row for each that the last split has."""
     of: dict[str, dict[str, Any]] = {split: {} for split in splits_of(metrics)}
     for key, value in metrics.items():
         split, name = parted(key)

@@ -37,14 +37,7 @@ FIRST = ("acc", "p_at_1", "f1", "auroc", "rmse", "r2")  # of them, before the lo
 
 
 class PageFigure(NamedTuple):
-    """A figure of a page.
-
-    Attributes:
-        name: of its file.
-        caption: what to look at in it.
-        svg: the figure itself, or empty.
-        reason: why there is none.
-    """
+    """A figure of a page, by the name of its file; or the reason why there is none."""
 
     name: str
     caption: str
@@ -59,12 +52,7 @@ class PageFigure(NamedTuple):
 
 
 def page(template: str, **content: Any) -> str:
-    """Return a page.
-
-    Args:
-        template: name of a file in ``templates/``.
-        content: that it asks for.
-    """
+    """Return a page from a file in ``templates/`` and the content that it asks for."""
     return _templates().get_template(template).render(content) + "\n"
 
 
@@ -81,10 +69,10 @@ def _templates() -> Environment:
 
 
 def inline(svg: str, name: str, label: str) -> Markup:
-    """Return an SVG file as a part of a page, in the page's own colours of ink and paper.
+    """Return an SVG file of ours as a part of a page, in the page's own colours of ink and paper.
 
     Args:
-        svg: a file of ours.
+        svg: the file.
         name: of the figure: ids are to be different on a page.
         label: for those who can't see it.
     """
@@ -110,19 +98,11 @@ class RunPage:
     """What the page of a run says; whatever is not known stays empty, and is left out.
 
     Attributes:
-        name: of the run.
-        lead: what it is, in a sentence.
-        metrics: flat, as in ``metrics.json``.
-        num_rows: rows of each split.
-        baseline: what metrics are compared with, in a word.
-        notes: what else there is to say of the metrics.
-        data: what the labels are.
-        figures: of the run.
+        lead: what the run is, in a sentence.
+        metrics: flat, as in ``metrics.json``, and ``settings`` the same.
+        baseline: what metrics are compared with, in a word, and ``notes`` what else there is to say of them.
         influences: what moves each output, and ``influence_note`` what their numbers are.
-        mistakes: see `rosenblatt.show.tables.mistake_table`.
-        no_mistakes: what to say where there are none.
-        settings: flat.
-        environment: as in ``environment.json``.
+        mistakes: see `rosenblatt.show.tables.mistake_table`, or ``no_mistakes``: what to say where there are none.
         overrides: the words of the command.
     """
 

@@ -24,12 +24,7 @@ MAX_WAITING = 40  # figures, before training waits for them
 
 
 class Examined(NamedTuple):
-    """What there is to see of a split.
-
-    Attributes:
-        figures: by name, each a drawing or the reason why there is none.
-        questions: of yes and no, each a precision-recall curve.
-    """
+    """What there is to see of a split: drawings, or why there is none, by name, and precision-recall curves."""
 
     figures: Mapping[str, Drawing | str]
     questions: Sequence[OneAgainstRest] = ()

@@ -31,8 +31,7 @@ def summary(
     """Return the table of a run.
 
     Args:
-        metrics: flat, as in ``metrics.json``.
-        num_rows: rows of each split, where they are known.
+        metrics: flat, as in ``metrics.json``, and ``num_rows`` of each split, where they are known.
         notes: pairs of a word and what there is to say, under the table.
         baseline: what metrics are compared with.
     """
@@ -78,13 +77,7 @@ def _table(title: str, header: Sequence[str], rows: Iterable[Iterable[str]]) -> 
 
 
 def class_table(classes: Sequence[str], counts: Sequence[int], per_class: Mapping[str, Sequence[float]]) -> Table:
-    """Return a row a class with its metrics.
-
-    Args:
-        classes: their names.
-        counts: rows of each.
-        per_class: for each metric, one number a class.
-    """
+    """Return a row a class with its name, its count of rows, and one number for each metric."""
     names = sorted(per_class, key=order_of)
     order = sorted(range(len(counts)), key=lambda k: -counts[k])[:MAX_CLASSES]
     rest = len(counts) - len(order)
@@ -119,12 +112,7 @@ def confusion_table(classes: Sequence[str], confusions: NDArray[Any]) -> Table:
 
 
 def mistake_table(found: Sequence[Mapping[str, Any]], title: str) -> Table:
-    """Return the worst mistakes.
-
-    Args:
-        found: ``row``, ``true``, ``prediction`` and other words of each, its ``content`` last.
-        title: of the table.
-    """
+    """Return the worst mistakes: ``row``, ``true``, ``prediction`` and other words of each, its ``content`` last."""
     header, rows = mistake_cells(found, LONGEST_CELL)
     table = _table(title, [*header[:-1], ""], [map(printable, row) for row in rows])
     table.columns[-1].justify = "left"

@@ -65,13 +65,7 @@ def log_settings(logger: TensorBoardLogger, settings: Mapping[str, Any]) -> None
 
 @rank_zero_only
 def log_outcome(logger: TensorBoardLogger, metrics: Mapping[str, float], monitor: str = "val/loss") -> None:
-    """Log at most six of the final metrics of a run, and that it has ended, for the table of all runs.
-
-    Args:
-        logger: any of TensorBoard's.
-        metrics: flat, as in ``metrics.json``.
-        monitor: metric that is to be among them.
-    """
+    """Log at most six final metrics of a run, ``monitor`` first, and that it has ended, for the table of all runs."""
     splits = [split for split in ("test", "val") if split in splits_of(metrics)]
     for split in splits:
         keys = [key for key in metrics if parted(key)[0] == split and not is_aside(parted(key)[1])]
@@ -164,13 +158,9 @@ def _cell(text: str) -> str:
 
 
 def graph_of(model: nn.Module, features: Features) -> GraphDef:
-    """Return a graph with a node for each innermost module that a forward pass calls, one after the other.
+    """Return a graph with a node for each innermost module that a forward pass of a row or more calls, in that order.
 
     `torch.utils.tensorboard.SummaryWriter.add_graph` traces operations, which takes a second and can't trace bags.
-
-    Args:
-        model: any.
-        features: of a row or more.
     """
     if isinstance(features, Tensor):
         features = features.to(next(model.parameters()).dtype)

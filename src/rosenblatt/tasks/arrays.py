@@ -12,13 +12,7 @@ from numpy.typing import NDArray
 
 
 class ConfusionMatrix(NamedTuple):
-    """Rows of each pair of classes.
-
-    Attributes:
-        classes: their names.
-        counts: (num_classes, num_classes), rows true, columns predicted.
-        note: what is left out, or empty.
-    """
+    """Rows of each pair of classes, true ones down, predicted ones across; ``note`` says what is left out."""
 
     classes: list[str]
     counts: NDArray[Any]
@@ -50,25 +44,25 @@ class Curve(NamedTuple):
     area: float | None = None
 
 
-class RocCurves(NamedTuple):
-    """False and true positive rate, of each class; ``note`` says what is left out."""
-
-    curves: list[Curve]
-    note: str = ""
-
-
-class PrecisionRecallCurves(NamedTuple):
-    """Recall and precision, of each class.
+class RankingCurves(NamedTuple):
+    """How well rows are ranked, a curve each class.
 
     Attributes:
-        curves: with the average precision as their area.
-        chance: precision of a guess, or ``None`` with several classes.
-        note: what is left out, or empty.
+        curves: with the area under them, or the average precision.
+        chance: of a guess, or ``None`` where it is another for each class.
     """
 
     curves: list[Curve]
-    chance: float | None
+    chance: Curve | None
     note: str = ""
+
+
+class RocCurves(RankingCurves):
+    """False and true positive rate."""
+
+
+class PrecisionRecallCurves(RankingCurves):
+    """Recall and precision."""
 
 
 class ReliabilityCurves(NamedTuple):
@@ -174,6 +168,4 @@ class DataTable(NamedTuple):
     note: str = ""
 
 
-Arrays: TypeAlias = (
-    ConfusionMatrix | LabelErrors | RocCurves | PrecisionRecallCurves | ReliabilityCurves | PredictedNumbers | Residuals
-)
+Arrays: TypeAlias = ConfusionMatrix | LabelErrors | RankingCurves | ReliabilityCurves | PredictedNumbers

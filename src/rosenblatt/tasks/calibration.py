@@ -6,8 +6,6 @@ and its bins, section 4.2 for the temperature.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor
 
@@ -54,28 +52,18 @@ def fit_temperature(logits: Tensor, target: Tensor) -> float:
     return 2 / (low + high)
 
 
-class Reliability(NamedTuple):
-    """What was promised and what came true, in bins of equal width from 0 to 1.
-
-    Attributes:
-        mean_prob: (NUM_BINS,) float64, mean probability of the predictions in each bin; NaN where there is none.
-        share: (NUM_BINS,) float64, share of them that is true; NaN where there is none.
-        num_rows: (NUM_BINS,) int64, predictions in each bin.
-    """
-
-    mean_prob: Tensor
-    share: Tensor
-    num_rows: Tensor
-
-
-def reliability(probs: Tensor, target: Tensor) -> Reliability:
-    """Return how often predictions of each probability are true, in `NUM_BINS` bins.
+def reliability(probs: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return how often predictions of each probability are true, in `NUM_BINS` bins of equal width from 0 to 1.
 
     A probability on the edge of two bins is in the upper one.
 
     Args:
         probs: (N,) of the second class, (N, num_labels), or (N, num_classes) of which the largest is predicted.
         target: (N,) class numbers, or (N, num_labels) of 0 and 1.
+
+    Returns:
+        Of the predictions in each bin, (NUM_BINS,): the mean probability and the share that is true, float64, NaN where
+        there is none; and how many they are.
     """
     if probs.ndim > target.ndim:
         probs, preds = probs.max(dim=1)
@@ -85,7 +73,7 @@ def reliability(probs: Tensor, target: Tensor) -> Reliability:
     bins = torch.bucketize(probs, edges[1:-1], right=True)
     count = torch.bincount(bins, minlength=NUM_BINS)
     sums = [torch.bincount(bins, weights=numbers, minlength=NUM_BINS) for numbers in (probs, true)]
-    return Reliability(sums[0] / count, sums[1] / count, count)
+    return sums[0] / count, sums[1] / count, count
 
 
 def calibration_error(probs: Tensor, target: Tensor) -> float:

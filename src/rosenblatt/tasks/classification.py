@@ -19,7 +19,13 @@ from rosenblatt.errors import UserError, check_choice
 from rosenblatt.tasks.arrays import Arrays, DataTable
 from rosenblatt.tasks.calibration import calibration_error, fit_temperature
 from rosenblatt.tasks.counts import class_counts
-from rosenblatt.tasks.examination import OneAgainstRest, class_table, classification_arrays, one_against_rest
+from rosenblatt.tasks.examination import (
+    OneAgainstRest,
+    confusions,
+    one_against_rest,
+    ranking_curves,
+    reliability_curves,
+)
 from rosenblatt.tasks.intervals import (
     MOST_WORK,
     CountScores,
@@ -38,6 +44,7 @@ if TYPE_CHECKING:  # torchmetrics takes as long to import as torch, and predicti
 
 Self = TypeVar("Self", bound="Classification")
 ClassWeights = Literal["balanced"] | list[float] | None
+MAX_LINES = 40  # of classes in the table of the labels
 
 
 @dataclass(frozen=True)
@@ -207,17 +214,29 @@ class Classification(Task):
 
     def arrays(self, outputs: Tensor, target: Tensor) -> dict[str, Arrays | str]:
         """Return confusions, curves and reliability."""
-        scores = self.scores(outputs)
+        probs = self.scores(outputs)
+        found: dict[str, Arrays | str] = {"confusion": confusions(self.decide(probs), target, self.classes)}
+        if not probs.isfinite().all():
+            return found | dict.fromkeys(
+                ("roc", "precision_recall", "reliability"), "some probabilities are no numbers"
+            )
+        found["roc"], found["precision_recall"] = ranking_curves(probs, target, self.classes)
         before = None if self.temperature == 1 else replace(self, temperature=1.0).scores(outputs)
-        return classification_arrays(scores, self.decide(scores), target, self.classes, before)
+        return found | {"reliability": reliability_curves(probs, target, self.classes, before)}
 
     def questions(self, outputs: Tensor, target: Tensor, at_most: int) -> list[OneAgainstRest]:
         """Return whether a row is of each class."""
         return one_against_rest(self.scores(outputs), target, self.classes, at_most)
 
     def table(self, targets: Mapping[str, Tensor]) -> DataTable:
-        """Return the rows of each class."""
-        return class_table(self.classes, targets)
+        """Return the rows of each class in each split, the most frequent ones of the first split first."""
+        counts = [class_counts(target, len(self.classes)).tolist() for target in targets.values()]
+        order = sorted(range(len(self.classes)), key=lambda k: -counts[0][k])
+        rows = [[self.classes[k], *(f"{one[k]:,}" for one in counts)] for k in order[:MAX_LINES]]
+        if rest := order[MAX_LINES:]:
+            rows.append([f"{len(rest):,} more", *(f"{sum(one[k] for k in rest):,}" for one in counts)])
+        rows.append(["rows", *(f"{len(target):,}" for target in targets.values())])
+        return DataTable(["class", *targets], rows, "A row may have several labels, or none." if self.several else "")
 
     def named_outputs(self) -> dict[int, str]:
         """Return the classes, the most frequent ones first."""

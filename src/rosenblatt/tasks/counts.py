@@ -41,11 +41,7 @@ def ratios(hits: Tensor, predicted: Tensor, true: Tensor) -> dict[str, Tensor]:
 
 
 def by_class(confusions: Tensor) -> dict[str, list[float]]:
-    """Return F1, precision and recall of each class.
-
-    Args:
-        confusions: (num_classes, num_classes), rows true, columns predicted.
-    """
+    """Return F1, precision and recall of each class, of (num_classes, num_classes): rows true, columns predicted."""
     found = ratios(confusions.diagonal(), confusions.sum(dim=0), confusions.sum(dim=1))
     return {name: values.tolist() for name, values in found.items()}
 

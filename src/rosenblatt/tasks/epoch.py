@@ -21,12 +21,7 @@ FLUSH_AT = 1 << 18  # numbers of outputs that wait before the metrics see them: 
 
 
 class Result(NamedTuple):
-    """What one pass over a split gave.
-
-    Attributes:
-        values: ``loss`` and every metric.
-        per_class: for each metric of single classes, one number a class; empty for binary.
-    """
+    """What one pass over a split gave: loss and metrics, and a number a class of each metric of single classes."""
 
     values: dict[str, float]
     per_class: dict[str, list[float]]
@@ -79,13 +74,7 @@ class EpochMetrics(nn.Module):
         self._num_rows = 0
 
     def update(self, outputs: Tensor, target: Tensor, loss: Tensor) -> None:
-        """Count one batch.
-
-        Args:
-            outputs: (N, num_outputs).
-            target: (N,) or (N, num_labels).
-            loss: mean loss of the batch, a scalar.
-        """
+        """Count one batch: outputs (N, num_outputs), target (N,) or (N, num_labels), and the mean loss, a scalar."""
         self._waiting.append((outputs.detach(), target, loss.detach()))
         if len(self._waiting) * outputs.numel() >= FLUSH_AT:
             self._flush()
@@ -215,12 +204,7 @@ class TopPrecision(MultilabelPrecision):
     """Precision of the one most probable label of each row: fastText's P@1, where the average is micro."""
 
     def update(self, preds: Tensor, target: Tensor) -> None:
-        """Count N rows.
-
-        Args:
-            preds: (N, num_labels) probabilities.
-            target: (N, num_labels) of 0 and 1.
-        """
+        """Count N rows: ``preds`` are probabilities (N, num_labels), ``target`` is 0 and 1."""
         super().update(F.one_hot(preds.argmax(dim=1), preds.shape[1]), target)
 
 
@@ -248,12 +232,7 @@ class R2(R2Score):
         self.near = near
 
     def update(self, preds: Tensor, target: Tensor) -> None:
-        """Count N rows.
-
-        Args:
-            preds: (N,).
-            target: (N,).
-        """
+        """Count N rows: ``preds`` and ``target`` (N,)."""
         super().update(preds.double() - self.near, target.double() - self.near)
 
     def compute(self) -> Tensor:

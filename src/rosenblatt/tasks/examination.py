@@ -2,92 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from rosenblatt.tasks.arrays import (
-    Arrays,
     ConfusionMatrix,
     Curve,
-    DataTable,
     LabelErrors,
     PrecisionRecallCurves,
-    PredictedNumbers,
     ReliabilityCurves,
-    Residuals,
     RocCurves,
 )
 from rosenblatt.tasks.calibration import reliability
-from rosenblatt.tasks.counts import class_counts, confusion_matrix
+from rosenblatt.tasks.counts import confusion_matrix
 
 MAX_CLASSES = 3_000  # that are counted against each other
 MAX_SQUARE, MAX_LABELS = 20, 20  # classes of a confusion matrix, labels with their errors
 MAX_CURVES = 6  # classes with a curve of their own
 MAX_SORTED = 5_000_000  # probabilities, up to which there are curves: half a second
 MAX_POINTS = 400  # of a curve
-MAX_ROWS = 20_000  # of numbers that are drawn
 ALL = "all together (micro)"
 
 
 class OneAgainstRest(NamedTuple):
-    """One class, or all of them together, as a question of yes and no.
-
-    Attributes:
-        name: of the class, or of all.
-        probs: (N,) or (N * num_classes,) of yes.
-        positive: of the same shape, 0 and 1.
-    """
+    """One class, or all together, as a question of yes and no: (N,) or (N * num_classes,) probabilities and 0 and 1."""
 
     name: str
     probs: Tensor
     positive: Tensor
 
 
-def classification_arrays(
-    probs: Tensor, preds: Tensor, target: Tensor, classes: Sequence[str], uncalibrated: Tensor | None = None
-) -> dict[str, Arrays | str]:
-    """Return all there is to draw of N rows that have classes or labels, by name; or the reason why there is none.
-
-    Args:
-        probs: (N,) of the second class, or (N, num_classes).
-        preds: (N,) class numbers, or (N, num_labels) of 0 and 1.
-        target: like ``preds``.
-        classes: their names.
-        uncalibrated: like ``probs``, before logits were divided by a temperature.
-    """
-    found: dict[str, Arrays | str] = {"confusion": confusions(preds, target, classes)}
-    if not probs.isfinite().all():
-        return found | dict.fromkeys(("roc", "precision_recall", "reliability"), "some probabilities are no numbers")
-    found["roc"], found["precision_recall"] = ranking_curves(probs, target, classes)
-    found["reliability"] = reliability_curves(probs, target, classes, uncalibrated)
-    return found
-
-
-def regression_arrays(preds: Tensor, target: Tensor, radius: float | None = None) -> dict[str, Arrays | str]:
-    """Return all there is to draw of N rows that have a number each, by name; or the reason why there is none.
-
-    Args:
-        preds: (N,) in the unit of the label.
-        target: (N,) in the same unit.
-        radius: half the width of prediction intervals.
-    """
-    preds, target = preds.flatten().double().cpu(), target.flatten().double().cpu()  # (N, 1) -> (N,)
-    places = (preds.isfinite() & target.isfinite()).nonzero().flatten()
-    if len(places) == 0:
-        return dict.fromkeys(("predicted", "residuals"), "no row has a prediction that is a number")
-    some = places[torch.linspace(0, len(places) - 1, min(len(places), MAX_ROWS)).round().long()]
-    note = f"{len(some):,} of {len(target):,} rows" if len(some) < len(target) else ""
-    found = PredictedNumbers(target[some].numpy(), preds[some].numpy(), radius, note)
-    return {"predicted": found, "residuals": Residuals(*found)}
-
-
 def confusions(preds: Tensor, target: Tensor, classes: Sequence[str]) -> ConfusionMatrix | LabelErrors | str:
     """Return a confusion matrix; of many classes those that are confused most, of labels the errors of each.
 
-    Arguments are those of `classification_arrays`.
+    Args:
+        preds: (N,) class numbers, or (N, num_labels) of 0 and 1.
+        target: like ``preds``.
+        classes: their names.
     """
     num = len(classes)
     if target.ndim == 1 and num > MAX_CLASSES:
@@ -153,9 +107,11 @@ def ranking_curves(
         area = -float((recall.double().diff() * precision[:-1]).sum())
         precision[-1] = precision[-2]  # of no row it would be 1, whatever the first ones are
         precision_recall.append(_curve(name, recall.flip(0), precision.flip(0), area))
-    chance = float(known[0].positive.double().mean()) if probs.ndim == 1 else None
+    share = known[0].positive.double().mean().item()
+    chance = Curve(f"chance: {share:.4f}", [0, 1], [share, share]) if probs.ndim == 1 else None
     note = f"the {MAX_CURVES} most frequent of {len(classes):,} classes" if len(classes) > MAX_CURVES else ""
-    return RocCurves(roc, note), PrecisionRecallCurves(precision_recall, chance, note)
+    diagonal = Curve("chance: 0.5", [0, 1], [0, 1])
+    return RocCurves(roc, diagonal, note), PrecisionRecallCurves(precision_recall, chance, note)
 
 
 def _curve(name: str, x: Tensor, y: Tensor, area: float) -> Curve:
@@ -172,48 +128,16 @@ def _curve(name: str, x: Tensor, y: Tensor, area: float) -> Curve:
 def reliability_curves(
     probs: Tensor, target: Tensor, classes: Sequence[str], uncalibrated: Tensor | None = None
 ) -> ReliabilityCurves:
-    """Return how often predictions of each probability come true; arguments as for `classification_arrays`."""
+    """Return how often predictions of each probability come true, also of those before a temperature.
+
+    Arguments are those of `one_against_rest`, ``uncalibrated`` is like ``probs``.
+    """
     shown = {"this model": probs}
     if uncalibrated is not None:
         shown = {"without temperature": uncalibrated, "with temperature": probs}
     curves = []
     for name, some in shown.items():
-        found = reliability(some, target)
-        there = found.num_rows > 0
-        curves.append(Curve(name, found.mean_prob[there].numpy(), found.share[there].numpy()))
+        mean_prob, share, num_rows = reliability(some, target)
+        curves.append(Curve(name, mean_prob[num_rows > 0].numpy(), share[num_rows > 0].numpy()))
     of = "of each label" if target.ndim == 2 else "of the predicted class" if probs.ndim == 2 else f"of {classes[-1]}"
-    return ReliabilityCurves(of, curves, found.num_rows.numpy())
-
-
-def class_table(classes: Sequence[str], targets: Mapping[str, Tensor], at_most: int = 40) -> DataTable:
-    """Return how many rows of each split have each class, the most frequent ones of the first split first.
-
-    Args:
-        classes: their names.
-        targets: by split, (N,) class numbers, or (N, num_labels) of 0 and 1.
-        at_most: of classes with a line of their own.
-    """
-    several = any(target.ndim == 2 for target in targets.values())
-    counts = [class_counts(target, len(classes)).tolist() for target in targets.values()]
-    order = sorted(range(len(classes)), key=lambda k: -counts[0][k])
-    rows = [[classes[k], *(f"{one[k]:,}" for one in counts)] for k in order[:at_most]]
-    if len(order) > at_most:
-        rest = [sum(one[k] for k in order[at_most:]) for one in counts]
-        rows.append([f"{len(order) - at_most:,} more", *(f"{number:,}" for number in rest)])
-    rows.append(["rows", *(f"{len(target):,}" for target in targets.values())])
-    return DataTable(["class", *targets], rows, "A row may have several labels, or none." if several else "")
-
-
-def number_table(targets: Mapping[str, Tensor]) -> DataTable:
-    """Return what the numbers of each split are like; ``targets`` by split, (N,) in the unit of the label."""
-    numbers = [target.flatten().double() for target in targets.values()]
-    kinds: dict[str, Callable[[Tensor], Tensor]] = {
-        "mean": torch.mean,
-        "standard deviation": lambda one: one.std(correction=0),
-        "median": torch.median,
-        "smallest": torch.min,
-        "largest": torch.max,
-    }
-    rows = [[word, *(f"{float(kind(one)):.6g}" for one in numbers)] for word, kind in kinds.items()]
-    rows.append(["rows", *(f"{len(one):,}" for one in numbers)])
-    return DataTable(["number", *targets], rows)
+    return ReliabilityCurves(of, curves, num_rows.numpy())

@@ -26,12 +26,7 @@ Replicates: TypeAlias = Callable[[Tensor], Scores]
 
 
 def wilson(hits: int, num_rows: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share, by Wilson's score (1927): right for few rows and for shares near 0 and 1.
-
-    Args:
-        hits: rows that count.
-        num_rows: all rows, at least one.
-    """
+    """Return the 95 % interval of a share, by Wilson's score (1927): right for few rows and for shares near 0 and 1."""
     square = NormalDist().inv_cdf(0.975) ** 2
     middle = hits + square / 2
     width = math.sqrt(square * (hits * (num_rows - hits) / num_rows + square / 4))
@@ -99,11 +94,7 @@ class CountScores:
             self.top = torch.cat([top, target.sum(dim=1, keepdim=True)], dim=1).float()  # (N, 2), with the labels
 
     def __call__(self, weights: Tensor) -> Scores:
-        """Return the metrics of B replicates.
-
-        Args:
-            weights: (B, N), how often each row was drawn.
-        """
+        """Return the metrics of B replicates; ``weights`` (B, N): how often each row was drawn."""
         weights = weights.float()  # exact up to 16 million
         by_row = weights.T.contiguous()  # (N, B)
         hits, predicted, true = (
@@ -157,11 +148,7 @@ class RankingScores:
         return order, order[positive], pad(counts.cumsum(0), (1, 0)), (ends - lengths)[steps], ends[steps]
 
     def __call__(self, weights: Tensor) -> Scores:
-        """Return the metrics of B replicates, as means over classes with a row of it and one that is not.
-
-        Args:
-            weights: (B, N), how often each row was drawn.
-        """
+        """Return means over classes with a row of it and one that is not; ``weights`` (B, N) as in `CountScores`."""
         sums = weights.new_zeros(3, weights.shape[0], dtype=torch.float64)
         for order, positive, positive_ends, starts, ends in self.sorted:
             above = _cumulated(weights[:, order])  # (B, N + 1) rows down to here

@@ -8,7 +8,7 @@ validity of inductive conformal predictors" (2012).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,10 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from rosenblatt.errors import UserError
-from rosenblatt.tasks.arrays import Arrays, DataTable
+from rosenblatt.tasks.arrays import Arrays, DataTable, PredictedNumbers, Residuals
 from rosenblatt.tasks.classification import shape_of
 from rosenblatt.tasks.counts import explained
-from rosenblatt.tasks.examination import number_table, regression_arrays
 from rosenblatt.tasks.intervals import Interval, Scores, num_replicates, resampled
 from rosenblatt.tasks.task import Task
 from rosenblatt.tasks.threshold import Decision
@@ -31,28 +30,18 @@ if TYPE_CHECKING:  # torchmetrics takes as long to import as torch, and predicti
 
 LEVEL = 0.9  # share of new rows that are to be inside
 FEW = 400  # validation rows below which it is told how sure intervals are
+MAX_ROWS = 20_000  # that are drawn
 
 
 class ScaledLoss(nn.Module):
-    """A loss that is called with outputs (N,) and a target (N,) in standard deviations of the training rows.
-
-    Args:
-        loss: any, of outputs and target of one shape.
-        mean: of the target of the training rows.
-        std: of the same.
-    """
+    """A loss that is called with outputs (N,) and a target (N,) in standard deviations of the training rows."""
 
     def __init__(self, loss: nn.Module, mean: float, std: float) -> None:
         super().__init__()
         self.loss, self.mean, self.std = loss, mean, std
 
     def forward(self, outputs: Tensor, target: Tensor) -> Tensor:
-        """Return the loss of N rows.
-
-        Args:
-            outputs: (N, 1) or (N,).
-            target: (N,) or (N, 1), in its own units.
-        """
+        """Return the loss of outputs (N, 1) or (N,) and a target (N,) or (N, 1) in its own units."""
         scaled = ((target.flatten() - self.mean) / self.std).to(outputs.dtype)
         loss: Tensor = self.loss(outputs.flatten(), scaled)  # (N, 1) -> (N,), else they would be paired each with each
         return loss
@@ -183,13 +172,30 @@ class Regression(Task):
         return {"inside": float((distances <= self.radius).double().mean())}
 
     def arrays(self, outputs: Tensor, target: Tensor) -> dict[str, Arrays | str]:
-        """Return predicted against true numbers, and residuals."""
+        """Return predicted against true numbers, and residuals, of rows where both are finite."""
+        preds, target = self.scores(outputs), target.flatten().double()
+        places = (preds.isfinite() & target.isfinite()).nonzero().flatten()
+        if len(places) == 0:
+            return dict.fromkeys(("predicted", "residuals"), "no row has a prediction that is a number")
+        some = places[torch.linspace(0, len(places) - 1, min(len(places), MAX_ROWS)).round().long()]
+        note = f"{len(some):,} of {len(target):,} rows" if len(some) < len(target) else ""
         radius = None if self.radius is None or math.isinf(self.radius) else self.radius
-        return regression_arrays(self.scores(outputs), target, radius)
+        found = PredictedNumbers(target[some].numpy(), preds[some].numpy(), radius, note)
+        return {"predicted": found, "residuals": Residuals(*found)}
 
     def table(self, targets: Mapping[str, Tensor]) -> DataTable:
         """Return mean, spread and ends of the numbers."""
-        return number_table(targets)
+        numbers = [target.flatten().double() for target in targets.values()]
+        kinds: dict[str, Callable[[Tensor], Tensor]] = {
+            "mean": torch.mean,
+            "standard deviation": lambda one: one.std(correction=0),
+            "median": torch.median,
+            "smallest": torch.min,
+            "largest": torch.max,
+        }
+        rows = [[word, *(f"{float(kind(one)):.6g}" for one in numbers)] for word, kind in kinds.items()]
+        rows.append(["rows", *(f"{len(one):,}" for one in numbers)])
+        return DataTable(["number", *targets], rows)
 
     def named_outputs(self) -> dict[int, str]:
         """Return the one output."""
@@ -232,11 +238,7 @@ def rank_of(num_rows: int) -> int:
 def radius_of(residuals: Tensor) -> float:
     """Return how far from its prediction a new number is at most, with probability `LEVEL`.
 
-    Args:
-        residuals: (N,) of rows that the model was not trained on.
-
-    Returns:
-        A distance in the units of the residuals; infinity where there are too few rows to say (fewer than 9 for 0.9).
+    It is infinity where there are too few residuals (N,), of rows that the model was not trained on: fewer than 9.
     """
     rank = rank_of(len(residuals))
     if rank > len(residuals):

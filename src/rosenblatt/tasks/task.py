@@ -100,13 +100,7 @@ class Task(ABC):
         """Raise a `UserError` for what this task has nothing to choose of, before anything is trained."""
 
     def tuned(self: Self, outputs: Tensor, target: Tensor, decision: Decision) -> Self:
-        """Return the task with what validation says of decisions.
-
-        Args:
-            outputs: (N, num_outputs) of the validation rows.
-            target: of the same rows.
-            decision: what was set.
-        """
+        """Return the task with what outputs (N, num_outputs) and target of the validation rows say of decisions."""
         return self
 
     @abstractmethod

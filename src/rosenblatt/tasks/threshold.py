@@ -125,10 +125,7 @@ def _best(
 
 
 class Fixed:
-    """A threshold that is given.
-
-    Args:
-        value: probability above which the second of two classes, or a label, is predicted.
+    """A threshold that is given: a probability above which the second of two classes, or a label, is predicted.
 
     Raises:
         UserError: it is no probability.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +26,7 @@ from rosenblatt.tasks.arrays import (
     LabelErrors,
     PrecisionRecallCurves,
     PredictedNumbers,
+    RankingCurves,
     ReliabilityCurves,
     Residuals,
     RocCurves,
@@ -49,12 +51,7 @@ MIN_BETWEEN = 0.02  # of the places between the lines, for which there is room t
 
 
 class LearningCurves(NamedTuple):
-    """Metrics over epochs.
-
-    Attributes:
-        panels: what is measured, and the curves of training and validation.
-        best_epoch: that is marked, or ``None``.
-    """
+    """What is measured over epochs, with the curves of training and validation; an epoch may be marked as the best."""
 
     panels: list[tuple[str, list[Curve]]]
     best_epoch: int | None = None
@@ -104,31 +101,16 @@ def draw_learning_curves(title: str, arrays: LearningCurves) -> Figure:
     return figure
 
 
-def draw_roc(title: str, arrays: RocCurves) -> Figure:
-    """Draw true against false positive rates."""
-    chance = Curve("chance: 0.5", [0, 1], [0, 1])
-    axes = ("false positive rate", "true positive rate")
-    return _draw_ranking(title, axes, arrays.curves, chance, "area", "lower right")
-
-
-def draw_precision_recall(title: str, arrays: PrecisionRecallCurves) -> Figure:
-    """Draw precision against recall."""
-    share = arrays.chance
-    chance = None if share is None else Curve(f"chance: {share:.4f}", [0, 1], [share, share])
-    return _draw_ranking(title, ("recall", "precision"), arrays.curves, chance, "average precision", "lower left")
-
-
-def _draw_ranking(
-    title: str, axes: tuple[str, str], curves: Sequence[Curve], chance: Curve | None, area: str, corner: str
-) -> Figure:
-    labels = [f"{short_name(one.name)}: {one.area:.4f}" for one in curves]
-    many = len(curves) > MANY
+def draw_ranking(title: str, arrays: RankingCurves, x: str, y: str, area: str, corner: str) -> Figure:
+    """Draw a square with curves in it, and what their area is called in a corner."""
+    labels = [f"{short_name(one.name)}: {one.area:.4f}" for one in arrays.curves]
+    many = len(labels) > MANY
     figure, (panel,) = sheet(4.2, 3.6, title, right=inches_of(labels, 9) + 0.75 if many else 0.2)
-    for one, label, colour in zip(curves, labels, (*COLOURS, INK), strict=False):
+    for one, label, colour in zip(arrays.curves, labels, (*COLOURS, INK), strict=False):
         panel.plot(one.x, one.y, color=colour, label=in_legend(label))
-    if chance is not None:
-        panel.plot(chance.x, chance.y, color=GREY, lw=1, ls=":", label=chance.name)
-    _square(panel, *axes)
+    if arrays.chance is not None:
+        panel.plot(arrays.chance.x, arrays.chance.y, color=GREY, lw=1, ls=":", label=arrays.chance.name)
+    _square(panel, x, y)
     place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)} if many else {"loc": corner}
     panel.legend(title=area, **place)
     return figure
@@ -358,11 +340,13 @@ KINDS: dict[type, Kind] = {
         "Rows that have a label and were not given it, and rows that were given it and do not have it.",
     ),
     RocCurves: Kind(
-        draw_roc, "ROC curve",
+        partial(draw_ranking, x="false positive rate", y="true positive rate", area="area", corner="lower right"),
+        "ROC curve",
         "Share of the rows of a class that are found, against the share of others that are taken for it.",
     ),
     PrecisionRecallCurves: Kind(
-        draw_precision_recall, "Precision and recall",
+        partial(draw_ranking, x="recall", y="precision", area="average precision", corner="lower left"),
+        "Precision and recall",
         "Share of the found rows that are right, against the share of right rows that are found.",
     ),
     ReliabilityCurves: Kind(
@@ -410,10 +394,5 @@ class Drawing(NamedTuple):
 
 
 def drawings(arrays: Mapping[str, Any], of: str = "") -> dict[str, Drawing | str]:
-    """Return what is to be drawn, by name; a reason why there is nothing to draw stays as it is.
-
-    Args:
-        arrays: of one of the `KINDS` each, or a reason.
-        of: what they show, see `Drawing`.
-    """
+    """Return what is to be drawn, by name; a reason why there is nothing to draw stays as it is. See `Drawing`."""
     return {name: one if isinstance(one, str) else Drawing(one, of) for name, one in arrays.items()}

@@ -37,12 +37,7 @@ OTHER_FONTS = (
 
 
 class Drawn(NamedTuple):
-    """A figure as files.
-
-    Attributes:
-        png: a file; ``height`` and ``width`` of it in pixels.
-        svg: a file, or empty where only the PNG was asked for.
-    """
+    """A figure as files: PNG, with its size in pixels, and SVG, empty where only the PNG was asked for."""
 
     png: bytes
     height: int
@@ -139,11 +134,6 @@ def in_legend(name: str) -> str:
 
 
 def inches_of(names: Iterable[str], size: float = 10.0) -> float:
-    """Return about how wide the widest of some names is: rather more, so that none is cut off.
-
-    Args:
-        names: in one line each.
-        size: of the letters, in points.
-    """
+    """Return about how wide the widest of some names is, in letters of a size in points: rather more than less."""
     widths = (sum(1.05 if unicodedata.east_asian_width(sign) in "WF" else 0.64 for sign in name) for name in names)
     return max(widths, default=0.0) * size / 72
