@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import atexit
+import io
+import os
 import random
+import runpy
 import shutil
-import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -41,9 +44,15 @@ def trained(name: str) -> Path:
         text = " ".join(words).replace('"', '""')
         lines.append(f'"{text}",{"<i>so" if i % 17 == 0 else label}' if i != 40 else ",good")
     (folder / "texts.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    words = POINTS if name == "points" else TEXTS
-    command = [sys.executable, str(ROOT / "train.py"), *words, "hydra.run.dir=run"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "not shown" not in done.stdout + done.stderr
+    words, before, told = POINTS if name == "points" else TEXTS, (Path.cwd(), sys.argv), io.StringIO()
+    try:
+        os.chdir(folder)
+        sys.argv = [str(ROOT / "train.py"), *words, "hydra.run.dir=run"]
+        with redirect_stdout(told), redirect_stderr(told):
+            runpy.run_path(sys.argv[0], run_name="__main__")
+    finally:
+        os.chdir(before[0])
+        sys.argv = before[1]
+    assert (folder / "run" / "metrics.json").exists(), told.getvalue()
+    assert "not shown" not in told.getvalue()
     return folder / "run"

@@ -76,12 +76,11 @@ def test_a_process_that_dies_costs_figures_alone_and_is_told_of_once(pool, caplo
     assert sum("Figures are missing" in record.message for record in caplog.records) == 1
 
 
-def test_a_figure_that_hangs_is_not_waited_for_for_ever(pool, monkeypatch, tmp_path):
+def test_a_figure_that_hangs_is_not_waited_for_for_ever(monkeypatch, tmp_path):
     (tmp_path / "hanging.py").write_text(HANGING)
     monkeypatch.syspath_prepend(tmp_path)
     import hanging  # a module of its own, which the other process finds as this one does
 
-    pool.close()
     late = FigurePool()
     assert not isinstance(late.result(late.order(CURVES)), str)
     monkeypatch.setattr(pools, "PATIENCE", 0.5)
