@@ -281,6 +281,39 @@ def test_a_zip_file_with_another_content_is_told(tmp_path, names, message):
         read_frame(str(tmp_path / "a.zip"))
 
 
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"PK\x03\x04\x14\x00", "an Excel file"),
+        (b"\x1f\x8b\x08\x00", "packed with gzip"),
+        (b"PAR1\x15\x04", "a Parquet file"),
+        (b"\n<!DOCTYPE html>\n<p>", "a web page"),
+    ],
+)
+def test_a_file_of_another_kind_than_its_name_says_is_told(tmp_path, content, kind):
+    with pytest.raises(UserError, match=f"expected text; it is {kind}"):
+        rows_of(tmp_path, content)
+
+
+def test_the_encoding_that_windows_writes_is_named_where_it_is_one(tmp_path):
+    for text, encoding in (("5 €", "cp1252"), ("né", "latin-1")):
+        with pytest.raises(UserError, match=f"data.encoding={encoding}"):
+            rows_of(tmp_path, f"x,y\n{text},1\n".encode(encoding))
+
+
+def test_spaces_around_names_of_columns_are_none_of_theirs(tmp_path):
+    (tmp_path / "a.csv").write_text(" text | label \ngood|1\nbad|0\n")
+    assert read_frame(str(tmp_path / "a.csv")).columns == ["text", "label"]
+
+
+def test_names_of_rows_as_r_writes_them_are_a_column_without_a_name(tmp_path, caplog):
+    (tmp_path / "a.csv").write_text('"x","y"\n"1",5,"a"\n"2",6,"b"\n"3",7,"c"\n"4",8,"d"\n')
+    frame = read_frame(str(tmp_path / "a.csv"))
+    assert frame.columns == ["", "x", "y"]
+    assert frame.row(0) == ("1", "5", "a")
+    assert "the first row has 2 names, and others names of rows before them" in caplog.text
+
+
 def test_what_is_no_zip_file_is_told(tmp_path):
     with pytest.raises(UserError, match=r"a.zip: not a whole zip file"):
         rows_of(tmp_path, "text,label\n", "a.zip")

@@ -15,6 +15,7 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from rosenblatt.data.delimited import TWICE
+from rosenblatt.data.dialect import is_number
 from rosenblatt.data.files import Block, read_blocks
 from rosenblatt.data.numbers import numbers_of
 from rosenblatt.errors import UserError, listed, nearest
@@ -263,7 +264,10 @@ def column(frame: pl.DataFrame, name: str | int, key: str, where: str) -> pl.Ser
         marked = [one.name for one in words if key == "data.label_column" and not _as_marks(one).null_count()]
         if len(marked) > 1:
             hint += f" Several columns of 0 and 1 are labels together in brackets: '{key}=[{','.join(marked)}]'"
-        hint = hint or f" A file without a header has columns by number: {key}=1"
+        if key == "data.label_column" and not hint:
+            hint = " Say which one has the labels; rows that have none are for scripts/predict.py."
+        if not hint or any(map(is_number, frame.columns)):
+            hint += f" A file without a header has columns by number: {key}=1"
         raise UserError(f"{key}={name}: no such column in {where}, which has {listed(frame.columns)}.{hint}")
     return frame[str(name)]
 
