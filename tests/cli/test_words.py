@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from rosenblatt.cli.words import of_sweepers, parted, quoted, with_earlier
+from rosenblatt.cli.words import flags_and_settings, of_sweepers, quoted, with_earlier
 from rosenblatt.errors import UserError
 
 TEXTS = [
@@ -91,9 +91,9 @@ def test_a_file_of_training_that_is_there_is_taken_as_it_is_and_a_sweep_stays_on
 def test_settings_may_stand_between_flags() -> None:
     words = ["lr=1", "--config-dir", "conf", "seed=2", "-m", "--cfg=job"]
     with pytest.raises(UserError, match="do not go together"):
-        parted(words)
-    assert parted(words[:-1]) == (["--config-dir", "conf", "-m"], ["lr=1", "seed=2"])
-    assert parted(["--info", "lr=1"]) == (["--info", "all"], ["lr=1"])
+        flags_and_settings(words)
+    assert flags_and_settings(words[:-1]) == (["--config-dir", "conf", "-m"], ["lr=1", "seed=2"])
+    assert flags_and_settings(["--info", "lr=1"]) == (["--info", "all"], ["lr=1"])
 
 
 @pytest.mark.parametrize(

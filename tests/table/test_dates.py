@@ -15,7 +15,7 @@ from perceptron.models import MLP
 from rosenblatt.data.columns import Columns
 from rosenblatt.saved.folder import write
 from rosenblatt.table.data import TableData
-from rosenblatt.table.dates import order_of, parts_of
+from rosenblatt.table.dates import date_order_of, date_parts_of
 from rosenblatt.table.encoder import TableEncoder
 from saved_models import dense_features, plain_probs, read, saved_model
 
@@ -45,9 +45,9 @@ def test_dates_that_anybody_writes_are_those_of_the_calendar(moments, date, time
     assume("%y" not in date or all(1970 <= one.year < 2069 for one in moments))
     day_is_told = dt.datetime(2024, 12, 31)  # decides between day and month
     words = pl.Series([one.strftime(date + time) for one in [*moments, day_is_told]])
-    order = order_of(words)
+    order = date_order_of(words)
     assert (order.form, order.share) == (WRITERS[date], 1)
-    found = np.stack([*parts_of(words, order.form).values()], axis=1)
+    found = np.stack([*date_parts_of(words, order.form).values()], axis=1)
     np.testing.assert_allclose(found[:-1], [known_parts(one, TIMES[time]) for one in moments], atol=1e-5)
 
 

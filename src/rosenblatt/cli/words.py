@@ -22,7 +22,7 @@ PARAMS = "hydra.sweeper.params."  # where other sweepers of Hydra's have what va
 typed: list[str] = []  # arguments of this call, which may name any code, as those of a folder may not
 
 
-def parted(words: list[str]) -> tuple[list[str], list[str]]:
+def flags_and_settings(words: list[str]) -> tuple[list[str], list[str]]:
     """Return flags, with their values, and settings, which argparse wants in one row.
 
     Raises:

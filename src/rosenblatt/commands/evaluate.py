@@ -171,7 +171,7 @@ def encoded(saved: SavedModel, frame: polars.DataFrame, where: str) -> tuple[Fea
     """
     labels = LabelEncoder(saved.known_task.name)
     labels.classes = saved.classes
-    target = labels.transform(saved.columns.labels_of(frame, where), where)
+    target = labels.transform(saved.columns.labels_of(frame, where, saved.known_task.name), where)
     labels.warn({where: target})
     features = saved.encode_frame(frame, where)
     if isinstance(features, Tensor) and not features.isfinite().all():

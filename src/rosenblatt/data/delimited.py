@@ -45,10 +45,12 @@ class Table(RowReader):
         if found := text.skip(TOLD):
             separator = separator or found[1].decode(errors="replace")
             text.skip(BLANK)
-        survey, self.remarks = surveyed(text.data, text.last, separator, kind, text.path)
+        survey, self.remarks = surveyed(text.data, text.last, header, separator, kind, text.path)
         self.dialect, (start, row) = survey.dialect, survey.rows[survey.num_above]
         if self.dialect.escape:
             text.translate(unescaped)
+        if self._is_slow:
+            self.size = 2 * self.piece  # more would be looked at again for each piece
         text.at += len(survey.text[: row.end if header else start].encode(**BYTES))
         self.header: list[str | None] | None = None
         width = survey.width if survey.usual else len(row.cells)

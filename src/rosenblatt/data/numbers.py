@@ -41,7 +41,7 @@ def numbers_of(words: pl.Series, form: str) -> pl.Series:
         if plain.null_count() == words.null_count():
             return plain
         return plain.fill_null(truths_of(words)).fill_null(numbers_of(words, "."))
-    bare = words.str.replace(r"(\d)[.,](?:-|\u2013|\u2014)+", "${1}")  # 12,-
+    bare = words.str.replace(r"(\d)[.,](?:-|\u2013|\u2014)+(\D|$)", "${1}${2}")  # 12,-
     opens, *signs, body, exponent, last, closes = bare.str.extract_groups(WRITTEN).struct.unnest()
     sign = pl.select(pl.concat_str(*signs, last, ignore_nulls=True)).to_series()
     between, negative = BETWEEN[form], opens.is_not_null()

@@ -51,9 +51,9 @@ def opened(path: str) -> Iterator[IO[bytes]]:
         else:
             with open(path, "rb") as file:
                 yield file
-    except (gzip.BadGzipFile, zipfile.BadZipFile, EOFError, zlib.error) as error:
+    except (gzip.BadGzipFile, zipfile.BadZipFile, EOFError, zlib.error):
         kind = "zip" if path.lower().endswith(".zip") else "gzip"
-        raise UserError(f"{path}: not a whole {kind} file ({error}). Was the download cut off?") from None
+        raise UserError(f"{path}: not a whole {kind} file. Was the download cut off?") from None
     except FileNotFoundError as error:
         if "://" in path:  # fsspec says so of a server that refuses, or that can't be reached, too
             raise UserError(f"{path}: it can't be opened: {error.__cause__ or error}") from None

@@ -33,7 +33,7 @@ def _in_figures(words: pl.Series) -> pl.Series:
     return words
 
 
-def order_of(words: pl.Series) -> Reading:
+def date_order_of(words: pl.Series) -> Reading:
     """Return how a column of (N,) strings writes dates; the form is a key of `ORDERS`.
 
     Where day and month can be read both ways in each value, the month is first before a slash, and the day otherwise.
@@ -42,7 +42,7 @@ def order_of(words: pl.Series) -> Reading:
     if not words.head(1000).str.contains(r"\d[-/.:]\d").any():
         return Reading("", 0.0)
     words = words.unique(maintain_order=True)
-    read = {order: parts_of(words, order) for order in ORDERS}
+    read = {order: date_parts_of(words, order) for order in ORDERS}
     known = {order: int(np.isfinite(parts["hour"]).sum()) for order, parts in read.items()}
     best = max(known, key=lambda order: (known[order], order == "month first" and "/" in words[0]))
     told = f"{best}, as in {words[0]!r}"
@@ -52,7 +52,7 @@ def order_of(words: pl.Series) -> Reading:
     return Reading(best, known[best] / len(words), told)
 
 
-def parts_of(words: pl.Series, order: str) -> dict[str, Floats]:
+def date_parts_of(words: pl.Series, order: str) -> dict[str, Floats]:
     """Return (N,) numbers by name, NaN where a string is no date so; offsets from UTC are ignored."""
     words = _in_figures(words)
     found = words.str.extract_groups(WRITTEN).struct.unnest()

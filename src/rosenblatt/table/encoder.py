@@ -19,7 +19,8 @@ from rosenblatt.data.encoder import Encoder
 from rosenblatt.data.features import Bags, Features, Plane, offsets_of
 from rosenblatt.data.numbers import BETWEEN, Reading, numbers_of, reading_of, truths_of
 from rosenblatt.errors import UserError, listed
-from rosenblatt.table.dates import ORDERS, Floats, order_of, parts_of
+from rosenblatt.table.dates import ORDERS, Floats, date_order_of, date_parts_of
+from rosenblatt.tasks.inference import MAX_NUMBER
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,6 @@ MISSING_THEN = ["?", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None"]
 MAX_DENSE = 1024  # columns up to which a row is kept dense
 SCALE = 3.0  # of all features: with 1, Adam at its own lr of 0.001 takes twice as many epochs (docs/log.md)
 FARTHEST = 10.0  # standard deviations; of a value that is farther off, in training or later, the bin says the rest
-MAX_NUMBER = 1e100  # a larger one has no square in 64 bits
 ROWS_PER_BIN = 100  # at least; fewer say little of the next row
 FEW_VALUES = 31  # of a part of a date, such as the month, up to which each has a bin
 MANY_NEW = 0.2  # share of words that training never had, from which on it is told
@@ -151,9 +151,9 @@ def read_by(words: pl.Series, form: str) -> dict[str, Floats]:
     """
     if form not in ORDERS:
         return {"": numbers_of(words, form).fill_null(np.nan).to_numpy()}
-    found = parts_of(words, form)
+    found = date_parts_of(words, form)
     if form in ("day first", "month first") and np.isnan(found["year"]).sum() > words.null_count():
-        plain = parts_of(words, "year first")
+        plain = date_parts_of(words, "year first")
         found = {name: np.where(np.isnan(one), plain[name], one) for name, one in found.items()}
     return found
 
@@ -175,7 +175,7 @@ def column_from(kind: str, *values: Any) -> Column:
         name, mean, std, edges, form, part = (*values, "", "")[:6]
         known = form in ("", *BETWEEN)
         if part:
-            known = form in ORDERS and part in parts_of(pl.Series(dtype=pl.String), form)
+            known = form in ORDERS and part in date_parts_of(pl.Series(dtype=pl.String), form)
         if known and np.isfinite([mean, std, *edges]).all() and std > 0 and (np.diff(edges) > 0).all():
             return NumberColumn(name, float(mean), float(std), tuple(map(float, edges)), form, part)
     if kind == "CategoryColumn" and fits(values, tuple[str, Sequence[str]]):
@@ -346,7 +346,7 @@ class TableEncoder(Encoder):
             elif values.dtype == pl.String and not truths_of(known).count():
                 read = reading_of(known, numbers)
             if read.share < 1:
-                read = max(read, order_of(known), key=lambda one: one.share)
+                read = max(read, date_order_of(known), key=lambda one: one.share)
             if read.share == 1:
                 told = [f"are read as they are written: {read.told}"] if read.told else []
                 told += [f"may be missing, which is written {listed(absent)}"] if absent else []
