@@ -9,8 +9,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from omegaconf import OmegaConf
 
-from rosenblatt.cli.words import of_sweepers, parted, quoted, with_earlier
+from rosenblatt.cli.words import flags_and_settings, of_sweepers, quoted, with_earlier
 from rosenblatt.errors import UserError
 
 TEXTS = [
@@ -90,9 +91,9 @@ def test_a_file_of_training_that_is_there_is_taken_as_it_is_and_a_sweep_stays_on
 def test_settings_may_stand_between_flags() -> None:
     words = ["lr=1", "--config-dir", "conf", "seed=2", "-m", "--cfg=job"]
     with pytest.raises(UserError, match="do not go together"):
-        parted(words)
-    assert parted(words[:-1]) == (["--config-dir", "conf", "-m"], ["lr=1", "seed=2"])
-    assert parted(["--info", "lr=1"]) == (["--info", "all"], ["lr=1"])
+        flags_and_settings(words)
+    assert flags_and_settings(words[:-1]) == (["--config-dir", "conf", "-m"], ["lr=1", "seed=2"])
+    assert flags_and_settings(["--info", "lr=1"]) == (["--info", "all"], ["lr=1"])
 
 
 @pytest.mark.parametrize(
@@ -107,3 +108,20 @@ def test_what_varies_by_hydras_own_name_is_as_typed_and_what_is_typed_wins(
     words: list[str], expected: list[str]
 ) -> None:
     assert of_sweepers(words) == expected
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("data.label_column=Gekündigt", "Gekündigt"),
+        ("data.text_column=[Titel,Größe in m]", ["Titel", "Größe in m"]),
+        ("sweep.name=größe 2", "größe 2"),
+        ("data.separator=;", ";"),
+        ("data.label_separator=|", "|"),
+    ],
+)
+def test_letters_of_all_languages_and_lone_separators_need_no_quotes(tmp_path: Path, word: str, value: Any) -> None:
+    key = word.partition("=")[0]
+    (tmp_path / "train.yaml").write_text(OmegaConf.to_yaml(OmegaConf.from_dotlist([f"{key}=1"])))
+    with initialize_config_dir(str(tmp_path), version_base="1.3"):
+        assert OmegaConf.select(compose("train", [quoted(word, "train")]), key) == value

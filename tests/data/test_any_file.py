@@ -157,9 +157,9 @@ def test_an_empty_cell_too_many_may_be_one_in_the_midst(tmp_path):
 
 
 def test_names_of_other_columns_than_cells_are_told(tmp_path):
-    rows = "".join(f"a{number},1,2\n" for number in range(5))
+    rows = "".join(f"a{number},1,2,3\n" for number in range(5))
     with pytest.raises(
-        UserError, match=r"the first line has 2 \('x', 'y'\), and most rows have 3. Mend the first line"
+        UserError, match=r"the first line has 2 \('x', 'y'\), and most rows have 4. Mend the first line"
     ):
         rows_of(tmp_path, "x,y\n" + rows)
 
@@ -281,6 +281,39 @@ def test_a_zip_file_with_another_content_is_told(tmp_path, names, message):
         read_frame(str(tmp_path / "a.zip"))
 
 
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"PK\x03\x04\x14\x00", "an Excel file"),
+        (b"\x1f\x8b\x08\x00", "packed with gzip"),
+        (b"PAR1\x15\x04", "a Parquet file"),
+        (b"\n<!DOCTYPE html>\n<p>", "a web page"),
+    ],
+)
+def test_a_file_of_another_kind_than_its_name_says_is_told(tmp_path, content, kind):
+    with pytest.raises(UserError, match=f"expected text; it is {kind}"):
+        rows_of(tmp_path, content)
+
+
+def test_the_encoding_that_windows_writes_is_named_where_it_is_one(tmp_path):
+    for text, encoding in (("5 €", "cp1252"), ("né", "latin-1")):
+        with pytest.raises(UserError, match=f"data.encoding={encoding}"):
+            rows_of(tmp_path, f"x,y\n{text},1\n".encode(encoding))
+
+
+def test_spaces_around_names_of_columns_are_none_of_theirs(tmp_path):
+    (tmp_path / "a.csv").write_text(" text | label \ngood|1\nbad|0\n")
+    assert read_frame(str(tmp_path / "a.csv")).columns == ["text", "label"]
+
+
+def test_names_of_rows_as_r_writes_them_are_a_column_without_a_name(tmp_path, caplog):
+    (tmp_path / "a.csv").write_text('"x","y"\n"1",5,"a"\n"2",6,"b"\n"3",7,"c"\n"4",8,"d"\n')
+    frame = read_frame(str(tmp_path / "a.csv"))
+    assert frame.columns == ["", "x", "y"]
+    assert frame.row(0) == ("1", "5", "a")
+    assert "the first row has 2 names, and others names of rows before them" in caplog.text
+
+
 def test_what_is_no_zip_file_is_told(tmp_path):
     with pytest.raises(UserError, match=r"a.zip: not a whole zip file"):
         rows_of(tmp_path, "text,label\n", "a.zip")
@@ -346,3 +379,32 @@ def test_what_editors_leave_at_the_end_is_no_row(tmp_path, caplog):
     caplog.set_level(logging.INFO)
     assert rows_of(tmp_path, PLAIN + "   \n\t\n\x1a") == ROWS
     assert "3 empty rows are left out" in caplog.text
+
+
+def test_without_a_header_a_first_row_of_few_cells_is_a_row(tmp_path):
+    (tmp_path / "a.csv").write_text("# exported\nhello,,\nworld,1,2\nagain,3,4\n")
+    assert read_frame(str(tmp_path / "a.csv"), header=False).rows()[0] == ("hello", None, None)
+
+
+def test_a_header_that_is_found_in_training_is_kept_for_prediction(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    (tmp_path / "a.csv").write_text("text;label\ngood;1\nbad;0\n")
+    columns = Columns(label=1, text=(0,)).settled(str(tmp_path / "a.csv"))
+    assert columns.header is True
+    assert len([one for one in caplog.messages if "semicolons" in one]) == 0
+    assert columns.read(str(tmp_path / "a.csv")).columns == ["text", "label"]
+    (tmp_path / "new.csv").write_text("text;label\nfine;\n")
+    assert [block.frame.rows() for block in columns.blocks(str(tmp_path / "new.csv"))] == [[("fine", None)]]
+
+
+def test_a_number_that_comes_again_in_its_column_is_no_name(tmp_path):
+    (tmp_path / "a.csv").write_text("0,5.1,3\n1,4.9,2\n0,4.7,2\n")
+    assert Columns(label=0).settled(str(tmp_path / "a.csv")).header is False
+    (tmp_path / "b.csv").write_text("0,1,2\n7,4.9,2\n8,4.7,3\n")
+    assert Columns(label=0).settled(str(tmp_path / "b.csv")).header is True
+
+
+def test_excel_is_read_whatever_encoding_text_files_have(tmp_path):
+    pytest.importorskip("fastexcel")
+    excel(tmp_path / "a.xlsx", [["text", "n"], ["schön", 1], ["€", 2]], "Data")
+    assert read_frame(str(tmp_path / "a.xlsx"), "latin-1")["text"].to_list() == ["schön", "€"]

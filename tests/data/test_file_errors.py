@@ -99,7 +99,7 @@ def test_a_broken_file_is_told_with_what_and_where(tmp_path, caplog, case):
         else:
             with pytest.raises(UserError) as told:
                 list(read_blocks(str(tmp_path / name), block_bytes=block_bytes, **options))
-            assert str(told.value) == str(error.value)
+            assert str(told.value) == str(error.value).removesuffix(REMEDY)
 
 
 @pytest.mark.parametrize("read", [read_frame, lambda path: list(read_blocks(path))])
@@ -128,7 +128,7 @@ def test_a_gzip_file_that_is_cut_off_is_told_when_its_end_is_reached(tmp_path, m
     (tmp_path / name).write_bytes(packed[:-3000])
     blocks = read_blocks(str(tmp_path / name), block_bytes=1000)
     assert next(blocks).frame.height > 10
-    with pytest.raises(UserError, match=r"\.gz: not a whole gzip file .* Was the download cut off\?"):
+    with pytest.raises(UserError, match=r"\.gz: not a whole gzip file. Was the download cut off\?"):
         list(blocks)
 
 

@@ -15,7 +15,7 @@ from perceptron.models import MLP
 from rosenblatt.data.columns import Columns
 from rosenblatt.saved.folder import write
 from rosenblatt.table.data import TableData
-from rosenblatt.table.dates import order_of, parts_of
+from rosenblatt.table.dates import date_order_of, date_parts_of
 from rosenblatt.table.encoder import TableEncoder
 from saved_models import dense_features, plain_probs, read, saved_model
 
@@ -45,9 +45,9 @@ def test_dates_that_anybody_writes_are_those_of_the_calendar(moments, date, time
     assume("%y" not in date or all(1970 <= one.year < 2069 for one in moments))
     day_is_told = dt.datetime(2024, 12, 31)  # decides between day and month
     words = pl.Series([one.strftime(date + time) for one in [*moments, day_is_told]])
-    order = order_of(words)
+    order = date_order_of(words)
     assert (order.form, order.share) == (WRITERS[date], 1)
-    found = np.stack([*parts_of(words, order.form).values()], axis=1)
+    found = np.stack([*date_parts_of(words, order.form).values()], axis=1)
     np.testing.assert_allclose(found[:-1], [known_parts(one, TIMES[time]) for one in moments], atol=1e-5)
 
 
@@ -157,3 +157,29 @@ def test_dates_are_kept_in_the_model_folder_and_explained(tmp_path):
         )
         for row, reasons in zip(new.to_dicts(), again.explain(new), strict=True):
             assert {name for name, _ in reasons} == {f"when = {row['when']}", f"noise = {row['noise']}"}
+
+
+@pytest.mark.parametrize("form", ["%d-%b-%Y", "%d %B %Y", "%B %d, %Y", "%b %d %Y", "%d-%b-%y", "%d. %b. %Y"])
+def test_names_of_months_are_read(form):
+    days = [dt.date(2023, 1, 3) + dt.timedelta(days=29 * number) for number in range(30)]
+    encoder, plain = TableEncoder(), TableEncoder()
+    encoder.fit(pl.DataFrame({"when": [day.strftime(form) for day in days]}))
+    plain.fit(pl.DataFrame({"when": [day.isoformat() for day in days]}))
+    found = encoder.encode(pl.DataFrame({"when": [day.strftime(form) for day in days]}), Columns(), "new")
+    assert (
+        found.tolist()
+        == plain.encode(pl.DataFrame({"when": [day.isoformat() for day in days]}), Columns(), "new").tolist()
+    )
+
+
+def test_a_date_with_the_year_first_is_read_beside_others():
+    encoder = TableEncoder()
+    encoder.fit(pl.DataFrame({"when": ["23.06.2023", "01.07.2023", "05.02.2024"] * 10}))
+    found = encoder.encode(pl.DataFrame({"when": ["23.06.2023", "2023-06-23"]}), Columns(), "new")
+    assert found[0].tolist() == found[1].tolist()
+
+
+def test_one_date_beside_missing_ones_says_which_are_missing():
+    encoder = TableEncoder()
+    encoder.fit(pl.DataFrame({"approved": ["2024-01-05", None] * 15}))
+    assert "approved: days since 1970 is missing" in encoder.names()

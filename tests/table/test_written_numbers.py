@@ -89,7 +89,6 @@ def values_of(train, new=()):
         (["1.234,- kr", "12,50 kr"], [1234, 12.5]),
         (["1,5e3", "2E-1"], [1500, 0.2]),
         (["1 234,5", "1\u202f234\u00a0567"], [1234.5, 1234567]),
-        (["00123", "04321"], [123, 4321]),
         (["1e3", "-.5"], [1000, -0.5]),
         (["999", "1", "20", "1.234", "2.345", "12.345"], [999, 1, 20, 1234, 2345, 12345]),
         (["1.234", "2.345", "4", "0.5"], [1.234, 2.345, 4, 0.5]),
@@ -202,3 +201,46 @@ def test_columns_of_models_before_are_read_as_they_were_then():
     rows = encoder.encode(pl.DataFrame({"x": ["12", "?", "nil"], "zone": ["EU", "NA", "-"]}), Columns(), "new")
     assert (rows / 3).tolist() == [[1, 0, 1, 0, 0], [0, 1, 0, 0, 1], [0, 1, 0, 0, 0]]
     assert math.isfinite(rows.sum())
+
+
+@pytest.mark.parametrize(
+    "written", [("TRUE", "FALSE"), ("True", "False"), ("true", "false"), (True, False), ("1", "0"), (1, 0)]
+)
+def test_true_and_false_are_one_thing_however_they_are_written(written):
+    yes, no = written
+    encoder = TableEncoder(bins=0)
+    encoder.fit(pl.DataFrame({"x": ["TRUE", "FALSE", "TRUE", None]}))
+    found = encoder.encode(pl.DataFrame({"x": [yes, no, None]}), Columns(), "new")
+    assert found.tolist() == encoder.encode(pl.DataFrame({"x": [True, False, None]}), Columns(), "typed").tolist()
+    assert found[:, 1].tolist() == [0, 0, 3]
+    assert found[0, 0] > found[1, 0]
+
+
+def test_codes_that_begin_with_zeros_are_categories_and_that_is_told(caplog):
+    caplog.set_level(logging.INFO)
+    encoder = TableEncoder()
+    encoder.fit(pl.DataFrame({"plz": ["01067", "80331", "01067", "50667"]}))
+    assert encoder.names()[:3] == ["plz = 01067", "plz = 50667", "plz = 80331"]
+    assert "Column 'plz': codes, since some begin with 0" in caplog.text
+
+
+def test_words_that_training_never_had_are_told_where_there_are_many(caplog):
+    encoder = TableEncoder()
+    encoder.fit(pl.DataFrame({"city": ["Bonn", "Ulm"] * 20}))
+    encoder.encode(pl.DataFrame({"city": ["Bonn"] * 9 + ["Kiel"]}), Columns(), "new")
+    assert not caplog.messages
+    encoder.encode(pl.DataFrame({"city": ["BONN"] * 5 + ["Ulm"] * 5}), Columns(), "new")
+    assert "5 of 10 words in column 'city' were never in training (such as 'BONN'; there 'Bonn')" in caplog.text
+
+
+def test_a_column_of_which_no_value_can_be_read_stops_and_says_so():
+    encoder = TableEncoder()
+    encoder.fit(pl.DataFrame({"x": [str(number) for number in range(40)]}))
+    with pytest.raises(UserError, match=r"new: expected numbers, .* in column 'x'; none of 30 values .* 'n30'"):
+        encoder.encode(pl.DataFrame({"x": [f"n{number}" for number in range(30, 60)]}), Columns(), "new")
+
+
+def test_a_column_of_many_words_is_told(caplog):
+    caplog.set_level(logging.INFO)
+    TableEncoder().fit(pl.DataFrame({"id": [f"w{number // 2 * 2 + number % 3}" for number in range(60)]}))
+    assert "different words in 60 rows" in caplog.text

@@ -28,7 +28,7 @@ from omegaconf import DictConfig, OmegaConf
 from rosenblatt.cli.messages import explained, place_of, unknown_key
 from rosenblatt.cli.project import choices, enter, groups, loader
 from rosenblatt.cli.schema import meant, opened
-from rosenblatt.cli.words import of_sweepers, parted, quoted, with_earlier
+from rosenblatt.cli.words import flags_and_settings, of_sweepers, quoted, with_earlier
 from rosenblatt.errors import FolderTaken, UserError, first_line
 
 TERMINATED = 128 + signal.SIGTERM  # as a shell reports a process that it ended
@@ -49,7 +49,7 @@ def launch(main: Callable[[], Any], config_name: str) -> None:
     logging.raiseExceptions = False  # `python train.py | head` closes the pipe: no traceback for each line after that
     warnings.filterwarnings("ignore", module=r"hydra\b")  # -m and hydra.mode=RUN: the flag wins
     with told(config_name):
-        flags, words = parted(sys.argv[1:])
+        flags, words = flags_and_settings(sys.argv[1:])
         if any(word.startswith("=") for word in words):
             raise UserError("expected KEY=VALUE or GROUP=CHOICE; there is nothing before the =.")
         if config_name != "train" and {"-m", "--multirun"} & {*flags}:

@@ -46,7 +46,7 @@ ENGINE = Path(__file__).parents[1]
 def explained(error: BaseException, config_name: str) -> str | None:
     """Return the message for a mistake of the user's, or ``None`` for one of the program's."""
     if isinstance(error, UserError):  # settings of files are in no group of predict
-        own = r"\bdata\.(?=text_column|encoding|separator)"
+        own = r"\bdata\.(?=text_column|encoding|header|separator)"
         return re.sub(own, "", str(error)) if config_name == "predict" else str(error)
     if isinstance(error, HydraException | OmegaConfBaseException):
         return _hydra_message(error, config_name)
@@ -214,6 +214,7 @@ def _several(word: str, program: str) -> str:
     key, _, value = word.partition("=")
     one = SCHEMAS[program].get(key)
     may_be_list = key in SEVERAL or (key not in groups() if one is None else "list" in str(one.kind))
+    may_be_list = may_be_list and not re.fullmatch(r"data\.(train|val|test)", key)
     as_list = f" One list has brackets: '{key}=[{value}]'" if may_be_list and "(" not in value else ""
     if program != "train":
         return f"{word}: expected one value.{as_list}"

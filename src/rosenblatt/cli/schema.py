@@ -92,6 +92,7 @@ EVALUATE = {
     "data.text_column": Key(COLUMN | list[str | int]),
     "data.label_column": Key(COLUMN | list[str | int]),
     "data.encoding": Key(None | str),
+    "data.header": Key(None | bool),
     "data.separator": Key(None | str),
     "data.broken_rows": Key(None | Literal["refuse", "skip"]),
     "output": Key(None | str),
@@ -112,6 +113,7 @@ PREDICT = {
     "overwrite": Key(bool, False),
     "text_column": Key(COLUMN | list[str | int]),
     "encoding": Key(None | str),
+    "header": Key(None | bool),
     "separator": Key(None | str),
 }
 EXPORT = {

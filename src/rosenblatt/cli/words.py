@@ -22,7 +22,7 @@ PARAMS = "hydra.sweeper.params."  # where other sweepers of Hydra's have what va
 typed: list[str] = []  # arguments of this call, which may name any code, as those of a folder may not
 
 
-def parted(words: list[str]) -> tuple[list[str], list[str]]:
+def flags_and_settings(words: list[str]) -> tuple[list[str], list[str]]:
     """Return flags, with their values, and settings, which argparse wants in one row.
 
     Raises:
@@ -69,9 +69,18 @@ def quoted(word: str, program: str) -> str:
             raise UserError(f"{word}: ${{...}} stands for another setting, and can't be a part of a name. Rename it.")
         is_place = is_place or (key in ("hydra.run.dir", "hydra.sweep.dir") and "${" not in value)
         is_place = is_place and re.search(r"[^\w./ -]", value) and not QUOTED.fullmatch(value)
+        is_place = is_place or (key in ("data.separator", "data.label_separator") and value in tuple(";,|"))
     else:
         is_place = key in (*LITERAL, "data.test") and (value != "null" or key == "text")
-    return f"{key}={in_quotes(bare(value))}" if sign and is_place else word
+        is_place = is_place or (key in ("separator", "data.separator") and value in tuple(";,|"))
+    if sign and is_place:
+        return f"{key}={in_quotes(bare(value))}"
+    if word.isascii() or "'" in value or '"' in value:
+        return word
+    # Letters that Hydra's grammar has not: words with them are put into quotes.
+    return (
+        key + sign + re.sub(r"[^\[\]{},:()]*[^\x00-\x7f][^\[\]{},:()]*", lambda one: in_quotes(one[0].strip()), value)
+    )
 
 
 def of_sweepers(words: list[str]) -> list[str]:

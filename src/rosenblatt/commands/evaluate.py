@@ -101,7 +101,7 @@ def rows_of(saved: SavedModel, folder: Path, data: dict[str, Any]) -> OwnRows | 
             f"data.test={data['test']}: this model can't read files, since the data module that it was trained with "
             "has no encoder. Leave data.test out, and its own test split is built anew."
         )
-    options = {key: data[key] for key in ("encoding", "separator", "broken_rows")}
+    options = {key: data[key] for key in ("encoding", "header", "separator", "broken_rows")}
     columns = saved.columns = saved.columns.named(data["text_column"], data["label_column"], **options)
     path, task, frame = data["test"], saved.task.name, columns.read(data["test"])
     return OwnRows("test", path, columns.labelled(frame, columns.labels_of(frame, path, task), path, task)[0])
@@ -171,7 +171,7 @@ def encoded(saved: SavedModel, frame: polars.DataFrame, where: str) -> tuple[Fea
     """
     labels = LabelEncoder(saved.known_task.name)
     labels.classes = saved.classes
-    target = labels.transform(saved.columns.labels_of(frame, where), where)
+    target = labels.transform(saved.columns.labels_of(frame, where, saved.known_task.name), where)
     labels.warn({where: target})
     features = saved.encode_frame(frame, where)
     if isinstance(features, Tensor) and not features.isfinite().all():

@@ -51,7 +51,7 @@ def predict(settings: dict[str, Any]) -> None:
         saved.check_reads_rows()
     if settings["text_column"] is not None and not saved.columns.text:
         raise UserError("text_column: this model reads columns by the names of training, and has none of texts.")
-    options = {key: settings[key] for key in ("encoding", "separator")}
+    options = {key: settings[key] for key in ("encoding", "header", "separator")}
     saved.columns = saved.columns.named(settings["text_column"], **options)
     predictor = Predictor(saved, settings["probabilities"], settings["explain"], settings["prefix"])
     if isinstance(sys.stdout, io.TextIOWrapper):

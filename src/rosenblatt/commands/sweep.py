@@ -34,7 +34,7 @@ from rosenblatt.cli.build import build
 from rosenblatt.cli.messages import explained
 from rosenblatt.cli.schema import checked, opened
 from rosenblatt.cli.values import flat, plain
-from rosenblatt.cli.words import in_quotes, parted
+from rosenblatt.cli.words import flags_and_settings, in_quotes
 from rosenblatt.commands.job import run_job
 from rosenblatt.commands.space import Words, composed, is_of_sweep, key_of, read_words
 from rosenblatt.errors import UserError, nearest
@@ -103,8 +103,8 @@ def sweep(config: DictConfig, words: list[str], context: HydraContext, task: Tas
             job.write(sweep=settings.for_jobs)
         return _launch(launcher, [_words(job, found, settings) for job in jobs], jobs[0].trial.number, in_process)
 
-    flags = [word for word in parted(sys.argv[1:])[0] if word not in ("-m", "--multirun")]
-    if len(flags) == len(parted(sys.argv[1:])[0]):  # a file says hydra.mode
+    flags = [word for word in flags_and_settings(sys.argv[1:])[0] if word not in ("-m", "--multirun")]
+    if len(flags) == len(flags_and_settings(sys.argv[1:])[0]):  # a file says hydra.mode
         flags.append("hydra.mode=RUN")
     typed = [word.removeprefix("++") for word in sys.argv[1:]]
     report = Report(

@@ -23,6 +23,7 @@ from rich.console import Console
 
 from rosenblatt.cli.build import build, build_each, checked_node, named_nodes
 from rosenblatt.cli.values import plain
+from rosenblatt.cli.words import typed
 from rosenblatt.commands.figures import Ending, make_live
 from rosenblatt.commands.job import (
     check_objectives,
@@ -88,6 +89,7 @@ def train(config: DictConfig, pool: FigurePool | None) -> dict[str, Any]:
 def _train(
     config: DictConfig, run: RunFolder, start: float, job: Job | None, pool: FigurePool | None
 ) -> dict[str, Any]:
+    pl.seed_everything(config.seed, verbose=False)  # callbacks may draw, too
     own = try_out(config, {} if job is None else devices_of(config.trainer))
     pl.seed_everything(config.seed, verbose=False)
     start_of_setup = time.perf_counter()
@@ -196,8 +198,8 @@ def try_out(config: DictConfig, devices: Mapping[str, Any]) -> list[pl.Callback]
     named_nodes("logger", config.logger)
     optimizer = build("optimizer", config.optimizer)
     if str(config.optimizer.get("_target_")).startswith("torch."):
-        made = optimizer([torch.zeros(1, requires_grad=True)])
-        if config.scheduler and str(config.scheduler.get("_target_", "torch.")).startswith("torch."):
+        made = optimizer([torch.zeros(1, 1, requires_grad=True)])  # some take matrices only
+        if any(word.lstrip("+").startswith("scheduler.") for word in typed):  # else a module may add what it lacks
             build("scheduler", config.scheduler, mode=config.early_stopping.mode or "min")(made)
     return [*build_each("callbacks", config.callbacks, pl.Callback).values()]
 

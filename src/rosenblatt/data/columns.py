@@ -15,15 +15,17 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from rosenblatt.data.delimited import TWICE
+from rosenblatt.data.dialect import is_number
 from rosenblatt.data.files import Block, read_blocks
 from rosenblatt.data.numbers import numbers_of
+from rosenblatt.data.source import PATIENCE
 from rosenblatt.errors import UserError, listed, nearest
 from rosenblatt.tasks.inference import MAX_NUMBER
 
 BrokenRows: TypeAlias = Literal["refuse", "skip"]
 log = logging.getLogger(__name__)
 
-MARKS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+ZERO_OR_ONE = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
 @dataclass(frozen=True)
@@ -89,19 +91,24 @@ class Columns:
 
     def blocks(self, path: str, **options: Any) -> Iterator[Block]:
         """Read a file block by block, with options of `rosenblatt.data.files.read_blocks`."""
+        header = self.settled(path).header is not False
+        return read_blocks(path, self.encoding, header, self.separator, **options)
+
+    def settled(self, path: str) -> Columns:
+        """Return these columns with a header, or without, where columns by number leave that to the rows of a file."""
         names = [*self.labels, *self.text]
         numbers = [str(name) for name in names if isinstance(name, int)]
-        header = not numbers if self.header is None else self.header
-        blocks = read_blocks(path, self.encoding, header, self.separator, **options)
-        first = next(blocks)
-        row = set(map(str, first.frame.row(0)))
-        named = set(numbers) <= row or any(one in row for one in names if isinstance(one, str))  # 2020 may be a name
-        if self.header is None and not header and (named or self._begins_with_word(first.frame)):
+        if self.header is not None or not numbers:
+            return self
+        frame = next(read_blocks(path, self.encoding, False, self.separator, PATIENCE, quiet=True)).frame
+        row = [None if cell is None else str(cell) for cell in frame.row(0)]
+        # 2020 may be a name, but not of a column that holds it again.
+        alone = [one for one, cells in zip(row, frame, strict=True) if one and one not in cells[1:].cast(pl.String)]
+        named = set(numbers) <= set(alone) or any(one in row for one in names if isinstance(one, str))
+        header = named or self._begins_with_word(frame)
+        if header:
             log.info("%s: its first row is taken for a header. If it is none: data.header=false", path)
-            yield from read_blocks(path, self.encoding, separator=self.separator, **options)
-        else:
-            yield first
-            yield from blocks
+        return replace(self, header=header)
 
     def _begins_with_word(self, frame: pl.DataFrame) -> bool:
         """Return whether a word stands above labels that are all numbers, or all 0 and 1 or words for them."""
@@ -188,7 +195,7 @@ def _marks(values: pl.Series, where: str, skip: bool) -> pl.Series:
 
 def _as_marks(words: pl.Series) -> pl.Series:
     plain = words.str.strip_chars().str.to_lowercase().str.replace(r"^([01])\.0+$", "$1")
-    return plain.replace_strict(MARKS, default=None, return_dtype=pl.Boolean)
+    return plain.replace_strict(ZERO_OR_ONE, default=None, return_dtype=pl.Boolean)
 
 
 def are_lists(labels: pl.Series) -> bool:
@@ -263,7 +270,10 @@ def column(frame: pl.DataFrame, name: str | int, key: str, where: str) -> pl.Ser
         marked = [one.name for one in words if key == "data.label_column" and not _as_marks(one).null_count()]
         if len(marked) > 1:
             hint += f" Several columns of 0 and 1 are labels together in brackets: '{key}=[{','.join(marked)}]'"
-        hint = hint or f" A file without a header has columns by number: {key}=1"
+        if key == "data.label_column" and not hint:
+            hint = " Say which one has the labels; rows that have none are for scripts/predict.py."
+        if not hint or any(map(is_number, frame.columns)):
+            hint += f" A file without a header has columns by number: {key}=1"
         raise UserError(f"{key}={name}: no such column in {where}, which has {listed(frame.columns)}.{hint}")
     return frame[str(name)]
 

@@ -45,10 +45,12 @@ class Table(RowReader):
         if found := text.skip(TOLD):
             separator = separator or found[1].decode(errors="replace")
             text.skip(BLANK)
-        survey, self.remarks = surveyed(text.data, text.last, separator, kind, text.path)
+        survey, self.remarks = surveyed(text.data, text.last, header, separator, kind, text.path)
         self.dialect, (start, row) = survey.dialect, survey.rows[survey.num_above]
         if self.dialect.escape:
             text.translate(unescaped)
+        if self._is_slow:
+            self.size = 2 * self.piece  # more would be looked at again for each piece
         text.at += len(survey.text[: row.end if header else start].encode(**BYTES))
         self.header: list[str | None] | None = None
         width = survey.width if survey.usual else len(row.cells)
@@ -57,11 +59,9 @@ class Table(RowReader):
             below = [cells for cells in survey.usual if cells is not row.cells]
             self.header = _names_of(row, below, text.path)
             if len(self.header) > len(row.cells):
-                self.remarks.append(
-                    f"{text.path}: the first row has {len(row.cells)} names, and others an empty cell more at "
-                    "their end, which is left out."
-                )
-            self.columns = _unique([SPOILT.sub("\ufffd", name or "") for name in self.header])
+                more = "an empty cell more at their end" if self.header[-1] is None else "names of rows before them"
+                self.remarks.append(f"{text.path}: the first row has {len(row.cells)} names, and others {more}.")
+            self.columns = _unique([SPOILT.sub("\ufffd", name or "").strip(" \t") for name in self.header])
             width = len(self.columns)
             numbers = [name for name in self.header if is_number(name)]
             again = [one for one in numbers if any(one in cells for cells in below)]
@@ -186,13 +186,15 @@ def _names_of(row: Cells, below: list[list[str | None]], path: str) -> list[str 
         raise UserError(f"{path}: a quote in the first row {what}. Mend the names of the columns.")
     if len(names) < width and not any(any(cells[len(names) :]) for cells in below):
         return names + [None] * (width - len(names))  # each row ends with a separator
+    if len(names) == width - 1 and len(below) > 2 and len({cells[0] for cells in below}) == len(below):
+        return [None, *names]  # as R writes names of rows
     if len(names) > width and not any(names[width:]):
         return names[:width]
     if len(names) != width and len(below) > 2:
         raise UserError(
             f"{path}: expected as many names of columns as cells; the first line has {len(names)} "
             f"({listed((name or '' for name in names), 4)}), and most rows have {width}. Mend the first line, put "
-            "quotes around cells that hold the separator, or say which that is: data.separator=semicolon"
+            "quotes around cells that hold the separator, or say which that is, such as data.separator=semicolon"
         )
     return names
 

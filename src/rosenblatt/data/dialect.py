@@ -136,7 +136,8 @@ def unescaped(content: bytes) -> bytes:
 class Survey:
     """What a dialect makes of the start of a file, up to the end of a line.
 
-    Unless that is the whole of it, a quote that is not closed may be closed later.
+    Unless that is the whole of it, a quote that is not closed may be closed later. With a header, titles may stand
+    above it; without one, only comments may.
 
     Attributes:
         rows: that are not blank, with where each begins.
@@ -144,8 +145,8 @@ class Survey:
         usual: the cells of those rows.
     """
 
-    def __init__(self, dialect: Dialect, text: str, whole: bool) -> None:
-        self.dialect = dialect
+    def __init__(self, dialect: Dialect, text: str, whole: bool, has_header: bool) -> None:
+        self.dialect, self.has_header = dialect, has_header
         self.text = unescaped(text.encode(**BYTES)).decode(**BYTES) if dialect.escape else text
         self.rows: list[tuple[int, Cells]] = []
         start = 0
@@ -162,7 +163,9 @@ class Survey:
     @property
     def share(self) -> float:
         """The share of rows that have the usual number of cells, if that is more than one."""
-        return len(self.usual) / len(self.rows) if self.width > 1 else 0.0
+        rows = [row for _, row in self.rows[self.num_above :]]
+        fit = sum(len(row.cells) == self.width and row.problem is None for row in rows)
+        return fit / len(rows) if self.width > 1 and rows else 0.0
 
     @cached_property
     def num_above(self) -> int:
@@ -173,8 +176,9 @@ class Survey:
         filled = sorted(row.filled for _, row in self.rows if row.filled and len(row.cells) == self.width)
         typical = filled[len(filled) // 2] if filled else 0
         for number, (_, row) in enumerate(self.rows[:MOST_ABOVE]):
-            fits = len(row.cells) == self.width and row.problem is None and 2 * row.filled >= typical and row.filled
-            if fits and not self._is_comment(number) and not self._is_title(number):
+            fits = len(row.cells) == self.width and row.problem is None and not self._is_comment(number)
+            is_full = 0 < typical <= 2 * row.filled and not self._is_title(number)
+            if fits and (is_full or not self.has_header):  # without a header, a row of few cells is a row
                 break
         else:
             return 0
@@ -210,7 +214,9 @@ def is_number(cell: str | None) -> bool:
     return re.fullmatch(r"\s*[-+]?\d[\d.,:/-]*(?:[eE][-+]?\d+)?\s*", cell or "") is not None
 
 
-def surveyed(data: bytes, whole: bool, separator: str | None, kind: str, path: str) -> tuple[Survey, list[str]]:
+def surveyed(
+    data: bytes, whole: bool, header: bool, separator: str | None, kind: str, path: str
+) -> tuple[Survey, list[str]]:
     """Find out how a file is written, from its start; and what is to be told of it.
 
     Of separators that leave no row ragged the one that the kind of the file (``csv``, ``tsv``, ``txt``) tells is taken
@@ -224,7 +230,7 @@ def surveyed(data: bytes, whole: bool, separator: str | None, kind: str, path: s
     while True:
         end = data.find(b"\n", size, rows) + 1 or rows
         text = data[:end].decode(**BYTES)
-        best = Survey(_plain(signs[0], text, data), text, whole and end == rows)
+        best = Survey(_plain(signs[0], text, data), text, whole and end == rows, header)
         enough = len(best.rows) > 10 if len(best.usual) == len(best.rows) else size > SAMPLE
         if (enough and best.rows[0][1].problem != UNCLOSED) or end == rows:
             break
@@ -233,7 +239,7 @@ def surveyed(data: bytes, whole: bool, separator: str | None, kind: str, path: s
     others = [sign for sign in signs[1:] if sign in (text.partition("\n")[0] if best.share == 1 else text)]
     if others or len(best.usual) < len(best.rows):
         variants = [one for sign in (signs[0], *others) for one in _variants(sign, text, data)]
-        surveys += [Survey(one, text, whole and end == rows) for one in variants]
+        surveys += [Survey(one, text, whole and end == rows, header) for one in variants]
         # Most rows have as many cells, and the first is one of them or stands above a header.
         tables = [one for one in surveys if one.share >= 0.5 and (one.num_above or len(one.rows[0][1].cells) > 1)]
         for loose in (False, True):

@@ -88,6 +88,7 @@ def read_blocks(
     block_bytes: int | None = BLOCK,
     lines: bool = False,
     strict: bool = False,
+    quiet: bool = False,
 ) -> Iterator[Block]:
     """Read a file, a block of rows at a time; rows are numbered from 1 in all messages, a header not counted.
 
@@ -108,6 +109,7 @@ def read_blocks(
         lines: whether a ``.txt`` that holds no ``__label__`` is one text a line, to one column ``text``, instead of a
             TSV. Blank lines are rows of it.
         strict: whether a row that can't be read is an error.
+        quiet: whether nothing is told but errors.
 
     Yields:
         Blocks of one row at least, with the same columns in all of them: strings (CSV, TSV), typed (Parquet, JSON
@@ -135,9 +137,9 @@ def read_blocks(
         return _parquet_blocks(path, packing, block_bytes)
     content = None
     if kind == "xlsx":
-        content, kind, separator = csv_of_excel(read_bytes(path, packing), path), "csv", ","
+        content, kind, separator, encoding = csv_of_excel(read_bytes(path, packing), path), "csv", ",", "utf-8"
     text = TextFile(path, packing, encoding, block_bytes, content)
-    return _text_blocks(text, kind, header, separator_of(separator), lines, strict)
+    return _text_blocks(text, kind, header, separator_of(separator), lines, strict, quiet)
 
 
 def format_of(name: str, formats: Mapping[str, str] = FORMATS) -> tuple[str | None, bool]:
@@ -167,7 +169,7 @@ def csv_of_excel(content: bytes, path: str) -> bytes:
 
 
 def _text_blocks(
-    text: TextFile, kind: str, header: bool, separator: str | None, lines: bool, strict: bool
+    text: TextFile, kind: str, header: bool, separator: str | None, lines: bool, strict: bool, quiet: bool
 ) -> Iterator[Block]:
     if kind == "txt":
         kind = "fasttext" if LABEL.encode() in text.data else "lines" if lines else "txt"
@@ -184,7 +186,7 @@ def _text_blocks(
         reader = JsonLines(text.path)
     else:
         reader = Lines(fasttext=kind == "fasttext")
-    for remark in reader.remarks:
+    for remark in reader.remarks if not quiet else ():
         log.warning(remark)
     num_rows, told = 0, set[str]()
     while True:
@@ -202,8 +204,9 @@ def _text_blocks(
                 if problem and strict:
                     check_encoding(text.path, text.raw, text.encoding)
                 if problem and (strict or rows.frame.width == 0):
-                    raise UserError(message + REMEDY)
-                log.warning("%s More like it are not told.", message)
+                    raise UserError(message + (REMEDY if strict else ""))
+                if not quiet:
+                    log.warning("%s More like it are not told.", message)
             text.at += rows.num_bytes
             broken += [num_rows + one.row for one in rows.broken]
             num_rows += rows.frame.height
@@ -245,7 +248,7 @@ def _parquet_blocks(path: str, packing: str, block_bytes: int | None) -> Iterato
             yield Block(frame, pl.repeat(True, frame.height, eager=True), total_bytes * at // height, total_bytes)
             step = max(1, int((block_bytes or 0) * frame.height / max(1, frame.estimated_size())))
     except (PolarsError, OSError) as error:
-        raise UserError(f"{path}: no whole Parquet file: {first_line(error)}") from None
+        raise UserError(f"{path}: no whole Parquet file. Was the download cut off?") from error
 
 
 def _folder_blocks(folder: Path, encoding: str, block_bytes: int | None, strict: bool) -> Iterator[Block]:

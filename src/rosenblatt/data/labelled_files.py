@@ -78,6 +78,8 @@ class FileData(DataModule):
 
     def load(self) -> tuple[Task, Splits]:
         """Read, split, and encode with what the training rows teach; or take what an earlier run has encoded."""
+        self._says_header = self.columns.header is not None
+        self.columns = self.columns.settled(self.paths["train"])
         if self.cache is None:
             return self._load()
         cache = Cache(Path(os.path.expanduser(self.cache)))
@@ -170,7 +172,7 @@ class FileData(DataModule):
         if self.labels.classes:
             tell_alike(lists, where)
             first = lists.list.first().fill_null("")
-            if self.columns.header is None and whole.columns[0] == "0" and (first == first[0]).sum() == 1:
+            if not self._says_header and whole.columns[0] == "0" and (first == first[0]).sum() == 1:
                 told = "%s: no row has the label of the first one, %r. If that is a header: data.header=true"
                 log.warning(told, where, first[0])
         for split, frame in frames.items():

@@ -38,8 +38,10 @@ def numbers_of(words: pl.Series, form: str) -> pl.Series:
     """
     if not form:
         plain = words.cast(pl.Float64, strict=False)
-        return plain if plain.null_count() == words.null_count() else plain.fill_null(numbers_of(words, "."))
-    bare = words.str.replace(r"(\d)[.,](?:-|\u2013|\u2014)+", "${1}")  # 12,-
+        if plain.null_count() == words.null_count():
+            return plain
+        return plain.fill_null(truths_of(words)).fill_null(numbers_of(words, "."))
+    bare = words.str.replace(r"(\d)[.,](?:-|\u2013|\u2014)+(\D|$)", "${1}${2}")  # 12,-
     opens, *signs, body, exponent, last, closes = bare.str.extract_groups(WRITTEN).struct.unnest()
     sign = pl.select(pl.concat_str(*signs, last, ignore_nulls=True)).to_series()
     between, negative = BETWEEN[form], opens.is_not_null()
@@ -51,6 +53,12 @@ def numbers_of(words: pl.Series, form: str) -> pl.Series:
     return pl.select(pl.when(good).then(pl.when(negative | ~sign.is_in(["", "+"])).then(-number).otherwise(number)))[
         :, 0
     ]
+
+
+def truths_of(words: pl.Series) -> pl.Series:
+    """Return 1 for ``true`` and 0 for ``false``, in any case of letters: (N,), null elsewhere."""
+    truths = {"true": 1.0, "false": 0.0}
+    return words.str.to_lowercase().replace_strict(truths, default=None, return_dtype=pl.Float64)
 
 
 def reading_of(words: pl.Series, numbers: pl.Series) -> Reading:

@@ -27,6 +27,13 @@ MARKS = {  # at the start of a text, and its encoding; of two that begin alike t
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+OTHERS = {  # how files begin that have the name of another kind
+    b"pk\x03\x04": "an Excel file, or another zip. Name it .xlsx, or .zip",
+    b"\x1f\x8b": "packed with gzip. Add .gz to its name",
+    b"par1\x15": "a Parquet file. Name it .parquet",
+    b"<!doctype html": "a web page. Did the download want a password?",
+    b"<html": "a web page. Did the download want a password?",
+}
 MARK = "rosenblatt-mark"  # error handler of codecs: what can't be decoded becomes one byte that is no UTF-8
 
 codecs.register_error(MARK, lambda error: ("\udcff", error.end))  # type: ignore[attr-defined]
@@ -44,9 +51,9 @@ def opened(path: str) -> Iterator[IO[bytes]]:
         else:
             with open(path, "rb") as file:
                 yield file
-    except (gzip.BadGzipFile, zipfile.BadZipFile, EOFError, zlib.error) as error:
+    except (gzip.BadGzipFile, zipfile.BadZipFile, EOFError, zlib.error):
         kind = "zip" if path.lower().endswith(".zip") else "gzip"
-        raise UserError(f"{path}: not a whole {kind} file ({error}). Was the download cut off?") from None
+        raise UserError(f"{path}: not a whole {kind} file. Was the download cut off?") from None
     except FileNotFoundError as error:
         if "://" in path:  # fsspec says so of a server that refuses, or that can't be reached, too
             raise UserError(f"{path}: it can't be opened: {error.__cause__ or error}") from None
@@ -54,9 +61,11 @@ def opened(path: str) -> Iterator[IO[bytes]]:
         hint = nearest(name, os.listdir(folder)) if folder.is_dir() else f" There is no folder {str(folder)!r} either."
         raise UserError(f"{path}: no such file (seen from {Path.cwd()}).{hint}") from None
     except ImportError as error:
-        raise UserError(
-            f"{path}: opening it needs another package: {error}. Try: pip install 'rosenblatt[hf]'"
-        ) from None
+        kind = path.partition("://")[0]
+        package = (
+            "pip install 'rosenblatt[hf]'" if kind == "hf" else f"pip install the one that fsspec has for {kind}://"
+        )
+        raise UserError(f"{path}: opening it needs another package. Try: {package}") from error
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: it can't be read: {error}") from None
 
@@ -127,7 +136,8 @@ def check_encoding(path: str, content: bytes, encoding: str) -> None:
         raise UserError(
             f"{path}: expected text in {encoding}; line {before.count(10) + 1} has the byte "
             f"{content[error.start]:#04x} at position {error.start - before.rfind(10)}, which is none. "
-            "If the file has another encoding, say so: data.encoding=latin-1"
+            "If the file has another encoding, say so: data.encoding="
+            + ("cp1252" if re.search(rb"[\x80-\x9f]", content) else "latin-1")
         ) from None
 
 
@@ -174,6 +184,9 @@ class TextFile:
             self.raw += self.more()
         if not self.data or self.data.isspace():
             raise UserError(EMPTY.format(path))
+        for start, kind in OTHERS.items():
+            if self.data[:64].lstrip().lower().startswith(start):
+                raise UserError(f"{path}: expected text; it is {kind}.")
         if b"\r" in self.data and b"\n" not in self.data:  # line ends of old Macs, and of Excel's "CSV (Macintosh)"
             self._old_mac = True
             self.data = self.data.replace(b"\r", b"\n")

@@ -92,5 +92,6 @@ class TableData(FileData):
             )  # fmt: skip
         # Parts are freed one by one: beside the features they need twice the memory.
         splits: Splits = {one: (self.encoder.features_from(parts.pop(one)), targets[one]) for one in list(parts)}
-        self.tell_repeated({split: frame.select(train.columns) for split, frame in frames.items()})
+        learnt_from = list(dict.fromkeys(one.name for one in self.encoder.columns))
+        self.tell_repeated({split: frame.select(learnt_from) for split, frame in frames.items()})
         return splits

@@ -17,16 +17,32 @@ WRITTEN = (
 )
 
 
-def order_of(words: pl.Series) -> Reading:
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+NAMED = rf"(?i)^(?:\d{{1,2}}[-/ .]+)?(?:{'|'.join(MONTHS)})[a-z]*[-/ .,]+\d"
+
+
+def _in_figures(words: pl.Series) -> pl.Series:
+    """Return dates with English names of months with the year first: ``12-May-2023`` and ``May 12, 2023``."""
+    if not words.head(1000).str.contains(NAMED).any():
+        return words
+    for number, month in enumerate(MONTHS, 1):
+        named = rf"{month}[a-z]*[-/ .,]+"
+        words = words.str.replace(rf"(?i)^(\d{{1,2}})[-/ .]+{named}(\d{{4}})\b", f"${{2}}-{number}-${{1}}")
+        words = words.str.replace(rf"(?i)^(\d{{1,2}})[-/ .]+{named}(\d{{2}})\b", f"20${{2}}-{number}-${{1}}")
+        words = words.str.replace(rf"(?i)^{named}(\d{{1,2}})[ ,-]+(\d{{4}})\b", f"${{2}}-{number}-${{1}}")
+    return words
+
+
+def date_order_of(words: pl.Series) -> Reading:
     """Return how a column of (N,) strings writes dates; the form is a key of `ORDERS`.
 
     Where day and month can be read both ways in each value, the month is first before a slash, and the day otherwise.
     """
-    words = words.drop_nulls()
+    words = _in_figures(words.drop_nulls())
     if not words.head(1000).str.contains(r"\d[-/.:]\d").any():
         return Reading("", 0.0)
     words = words.unique(maintain_order=True)
-    read = {order: parts_of(words, order) for order in ORDERS}
+    read = {order: date_parts_of(words, order) for order in ORDERS}
     known = {order: int(np.isfinite(parts["hour"]).sum()) for order, parts in read.items()}
     best = max(known, key=lambda order: (known[order], order == "month first" and "/" in words[0]))
     told = f"{best}, as in {words[0]!r}"
@@ -36,8 +52,9 @@ def order_of(words: pl.Series) -> Reading:
     return Reading(best, known[best] / len(words), told)
 
 
-def parts_of(words: pl.Series, order: str) -> dict[str, Floats]:
+def date_parts_of(words: pl.Series, order: str) -> dict[str, Floats]:
     """Return (N,) numbers by name, NaN where a string is no date so; offsets from UTC are ignored."""
+    words = _in_figures(words)
     found = words.str.extract_groups(WRITTEN).struct.unnest()
     every = found.select(pl.all().str.replace(",", ".").cast(pl.Float64, strict=False).fill_null(np.nan)).to_numpy()
     half, (hour, minute, second) = found.to_series(6).str.to_lowercase().to_numpy(), every[:, 3:6].T

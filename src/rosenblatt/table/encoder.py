@@ -17,9 +17,10 @@ from rosenblatt.arguments import fits
 from rosenblatt.data.columns import Columns, as_strings
 from rosenblatt.data.encoder import Encoder
 from rosenblatt.data.features import Bags, Features, Plane, offsets_of
-from rosenblatt.data.numbers import BETWEEN, Reading, numbers_of, reading_of
+from rosenblatt.data.numbers import BETWEEN, Reading, numbers_of, reading_of, truths_of
 from rosenblatt.errors import UserError, listed
-from rosenblatt.table.dates import ORDERS, Floats, order_of, parts_of
+from rosenblatt.table.dates import ORDERS, Floats, date_order_of, date_parts_of
+from rosenblatt.tasks.inference import MAX_NUMBER
 
 log = logging.getLogger(__name__)
 
@@ -33,9 +34,9 @@ MISSING_THEN = ["?", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None"]
 MAX_DENSE = 1024  # columns up to which a row is kept dense
 SCALE = 3.0  # of all features: with 1, Adam at its own lr of 0.001 takes twice as many epochs (docs/log.md)
 FARTHEST = 10.0  # standard deviations; of a value that is farther off, in training or later, the bin says the rest
-MAX_NUMBER = 1e100  # a larger one has no square in 64 bits
 ROWS_PER_BIN = 100  # at least; fewer say little of the next row
 FEW_VALUES = 31  # of a part of a date, such as the month, up to which each has a bin
+MANY_NEW = 0.2  # share of words that training never had, from which on it is told
 MIN_ROWS = 20  # from which on a column that counts them, or has another word in each, is left out
 DIFFERENT = 0.99  # share of rows with a word of their own that counts as each
 # Numbers of features and their weights, (N,) each: one of either for each feature that a row may have at a time.
@@ -75,6 +76,12 @@ class NumberColumn(NamedTuple):
         found = read_by(words, self.form)
         wrong = words.filter(pl.Series(~np.isfinite([*found.values()][-1]))).drop_nulls()
         wrong = wrong.filter(~wrong.str.to_lowercase().is_in(absent))
+        if len(wrong) == words.count() >= MIN_ROWS:
+            kind = f"{kind_of(self.form)}, as training had them" + (f" ({self.form})" if self.part else "")
+            raise UserError(
+                f"{where}: expected {kind} in column {self.name!r}; none of {words.count():,} values is one (such as "
+                f"{wrong[0]!r}). Write them as in the training data, or leave the cells empty."
+            )
         if len(wrong):
             log.warning(
                 "%s: %s of %s values in column %r are no %s (such as %r); they count as missing.", where,
@@ -113,12 +120,18 @@ class CategoryColumn(NamedTuple):
         """What follows the name of the column, for each feature."""
         return [*(f" = {category}" for category in self.categories), " is missing"]
 
-    def features_of(self, words: pl.Series, absent: Sequence[str]) -> Parts:
+    def features_of(self, words: pl.Series, where: str, absent: Sequence[str]) -> Parts:
         """Return the features of (N,) strings, null where one is missing, as is a new one of ``absent``."""
         code = words.cast(pl.Enum(self.categories), strict=False).to_physical().cast(pl.Int64)
         if code.null_count() > words.null_count():
             new = code.is_null() & words.str.to_lowercase().is_in(absent)
             words = pl.select(pl.when(~new).then(words))[:, 0]
+            others = words.filter(code.is_null()).drop_nulls()
+            if len(others) > MANY_NEW * words.count():
+                log.warning(
+                    "%s: %s of %s words in column %r were never in training (such as %r; there %r); they say nothing.",
+                    where, f"{len(others):,}", f"{words.count():,}", self.name, others[0], self.categories[0],
+                )  # fmt: skip
         code = pl.select(pl.when(words.is_null()).then(len(self.categories)).otherwise(code)).to_series()
         return [code.fill_null(0).to_numpy()], [code.is_not_null().to_numpy().astype(np.float32)]
 
@@ -132,8 +145,17 @@ def kind_of(form: str) -> str:
 
 
 def read_by(words: pl.Series, form: str) -> dict[str, Floats]:
-    """Return (N,) numbers, or each part of dates by name, NaN where a string is none of that form."""
-    return parts_of(words, form) if form in ORDERS else {"": numbers_of(words, form).fill_null(np.nan).to_numpy()}
+    """Return (N,) numbers, or each part of dates by name, NaN where a string is none of that form.
+
+    A date with the year first can be read one way only, and so is read beside those of another order.
+    """
+    if form not in ORDERS:
+        return {"": numbers_of(words, form).fill_null(np.nan).to_numpy()}
+    found = date_parts_of(words, form)
+    if form in ("day first", "month first") and np.isnan(found["year"]).sum() > words.null_count():
+        plain = date_parts_of(words, "year first")
+        found = {name: np.where(np.isnan(one), plain[name], one) for name, one in found.items()}
+    return found
 
 
 def edges_of(values: Floats, bins: int) -> tuple[float, ...]:
@@ -153,7 +175,7 @@ def column_from(kind: str, *values: Any) -> Column:
         name, mean, std, edges, form, part = (*values, "", "")[:6]
         known = form in ("", *BETWEEN)
         if part:
-            known = form in ORDERS and part in parts_of(pl.Series(dtype=pl.String), form)
+            known = form in ORDERS and part in date_parts_of(pl.Series(dtype=pl.String), form)
         if known and np.isfinite([mean, std, *edges]).all() and std > 0 and (np.diff(edges) > 0).all():
             return NumberColumn(name, float(mean), float(std), tuple(map(float, edges)), form, part)
     if kind == "CategoryColumn" and fits(values, tuple[str, Sequence[str]]):
@@ -287,10 +309,10 @@ class TableEncoder(Encoder):
             found, why = self._columns_of(frame[name]), ""
             if num_rows and frame.height >= MIN_ROWS and name not in (*keep, *self.categorical):
                 first = found[0] if found else None
-                if isinstance(first, CategoryColumn) and len(first.categories) > DIFFERENT * frame.height:
-                    why = "has another word in each row"
-                elif found and _counts_rows(frame[name], num_rows):
+                if found and _counts_rows(frame[name], num_rows):
                     why = "counts the rows"
+                elif isinstance(first, CategoryColumn) and len(first.categories) > DIFFERENT * frame.height:
+                    why = "has another word in each row"
             if why:
                 left[name] = found
                 log.info('Column %r is left out, since it %s. To learn from it: "data.keep=[%r]"', name, why, name)
@@ -307,6 +329,8 @@ class TableEncoder(Encoder):
         name, words = values.name, self._words(values)
         if name not in self.categorical:
             known, numbers, absent = words, words.cast(pl.Float64, strict=False), []
+            if numbers.null_count() == len(numbers):  # Excel's TRUE, pandas' True and JSON's true are one
+                numbers = truths_of(words)
             numbers = numbers.fill_nan(None) if numbers.is_nan().any() else numbers
             if numbers.null_count() > words.null_count():
                 odd = words.filter(numbers.is_null()).unique().drop_nulls()
@@ -316,10 +340,13 @@ class TableEncoder(Encoder):
             if known.count() == 0:
                 return []
             read = Reading("", numbers.count() / known.count())
-            if values.dtype == pl.String:
+            if values.dtype == pl.String and known.str.contains(r"^0\d+$").any():  # post codes, telephone numbers
+                read = Reading("", 0.0)
+                log.info("Column %r: codes, since some begin with 0; each is a category.", name)
+            elif values.dtype == pl.String and not truths_of(known).count():
                 read = reading_of(known, numbers)
             if read.share < 1:
-                read = max(read, order_of(known), key=lambda one: one.share)
+                read = max(read, date_order_of(known), key=lambda one: one.share)
             if read.share == 1:
                 told = [f"are read as they are written: {read.told}"] if read.told else []
                 told += [f"may be missing, which is written {listed(absent)}"] if absent else []
@@ -337,6 +364,12 @@ class TableEncoder(Encoder):
         categories = tuple(sorted(counts["word"]))
         if kept := [one for one in categories if one.lower() in self._absent[1]]:
             log.info("Column %r: %s counts as a category; if it means missing: data.missing=[...]", name, listed(kept))
+        if 2 * len(categories) > words.count() >= MIN_ROWS and name not in self.categorical:
+            log.info(
+                "Column %r: %s different words in %s rows, such as %r; each is a category. Are these numbers or dates "
+                'that are not read, correct them; to leave it out: "data.ignore=[%r]"',
+                name, f"{len(categories):,}", f"{words.count():,}", words.drop_nulls()[0], name,
+            )  # fmt: skip
         return [CategoryColumn(name, categories)] if words.count() else []
 
     def _numbers(self, name: str, values: pl.Series, form: str) -> list[Column]:
@@ -344,7 +377,8 @@ class TableEncoder(Encoder):
         found: list[Column] = []
         for part, numbers in read_by(values, form).items():
             numbers = numbers[np.isfinite(numbers)].clip(-MAX_NUMBER, MAX_NUMBER)
-            if len(numbers) and not (part and (numbers == numbers[0]).all()):
+            is_alike = bool(part) and len(numbers) > 0 and bool((numbers == numbers[0]).all())
+            if len(numbers) and (not is_alike or (not found and part == "days since 1970" and values.null_count() > 0)):
                 whole = np.unique(np.ceil(numbers)) if part else ()  # hours of 12:30 too
                 few = 0 < len(whole) <= FEW_VALUES and self.bins > 0
                 edges = tuple(map(float, whole[:-1])) if few else edges_of(numbers, self.bins)
@@ -364,7 +398,7 @@ class TableEncoder(Encoder):
         for column in self.columns:
             values = frame[column.name]
             if isinstance(column, CategoryColumn):
-                found.append(column.features_of(self._words(values), self._absent[1]))
+                found.append(column.features_of(self._words(values), where, self._absent[1]))
                 continue
             if column.name not in read:
                 typed = values.dtype.is_numeric() and not column.part  # as programs write them
@@ -378,7 +412,7 @@ class TableEncoder(Encoder):
         if values.dtype == pl.Boolean:
             values = values.cast(pl.Int8)
         values = values.fill_nan(None) if values.dtype.is_float() else values
-        words = as_strings(values, "data.ignore takes a column out").rename("word").str.strip_chars()
+        words = as_strings(values, f"data.ignore=[{values.name}] leaves it out").rename("word").str.strip_chars()
         there = ~words.is_in(["", *self._absent[0]]) if self._absent[0] else words != ""
         return pl.select(pl.when(there).then(words))[:, 0]
 

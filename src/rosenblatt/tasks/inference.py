@@ -246,10 +246,13 @@ class LabelEncoder:
         unknown = flat.filter(numbers.is_null())
         if len(unknown) and self.task != "multilabel":
             row = int(np.flatnonzero(numbers.is_null().to_numpy())[0]) + 1  # one label a row: positions are rows
+            alike = {one.lower() for one in self.classes} & set(unknown.str.to_lowercase())
+            way = (
+                "Write them as in training." if alike else "Add such rows to the training data, or leave them out here."
+            )
             raise UserError(
                 f"{where}: {len(unknown):,} rows have a label that the training rows never have: "
-                f"{listed(unknown.unique().sort())} (first in row {row}). Known labels: {listed(self.classes)}. "
-                "Add such rows to the training data, or leave them out here."
+                f"{listed(unknown.unique().sort())} (first in row {row}). Known labels: {listed(self.classes)}. {way}"
             )
         if self.task != "multilabel":
             return torch.from_numpy(numbers.to_numpy().copy())
