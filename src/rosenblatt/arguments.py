@@ -48,7 +48,8 @@ def check_arguments(group: str, target: Any, arguments: dict[str, Any]) -> None:
     for name, value in arguments.items():
         if name in HYDRAS:
             continue
-        check_name(group, target, name)
+        if name not in parameters or parameters[name].kind in ANY:
+            check_name(group, target, name)
         if isinstance(value, str) and value == "???":
             raise UserError(f"{group}.{name} is not set. Give it on the command line: {group}.{name}=...")
         if name not in parameters:

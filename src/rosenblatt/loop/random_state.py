@@ -1,4 +1,4 @@
-"""The state of all random generators, as values that a checkpoint can hold."""
+"""The state of all random generators, as plain values that a checkpoint can hold."""
 
 from __future__ import annotations
 
@@ -10,13 +10,20 @@ import torch
 
 
 def random_state() -> dict[str, Any]:
-    """Return the state of all generators, as plain values, tensors and arrays."""
+    """Return the state of all generators, as plain values and tensors."""
     return {
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        "numpy": np.random.get_state(legacy=False),
+        "numpy": plain(np.random.get_state(legacy=False)),
         "python": random.getstate(),
     }
+
+
+def plain(state: Any) -> Any:
+    """Return a state of NumPy's, which takes lists as well as its arrays: those torch alone would refuse to read."""
+    if isinstance(state, dict):
+        return {key: plain(value) for key, value in state.items()}
+    return state.tolist() if isinstance(state, np.ndarray | np.generic) else state
 
 
 def set_random_state(state: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset
 
 from rosenblatt.loop.internals import has_length
-from rosenblatt.loop.random_state import random_state, set_random_state
+from rosenblatt.loop.random_state import plain, random_state, set_random_state
 
 
 class Replayed:
@@ -136,7 +136,7 @@ def workers_live_on(loader: Any) -> bool:
 
 
 def generator_states(*owners: Any) -> dict[str, Any]:
-    """Return the states of the generators that loaders, their samplers and data sets, or others, hold."""
+    """Return the states of the generators that loaders, their samplers and data sets, or others, hold: plain values."""
     return {name: STATES[kind][0](generator) for name, (kind, generator) in _generators(owners).items()}
 
 
@@ -151,10 +151,10 @@ STATES: dict[type, tuple[Callable[[Any], Any], Callable[[Any, Any], Any]]] = {
     torch.Generator: (torch.Generator.get_state, torch.Generator.set_state),
     random.Random: (random.Random.getstate, random.Random.setstate),
     np.random.Generator: (
-        lambda one: one.bit_generator.state,
+        lambda one: plain(one.bit_generator.state),
         lambda one, state: setattr(one.bit_generator, "state", state),
     ),
-    np.random.RandomState: (lambda one: one.get_state(legacy=False), np.random.RandomState.set_state),
+    np.random.RandomState: (lambda one: plain(one.get_state(legacy=False)), np.random.RandomState.set_state),
 }
 
 
