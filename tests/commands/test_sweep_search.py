@@ -46,7 +46,7 @@ def test_several_objectives_have_a_front(sweep):
 
 def test_bad_trials_are_stopped_early(sweep):
     words = (
-        "-m", *SMALL[:3], "trainer.max_epochs=6", "sweep=optuna", "sweep.trials=14", "sweep.name=first",
+        "-m", *SMALL[:3], "trainer.max_epochs=6", "sweep=optuna", "sweep.trials=9", "sweep.name=first",
         "sweep.pruner=median", "lr=tag(log,interval(1e-5,1))", "early_stopping.patience=null",
     )  # fmt: skip
     done = sweep(*words)

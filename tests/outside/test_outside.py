@@ -288,6 +288,7 @@ def test_jobs_side_by_side_have_loaders_with_workers(run: Callable[..., Outcome]
         "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "metrics=mcc", "early_stopping.monitor=val/mcc",
     )  # fmt: skip
     assert done.status == 0, done.err
-    assert "failed" not in done.out
+    assert "failed" not in done.out, done.out
+    assert "winner" not in done.err, done.err
     winner = json.loads(Path("logs/sweeps/two/winner.json").read_text())  # of a data module without a digest
     assert {"test/acc", "test/mcc", "test/loss"} <= winner["test"].keys()

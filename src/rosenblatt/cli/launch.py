@@ -46,6 +46,7 @@ def launch(main: Callable[[], Any], config_name: str) -> None:
     signal.signal(signal.SIGTERM, _leave)  # else it ends without taking away files that are half written
     enter(Path(inspect.unwrap(main).__code__.co_filename))
     GlobalHydra.instance().clear()  # of an earlier program in this process
+    HydraConfig.instance().cfg = None
     logging.raiseExceptions = False  # `python train.py | head` closes the pipe: no traceback for each line after that
     warnings.filterwarnings("ignore", module=r"hydra\b")  # -m and hydra.mode=RUN: the flag wins
     with told(config_name):
