@@ -128,7 +128,10 @@ class Table(RowReader):
                 if named.count(separator.encode()) - within != (num_rows + 1) * (width - 1):
                     return None
         self.num_empty += num_rows - frame.height
-        if self.header and (repeated := frame.to_series(0).eq_missing(self.header[0])).any():
+        if self.header:
+            cells, name = frame.to_series(0), self.header[0]
+            repeated = cells.is_null() if name is None else cells == name
+        if self.header and repeated.any():
             pairs = zip(self.columns, self.header, strict=True)
             kept = frame.filter(~(repeated & pl.all_horizontal(pl.col(key).eq_missing(name) for key, name in pairs)))
             self.num_headers += frame.height - kept.height

@@ -225,7 +225,7 @@ def surveyed(
     signs = [separator] if separator else list(SEPARATORS.values())
     if not separator and kind != "csv":
         signs.sort(key=lambda sign: sign != "\t")
-    size = SAMPLE // 8  # enough where nothing is odd
+    size = max(SAMPLE // 16, data.find(b'\\"', 0, SURVEYED) + 1)  # enough where nothing is odd
     rows = len(data) if whole else data.rfind(b"\n") + 1 or len(data)  # bytes that are whole lines
     while True:
         end = data.find(b"\n", size, rows) + 1 or rows
@@ -234,7 +234,7 @@ def surveyed(
         enough = len(best.rows) > 10 if len(best.usual) == len(best.rows) else size > SAMPLE
         if (enough and best.rows[0][1].problem != UNCLOSED) or end == rows:
             break
-        size *= 16  # a name may hold line breaks
+        size *= 32  # a name may hold line breaks
     told, surveys = [], [best]
     others = [sign for sign in signs[1:] if sign in (text.partition("\n")[0] if best.share == 1 else text)]
     if others or len(best.usual) < len(best.rows):
