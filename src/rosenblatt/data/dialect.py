@@ -238,7 +238,9 @@ def surveyed(
     told, surveys = [], [best]
     others = [sign for sign in signs[1:] if sign in (text.partition("\n")[0] if best.share == 1 else text)]
     if others or len(best.usual) < len(best.rows):
-        variants = [one for sign in (signs[0], *others) for one in _variants(sign, text, data)]
+        plains = [_plain(sign, text, data) for sign in others]
+        variants = _variants(best.dialect, text)
+        variants += [one for plain in plains for one in (plain, *_variants(plain, text))]
         surveys += [Survey(one, text, whole and end == rows, header) for one in variants]
         # Most rows have as many cells, and the first is one of them or stands above a header.
         tables = [one for one in surveys if one.share >= 0.5 and (one.num_above or len(one.rows[0][1].cells) > 1)]
@@ -274,10 +276,9 @@ def _plain(separator: str, text: str, data: bytes) -> Dialect:
     return Dialect(separator, quote, spaced=spaced)
 
 
-def _variants(separator: str, text: str, data: bytes) -> list[Dialect]:
-    """Return the dialects with a separator that the start of a file may be in."""
-    plain = _plain(separator, text, data)
-    found = [plain]
+def _variants(plain: Dialect, text: str) -> list[Dialect]:
+    """Return the other dialects with the same separator that the start of a file may be in."""
+    separator, found = plain.separator, [plain]
     if f"{separator} {plain.quote}" in text:
         found.append(plain._replace(spaced=True))
     if '\\"' in text:
@@ -285,7 +286,7 @@ def _variants(separator: str, text: str, data: bytes) -> list[Dialect]:
     begins = rf"(?:^|[{re.escape(separator)}\n])"
     if re.search(f"{begins}'", text) and not re.search(f'{begins}"', text):
         found.append(plain._replace(quote="'"))
-    return found + [one._replace(doubled=False) for one in found if one.quote and one.quote in text]
+    return found[1:] + [one._replace(doubled=False) for one in found if one.quote and one.quote in text]
 
 
 def is_quoted(data: bytes) -> bool:

@@ -329,8 +329,9 @@ class TableEncoder(Encoder):
         name, words = values.name, self._words(values)
         if name not in self.categorical:
             known, numbers, absent = words, words.cast(pl.Float64, strict=False), []
-            if numbers.null_count() == len(numbers):  # Excel's TRUE, pandas' True and JSON's true are one
+            if is_word := numbers.count() == 0:  # Excel's TRUE, pandas' True and JSON's true are one
                 numbers = truths_of(words)
+            is_truth = is_word and numbers.count() > 0
             numbers = numbers.fill_nan(None) if numbers.is_nan().any() else numbers
             if numbers.null_count() > words.null_count():
                 odd = words.filter(numbers.is_null()).unique().drop_nulls()
@@ -340,10 +341,12 @@ class TableEncoder(Encoder):
             if known.count() == 0:
                 return []
             read = Reading("", numbers.count() / known.count())
-            if values.dtype == pl.String and known.str.contains(r"^0\d+$").any():  # post codes, telephone numbers
+            if (
+                values.dtype == pl.String and known.filter(known.str.starts_with("0")).str.contains(r"^0\d+$").any()
+            ):  # post codes, telephone numbers
                 read = Reading("", 0.0)
                 log.info("Column %r: codes, since some begin with 0; each is a category.", name)
-            elif values.dtype == pl.String and not truths_of(known).count():
+            elif values.dtype == pl.String and not is_truth:
                 read = reading_of(known, numbers)
             if read.share < 1:
                 read = max(read, date_order_of(known), key=lambda one: one.share)
