@@ -160,7 +160,8 @@ class Table(RowReader):
             if spoilt and SPOILT.search(text, start, end):
                 problem = NOT_OF_THE_ENCODING
                 cells = [cell and SPOILT.sub("\ufffd", cell) for cell in cells]
-            if width > 1 and (not any(cells) or (len(cells) == 1 and not str(cells[0]).strip(NOTHING))):
+            is_blank = len(cells) == 1 and not str(cells[0]).strip(NOTHING)
+            if width > 1 and (is_blank or all(cell is None for cell in cells)):  # a text in quotes may be empty
                 self.num_empty += 1
             elif cells == self.header:
                 self.num_headers += 1
