@@ -197,7 +197,7 @@ def try_out(config: DictConfig, devices: Mapping[str, Any]) -> list[pl.Callback]
     checked_node("model", config.model)
     named_nodes("logger", config.logger)
     optimizer = build("optimizer", config.optimizer)
-    if str(config.optimizer.get("_target_")).startswith("torch."):
+    if str(config.optimizer.get("_target_")).startswith(("torch.", "rosenblatt.")):
         made = optimizer([torch.zeros(1, 1, requires_grad=True)])  # some take matrices only
         if any(word.lstrip("+").startswith("scheduler.") for word in typed):  # else a module may add what it lacks
             build("scheduler", config.scheduler, mode=config.early_stopping.mode or "min")(made)

@@ -108,7 +108,9 @@ def log_histograms(writer: SummaryWriter, module: nn.Module, step: int) -> None:
     for name, parameter in module.named_parameters():
         tag = name.removeprefix("model.").replace(".", "/")
         for group, values in (("weights", parameter.detach()), ("weights_gradient", parameter.grad)):
-            if values is None or values.is_sparse or values.numel() == 0:
+            if values is not None and values.is_sparse:
+                values = values.coalesce().values()  # of the rows that the batch named
+            if values is None or values.numel() == 0:
                 continue
             some = values.flatten()[:: values.numel() // MAX_COUNTED + 1].float().cpu()
             if some.isfinite().all():

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from rosenblatt.data.features import Bags
 
-MAX_SCATTERED = 16  # outputs up to which our own gradient, whose parts are (num_pairs, outputs), is the faster one
+# Weights of bags, and who says whether their gradients are to be rows: an optimizer (`rosenblatt.text.row_steps`), as
+# long as there is one. No attribute of the weight, which its copies would have, too, and nobody to step them.
+ROWS_WANTED: MutableMapping[Tensor, Callable[[Tensor], bool]] = WeakTensorKeyDictionary()
 
 
-def _embedding_bag(weight: Tensor, ids: Tensor, weights: Tensor, offsets: Tensor) -> Tensor:
-    """Return (N, V) sparse times (V, C) dense, as PyTorch computes it."""
+def _product(weight: Tensor, ids: Tensor, weights: Tensor, offsets: Tensor) -> Tensor:
+    """Return (N, V) sparse times (V, C) dense."""
     return F.embedding_bag(
         ids, weight, offsets.to(ids.dtype), mode="sum", per_sample_weights=weights.to(weight.dtype),
         include_last_offset=True,
@@ -24,42 +28,55 @@ def _embedding_bag(weight: Tensor, ids: Tensor, weights: Tensor, offsets: Tensor
 
 
 class _BagProduct(torch.autograd.Function):
-    """(N, V) sparse times (V, C) dense, with the gradient for the weight alone.
+    """(N, V) sparse times (V, C) dense, with the gradient for the weight alone: dense, or the rows that the bags name.
 
-    `torch.nn.functional.embedding_bag` computes the same; with few outputs, its dense gradient is many times slower
-    (docs/log.md has the parts of this one).
+    `torch.nn.functional.embedding_bag` computes the same; its gradients take several times as long (docs/log.md).
     """
 
     @staticmethod
-    def forward(ctx: Any, weight: Tensor, ids: Tensor, weights: Tensor, offsets: Tensor) -> Tensor:
+    def forward(ctx: Any, weight: Tensor, ids: Tensor, weights: Tensor, offsets: Tensor, as_rows: bool) -> Tensor:
         ctx.save_for_backward(ids, weights, offsets)
-        ctx.shape = weight.shape
-        weights = weights.to(weight.dtype)
-        # A gather and a sum of each stretch: no row numbers, no scattered writes. Other devices lack the second.
-        if weight.shape[1] == 1 and weight.device.type in ("cpu", "cuda"):
-            terms = weight.view(-1).index_select(0, ids) * weights
-            return torch.segment_reduce(terms, "sum", offsets=offsets, axis=0, initial=0).view(-1, 1)
-        return _embedding_bag(weight, ids, weights, offsets)
+        ctx.shape, ctx.as_rows = weight.shape, as_rows
+        return _product(weight, ids, weights, offsets)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None, None]:
         ids, weights, offsets = ctx.saved_tensors
-        num_features, num_outputs = ctx.shape
-        lengths = offsets.diff()
-        if grad.device.type == "cpu" and grad.dtype in (torch.float32, torch.float64):
-            # NumPy adds at scattered places several times as fast as torch does, and always in the same order.
-            terms = np.repeat(grad.numpy(), lengths.numpy(), axis=0)  # (nnz, C)
-            terms *= weights.numpy()[:, None]
-            places = ids.numpy()
-            if num_outputs > 1:  # (nnz, C) places in the flat gradient
-                places = places[:, None] * np.int64(num_outputs) + np.arange(num_outputs)
-            total = np.zeros(num_features * num_outputs, dtype=terms.dtype)
-            np.add.at(total, places.reshape(-1), terms.reshape(-1))
-            return torch.from_numpy(total).view(ctx.shape), None, None, None
-        terms_of = torch.repeat_interleave(grad, lengths, dim=0, output_size=ids.numel())  # (nnz, C)
-        terms_of *= weights.unsqueeze(1)
-        total_of = torch.zeros(ctx.shape, dtype=grad.dtype, device=grad.device).index_add_(0, ids, terms_of)
-        return total_of, None, None, None
+        rows = torch.arange(len(grad), dtype=ids.dtype, device=ids.device)
+        rows = torch.repeat_interleave(rows, offsets.diff(), output_size=ids.numel())  # (nnz,)
+        if ctx.shape[1] == 1:
+            terms = grad.view(-1).index_select(0, rows) * weights
+            if not ctx.as_rows:
+                dense = untouched_zeros(ctx.shape[:1], grad).index_add_(0, ids, terms)
+                return dense.view(-1, 1), None, None, None, None
+            ids, order, starts = _grouped(ids)
+            values = F.embedding_bag(order, terms.view(-1, 1), starts, mode="sum", include_last_offset=True)
+        else:  # the product of the transposed batch: of each id that it names, in order, and the rows that do
+            ids, order, starts = _grouped(ids)
+            values = _product(grad, rows.index_select(0, order), weights.index_select(0, order), starts)
+        ids = ids.long()
+        if ctx.as_rows:
+            result = torch.sparse_coo_tensor(ids.unsqueeze(0), values, ctx.shape, check_invariants=False)
+        else:
+            result = untouched_zeros(ctx.shape, grad).index_copy_(0, ids, values)
+        return result, None, None, None, None
+
+
+def _grouped(ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return those ids (nnz,) that there are, in order; the places of all, id by id; where each begins, and the end."""
+    if ids.device.type != "cpu":
+        ordered, order = ids.sort(stable=True)
+        found, lengths = torch.unique_consecutive(ordered, return_counts=True)
+        return found, order, F.pad(lengths.cumsum(0), (1, 0))
+    # An id and its place as one number: NumPy sorts those several times as fast as torch sorts pairs of them.
+    keys = ids.numpy().astype(np.int64) << 32
+    keys |= np.arange(keys.size)
+    keys.sort()
+    ordered_ids = (keys >> 32).astype(np.int32)
+    begins = np.ones(keys.size + 1, dtype=np.bool_)
+    np.not_equal(ordered_ids[1:], ordered_ids[:-1], out=begins[1:-1])
+    starts = np.flatnonzero(begins).astype(np.int32)
+    return torch.from_numpy(ordered_ids[starts[:-1]]), torch.from_numpy(keys.astype(np.int32)), torch.from_numpy(starts)
 
 
 class BagLinear(nn.Module):
@@ -76,8 +93,9 @@ class BagLinear(nn.Module):
 
     def __init__(self, num_features: int, num_outputs: int, zero: bool = False) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.zeros(num_features, num_outputs))
+        self.weight = nn.Parameter(untouched_zeros((num_features, num_outputs), torch.empty(0)))
         self.bias = nn.Parameter(torch.zeros(num_outputs))
+        ROWS_WANTED[self.weight] = _never
         if not zero:
             # A bag has far fewer entries than there are features, so the fan-in of nn.Linear would start much too
             # small; the same bound over num_outputs keeps hidden units apart whatever the vocabulary.
@@ -86,11 +104,24 @@ class BagLinear(nn.Module):
 
     def forward(self, bags: Bags) -> Tensor:
         """Map N bags to (N, num_outputs)."""
-        if self.weight.shape[1] > MAX_SCATTERED:
-            return self.bias + _embedding_bag(self.weight, *bags)
-        product: Tensor = _BagProduct.apply(self.weight, *bags)  # type: ignore[no-untyped-call]
+        as_rows = ROWS_WANTED.get(self.weight, _never)(self.weight)
+        product: Tensor = _BagProduct.apply(self.weight, *bags, as_rows)  # type: ignore[no-untyped-call]
         return product + self.bias
 
     def extra_repr(self) -> str:
         """What ``print(model)`` shows."""
         return f"num_features={self.weight.shape[0]}, num_outputs={self.weight.shape[1]}"
+
+
+def untouched_zeros(shape: tuple[int, ...], like: Tensor) -> Tensor:
+    """Return zeros of the type of a tensor, and where that is; on a CPU they take memory only once they are touched.
+
+    NumPy's also lie in large pages where the system has them: places far apart are reached in half the time.
+    """
+    if like.device.type == "cpu" and like.dtype in (torch.float32, torch.float64):
+        return torch.from_numpy(np.zeros(shape, np.float32 if like.dtype == torch.float32 else np.float64))
+    return torch.zeros(shape, dtype=like.dtype, device=like.device)
+
+
+def _never(weight: Tensor) -> bool:
+    return False

@@ -1,0 +1,208 @@
+"""Optimizers that step those rows of a `rosenblatt.text.sparse.BagLinear`'s weight that a batch names, and no others.
+
+A batch of texts names some ten thousand of a million features; the gradient of all others is zero. To plain SGD and to
+Adagrad that means no change, so they leave them alone, and end with the very numbers that torch's own end with.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import torch
+from torch import Tensor, distributed
+from torch.optim.adagrad import adagrad
+from torch.optim.adam import adam
+
+from rosenblatt.text.sparse import ROWS_WANTED, untouched_zeros
+
+PART = 2**17  # weights to step at a time: they and their state stay in the cache of a core
+
+
+class RowSteps(torch.optim.Optimizer):
+    """Adds steps by rows to one of torch's optimizers, which comes after it among the bases of a class.
+
+    Whatever has a dense gradient is stepped by torch, and state is kept as torch keeps it. Dense are those of small
+    weights, and all of them in training by several processes and in any precision but 32 and 64 bits.
+    """
+
+    lazy = False  # rows whose gradient is zero are left alone where it is dense, too
+    fewest = 0  # weights of a layer from which on rows are quicker than all of them (docs/log.md)
+    state_names: tuple[str, ...] = ()  # of state with the shape of the weight
+
+    def leaves_zeros(self, group: dict[str, Any]) -> bool:
+        """Return whether, with the settings of a group, rows without a gradient are left alone."""
+        return not (group["weight_decay"] or group["differentiable"])
+
+    def step_rows(self, group: dict[str, Any], weight: Tensor, grad: Tensor, *state: Tensor) -> None:
+        """Take a step with some rows.
+
+        Args:
+            group: settings.
+            weight: (num_rows, num_outputs), stepped in place.
+            grad: (num_rows, num_outputs).
+            state: those of ``state_names``, (num_rows, num_outputs) each, and ``step``; changed in place.
+        """
+        raise NotImplementedError
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add parameters; weights of bags among them ask this optimizer from now on whether it wants rows."""
+        super().add_param_group(param_group)
+        mine = [weight for weight in self.param_groups[-1]["params"] if weight in ROWS_WANTED]
+        for weight in mine:
+            ROWS_WANTED[weight] = _Asks(weakref.ref(self))
+        if mine and not self._optimizer_step_pre_hooks:
+            self.register_step_pre_hook(_after_gradients)
+            self.register_step_post_hook(_step_held)
+            self.held: list[tuple[dict[str, Any], Tensor, Tensor]] = []
+
+    def wants_rows(self, weight: Tensor) -> bool:
+        """Return whether a weight of bags should give its gradient as rows."""
+        alone = not (distributed.is_available() and distributed.is_initialized())
+        plain = weight.dtype in (torch.float32, torch.float64) and not torch.is_autocast_enabled(weight.device.type)
+        if weight.numel() < self.fewest or not (alone and plain):
+            return False
+        return any(self.leaves_zeros(group) for group in self.param_groups for one in group["params"] if one is weight)
+
+    def hold(self) -> None:
+        """Keep gradients of rows from torch's own step, which passes over parameters without any."""
+        self.held = []
+        for group in self.param_groups:
+            for weight in group["params"]:
+                if weight.grad is None or weight not in ROWS_WANTED or not (weight.grad.is_sparse or self.lazy):
+                    continue
+                if self.leaves_zeros(group):
+                    self.held.append((group, weight, weight.grad))
+                    weight.grad = None
+                else:  # the settings were changed since
+                    weight.grad = weight.grad.to_dense()
+
+    def step_held(self) -> None:
+        """Step the rows whose gradients were kept."""
+        for group, weight, grad in self.held:
+            weight.grad = grad
+            state = self.state[weight] if self.state_names else {}
+            if self.state_names and not state:
+                state["step"] = torch.tensor(0.0)
+                state |= {name: untouched_zeros(weight.shape, weight) for name in self.state_names}
+            rows, values = self._coalesced(grad)
+            whole = [weight, *(state[name] for name in self.state_names)]
+            counted = [state["step"]] if self.state_names else []  # once for all parts
+            size = -(-PART // weight.shape[1]) if weight.device.type == "cpu" else max(1, rows.numel())
+            for first in range(0, rows.numel(), size):
+                some = rows[first : first + size]
+                parts = [one.index_select(0, some) for one in whole]
+                self.step_rows(
+                    group, parts[0], values[first : first + size], *parts[1:], *(one.clone() for one in counted)
+                )
+                for one, part in zip(whole, parts, strict=True):
+                    one.index_copy_(0, some, part)
+            for one in counted:
+                one += 1
+        self.held = []
+
+    @staticmethod
+    def _coalesced(grad: Tensor) -> tuple[Tensor, Tensor]:
+        """Return numbers of rows, each once, and their gradients."""
+        grad = grad if grad.is_sparse else grad.to_sparse(1)
+        rows, values = grad._indices()[0], grad._values()
+        if bool((rows[1:] > rows[:-1]).all()):
+            return rows, values
+        grad = grad.coalesce()  # of several uses or batches, added up
+        return grad.indices()[0], grad.values()
+
+
+class _Asks:
+    """Asks an optimizer whether it wants rows of a weight; one that is gone wants none."""
+
+    def __init__(self, optimizer: Callable[[], RowSteps | None]) -> None:
+        self.optimizer = optimizer
+
+    def __call__(self, weight: Tensor) -> bool:
+        optimizer = self.optimizer()
+        return optimizer is not None and optimizer.wants_rows(weight)
+
+
+# Hooks, rather than a `step` of its own around torch's: that would run the hooks of others twice.
+def _after_gradients(optimizer: Any, args: Any, kwargs: Any) -> Any:
+    closure = args[1] if len(args) > 1 else kwargs.get("closure")
+    if closure is None:
+        optimizer.hold()
+        return None
+
+    def then_hold() -> Any:
+        loss = closure()
+        with torch.no_grad():
+            optimizer.hold()
+        return loss
+
+    return (optimizer, then_hold), {}
+
+
+@torch.no_grad()
+def _step_held(optimizer: Any, args: Any, kwargs: Any) -> None:
+    optimizer.step_held()
+
+
+class SGD(RowSteps, torch.optim.SGD):
+    """`torch.optim.SGD`; without momentum and weight decay a step touches only the rows that the batch names."""
+
+    fewest = 4_000_000
+
+    def leaves_zeros(self, group: dict[str, Any]) -> bool:
+        """Momentum moves rows without a gradient, too."""
+        return super().leaves_zeros(group) and not group["momentum"]
+
+    def step_rows(self, group: dict[str, Any], weight: Tensor, grad: Tensor, *state: Tensor) -> None:
+        """Take a step of plain SGD."""
+        weight.add_(grad, alpha=float(group["lr"]) * (1 if group["maximize"] else -1))
+
+
+class Adagrad(RowSteps, torch.optim.Adagrad):
+    """`torch.optim.Adagrad`; without weight decay a step touches only the rows that the batch names."""
+
+    fewest = 1_000_000
+    state_names = ("sum",)
+
+    @wraps(torch.optim.Adagrad.__init__)  # type: ignore[misc]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for weight, state in self.state.items():
+            if weight in ROWS_WANTED and not self.defaults["initial_accumulator_value"]:
+                state["sum"] = untouched_zeros(weight.shape, weight)
+
+    def step_rows(self, group: dict[str, Any], weight: Tensor, grad: Tensor, *state: Tensor) -> None:
+        """Take torch's own step."""
+        settings = {name: group[name] for name in ("lr", "weight_decay", "lr_decay", "eps", "maximize")}
+        adagrad([weight], [grad], [state[0]], [state[1]], foreach=False, **settings)
+
+
+class LazyAdam(RowSteps, torch.optim.Adam):
+    """Adam for rows that come and go: one that the batch does not name keeps its weights and its two moments.
+
+    Another algorithm than Adam, which goes on moving every row by what is left of its moments. It is that of
+    `torch.optim.SparseAdam` for weights of bags of any size, and that of `torch.optim.Adam` for all other parameters.
+
+    Args:
+        params: parameters, or groups of them.
+        lr: learning rate.
+        betas: how much of the two moments each step leaves.
+        eps: added to the root of the second moment.
+    """
+
+    lazy = True
+    state_names = ("exp_avg", "exp_avg_sq")
+
+    def __init__(
+        self, params: Any, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8
+    ) -> None:
+        super().__init__(params, lr, betas, eps)
+
+    def step_rows(self, group: dict[str, Any], weight: Tensor, grad: Tensor, *state: Tensor) -> None:
+        """Take torch's own step."""
+        first, second, step = ([one] for one in state)
+        beta1, beta2 = group["betas"]
+        settings = {name: group[name] for name in ("lr", "weight_decay", "eps", "amsgrad", "maximize")}
+        adam([weight], [grad], first, second, [], step, foreach=False, beta1=beta1, beta2=beta2, **settings)
