@@ -36,6 +36,7 @@ from benchmarks.suites import (
     reading,
     scale,
     start,
+    steps,
     sweep,
 )
 
@@ -46,6 +47,7 @@ SUITES = {
     "scale": scale.SUITE,
     "loop": loop.SUITE,
     "start": start.SUITE,
+    "steps": steps.SUITE,
     "cache": cache.SUITE,
     "predict": predict.SUITE,
     "reading": reading.SUITE,

@@ -58,22 +58,21 @@ def make_lean(trainer: pl.Trainer, module: pl.LightningModule) -> None:
         put(module, "on_validation_model_zero_grad", None)
     if plain and not any(own_hook(module, name) for name in STEP_METHODS):
         put(loop.automatic_optimization, "run", _Step(trainer, module))  # 24 %
-    _clip_dense(trainer, module, put)
+    if trainer.gradient_clip_val or own_hook(module, "configure_gradient_clipping"):
+        put(module, "configure_gradient_clipping", _of_dense(module.configure_gradient_clipping))
     before_train_end(trainer, lambda: [one() for one in undo])  # type: ignore[arg-type]
 
 
-def _clip_dense(trainer: pl.Trainer, module: pl.LightningModule, put: Callable[[Any, str, Any], None]) -> None:
-    """Make sparse gradients dense before they are clipped, since torch has no norm of sparse ones."""
-    original = module.configure_gradient_clipping
+def _of_dense(clip: Callable[..., None]) -> Callable[..., None]:
+    """Return a clipping of gradients that makes sparse ones dense before, since torch has no norm of those."""
 
-    def clip(optimizer: Optimizer, *args: Any, **kwargs: Any) -> None:
+    def clip_dense(optimizer: Optimizer, *args: Any, **kwargs: Any) -> None:
         for parameter in [one for group in optimizer.param_groups for one in group["params"]]:
             if parameter.grad is not None and parameter.grad.is_sparse:
                 parameter.grad = parameter.grad.to_dense()
-        original(optimizer, *args, **kwargs)
+        clip(optimizer, *args, **kwargs)
 
-    if trainer.gradient_clip_val or own_hook(module, "configure_gradient_clipping"):
-        put(module, "configure_gradient_clipping", clip)
+    return clip_dense
 
 
 def _arguments(module: pl.LightningModule) -> Callable[..., Any]:

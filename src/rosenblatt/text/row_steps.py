@@ -7,8 +7,9 @@ Adagrad that means no change, so they leave them alone, and end with the very nu
 from __future__ import annotations
 
 import weakref
+from abc import abstractmethod
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import torch
@@ -36,26 +37,18 @@ class RowSteps(torch.optim.Optimizer):
         """Return whether, with the settings of a group, rows without a gradient are left alone."""
         return not (group["weight_decay"] or group["differentiable"])
 
+    @abstractmethod
     def step_rows(self, group: dict[str, Any], weight: Tensor, grad: Tensor, *state: Tensor) -> None:
-        """Take a step with some rows.
-
-        Args:
-            group: settings.
-            weight: (num_rows, num_outputs), stepped in place.
-            grad: (num_rows, num_outputs).
-            state: those of ``state_names``, (num_rows, num_outputs) each, and ``step``; changed in place.
-        """
-        raise NotImplementedError
+        """Step rows in place: weight, gradient, each of ``state_names`` (num_rows, num_outputs), and ``step``."""
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add parameters; weights of bags among them ask this optimizer from now on whether it wants rows."""
         super().add_param_group(param_group)
         mine = [weight for weight in self.param_groups[-1]["params"] if weight in ROWS_WANTED]
-        for weight in mine:
-            ROWS_WANTED[weight] = _Asks(weakref.ref(self))
-        if mine and not self._optimizer_step_pre_hooks:
+        ROWS_WANTED.update(dict.fromkeys(mine, partial(_ask, weakref.ref(self))))
+        if mine and not hasattr(self, "held"):
             self.register_step_pre_hook(_after_gradients)
-            self.register_step_post_hook(_step_held)
+            self.register_step_post_hook(type(self).step_held)
             self.held: list[tuple[dict[str, Any], Tensor, Tensor]] = []
 
     def wants_rows(self, weight: Tensor) -> bool:
@@ -79,7 +72,8 @@ class RowSteps(torch.optim.Optimizer):
                 else:  # the settings were changed since
                     weight.grad = weight.grad.to_dense()
 
-    def step_held(self) -> None:
+    @torch.no_grad()
+    def step_held(self, *_: Any) -> None:
         """Step the rows whose gradients were kept."""
         for group, weight, grad in self.held:
             weight.grad = grad
@@ -87,63 +81,40 @@ class RowSteps(torch.optim.Optimizer):
             if self.state_names and not state:
                 state["step"] = torch.tensor(0.0)
                 state |= {name: untouched_zeros(weight.shape, weight) for name in self.state_names}
-            rows, values = self._coalesced(grad)
+            grad = grad if grad.is_sparse else grad.to_sparse(1)
+            if not bool((grad._indices().diff() > 0).all()):  # of several uses or batches, added up
+                grad = grad.coalesce()
+            rows, values = grad._indices()[0], grad._values()
             whole = [weight, *(state[name] for name in self.state_names)]
             counted = [state["step"]] if self.state_names else []  # once for all parts
             size = -(-PART // weight.shape[1]) if weight.device.type == "cpu" else max(1, rows.numel())
             for first in range(0, rows.numel(), size):
                 some = rows[first : first + size]
                 parts = [one.index_select(0, some) for one in whole]
-                self.step_rows(
-                    group, parts[0], values[first : first + size], *parts[1:], *(one.clone() for one in counted)
-                )
+                once = [one.clone() for one in counted]
+                self.step_rows(group, parts[0], values[first : first + size], *parts[1:], *once)
                 for one, part in zip(whole, parts, strict=True):
                     one.index_copy_(0, some, part)
             for one in counted:
                 one += 1
         self.held = []
 
-    @staticmethod
-    def _coalesced(grad: Tensor) -> tuple[Tensor, Tensor]:
-        """Return numbers of rows, each once, and their gradients."""
-        grad = grad if grad.is_sparse else grad.to_sparse(1)
-        rows, values = grad._indices()[0], grad._values()
-        if bool((rows[1:] > rows[:-1]).all()):
-            return rows, values
-        grad = grad.coalesce()  # of several uses or batches, added up
-        return grad.indices()[0], grad.values()
 
-
-class _Asks:
-    """Asks an optimizer whether it wants rows of a weight; one that is gone wants none."""
-
-    def __init__(self, optimizer: Callable[[], RowSteps | None]) -> None:
-        self.optimizer = optimizer
-
-    def __call__(self, weight: Tensor) -> bool:
-        optimizer = self.optimizer()
-        return optimizer is not None and optimizer.wants_rows(weight)
+def _ask(reference: Callable[[], RowSteps | None], weight: Tensor) -> bool:
+    optimizer = reference()  # one that is gone wants no rows
+    return optimizer is not None and optimizer.wants_rows(weight)
 
 
 # Hooks, rather than a `step` of its own around torch's: that would run the hooks of others twice.
 def _after_gradients(optimizer: Any, args: Any, kwargs: Any) -> Any:
     closure = args[1] if len(args) > 1 else kwargs.get("closure")
-    if closure is None:
-        optimizer.hold()
-        return None
 
     def then_hold() -> Any:
-        loss = closure()
-        with torch.no_grad():
-            optimizer.hold()
+        loss = None if closure is None else closure()
+        optimizer.hold()
         return loss
 
     return (optimizer, then_hold), {}
-
-
-@torch.no_grad()
-def _step_held(optimizer: Any, args: Any, kwargs: Any) -> None:
-    optimizer.step_held()
 
 
 class SGD(RowSteps, torch.optim.SGD):
