@@ -12,7 +12,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 from benchmarks import report
 from benchmarks.contest import NOT_INSTALLED, Measurement
 from benchmarks.contestants import OURS
-from benchmarks.suites import accuracy, cache, loop, scale, start
+from benchmarks.suites import accuracy, cache, loop, scale, start, steps
 
 
 def measured(case: str, name: str, turn: int = 0, wall: float = 1.0, **fields: object) -> Measurement:
@@ -66,6 +66,18 @@ def test_the_other_suites_have_tables_too() -> None:
     assert f"| {loop.BOOK} | 1,000 | 1.50 | 3.0 s |" in text
     starts = [measured("start", start.DEFAULT, wall=6.0), measured("start", f'python -c "{start.LIGHTNING}"', wall=4.0)]
     assert "| `python train.py` | 6.0 s | 1.50 |" in start.tables(report.summarised(starts))
+    timed = [
+        measured(
+            f"{classes} classes, 1 thread", f"Adagrad, {features:,}", figures={"nanoseconds": ns, "milliseconds": 1.0}
+        )
+        for classes, features, ns in ((2, 100_000, 8.0), (20, 100_000, 60.0), (20, 1_000_000, 90.0))
+    ]
+    assert "| 20 classes, 1 thread | Adagrad | 1,000,000 | 1.00 | 90.0 | 1.50 | - |" in steps.tables(
+        report.summarised(timed)
+    )
+    assert "| 20 classes, 1 thread | Adagrad | 100,000 | 1.00 | 60.0 | 1.00 | 0.38 |" in steps.tables(
+        report.summarised(timed)
+    )
     runs = [measured("IMDB", cache.FIRST, wall=9.0, figures={"seconds_encoding": 4.0})]
     runs.append(measured("IMDB", cache.SECOND, wall=6.0, figures={"seconds_encoding": 0.5}))
     assert "| IMDB | second run | 0.50 s | 8.00 | 6.0 s | 1.50 |" in cache.tables(report.summarised(runs))

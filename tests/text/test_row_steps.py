@@ -262,6 +262,18 @@ def _saved(layer: nn.Module) -> io.BytesIO:
     return file
 
 
+def test_beside_other_processes_gradients_are_dense(tmp_path):
+    layer = layer_of(3)
+    optimizer = SGD(layer.parameters(), lr=0.1)
+    torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
+    try:
+        assert not is_row_stepped(layer)
+    finally:
+        torch.distributed.destroy_process_group()
+    assert is_row_stepped(layer)
+    del optimizer
+
+
 def test_hooks_of_others_run_once_a_step():
     layer = layer_of(3)
     torch.optim.SGD(layer.parameters(), lr=0.1).step()

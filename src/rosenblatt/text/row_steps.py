@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import weakref
 from abc import abstractmethod
-from collections.abc import Callable
-from functools import partial, wraps
+from functools import wraps
 from typing import Any
 
 import torch
@@ -45,7 +44,8 @@ class RowSteps(torch.optim.Optimizer):
         """Add parameters; weights of bags among them ask this optimizer from now on whether it wants rows."""
         super().add_param_group(param_group)
         mine = [weight for weight in self.param_groups[-1]["params"] if weight in ROWS_WANTED]
-        ROWS_WANTED.update(dict.fromkeys(mine, partial(_ask, weakref.ref(self))))
+        there = weakref.ref(self)  # one that is gone wants no rows
+        ROWS_WANTED.update(dict.fromkeys(mine, lambda weight: (one := there()) is not None and one.wants_rows(weight)))
         if mine and not hasattr(self, "held"):
             self.register_step_pre_hook(_after_gradients)
             self.register_step_post_hook(type(self).step_held)
@@ -98,11 +98,6 @@ class RowSteps(torch.optim.Optimizer):
             for one in counted:
                 one += 1
         self.held = []
-
-
-def _ask(reference: Callable[[], RowSteps | None], weight: Tensor) -> bool:
-    optimizer = reference()  # one that is gone wants no rows
-    return optimizer is not None and optimizer.wants_rows(weight)
 
 
 # Hooks, rather than a `step` of its own around torch's: that would run the hooks of others twice.

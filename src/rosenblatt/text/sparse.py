@@ -114,10 +114,7 @@ class BagLinear(nn.Module):
 
 
 def untouched_zeros(shape: tuple[int, ...], like: Tensor) -> Tensor:
-    """Return zeros of the type of a tensor, and where that is; on a CPU they take memory only once they are touched.
-
-    NumPy's also lie in large pages where the system has them: places far apart are reached in half the time.
-    """
+    """Return zeros of the type of a tensor, and where that is; on a CPU they take memory only once they are touched."""
     if like.device.type == "cpu" and like.dtype in (torch.float32, torch.float64):
         return torch.from_numpy(np.zeros(shape, np.float32 if like.dtype == torch.float32 else np.float64))
     return torch.zeros(shape, dtype=like.dtype, device=like.device)
