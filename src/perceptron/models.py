@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 
 from rosenblatt.data.features import Features
@@ -30,13 +31,19 @@ class Perceptron(nn.Module):
         num_features: columns of the input, or size of the vocabulary.
         num_outputs: logits per row.
         bags: whether the input is `Bags`.
+        start: outputs (num_outputs,) before anything is learnt, such as the log-odds of each class; of bags, in which
+            no word stands for all rows.
     """
 
-    def __init__(self, num_features: int, num_outputs: int, bags: bool = False) -> None:
+    def __init__(
+        self, num_features: int, num_outputs: int, bags: bool = False, start: Sequence[float] | None = None
+    ) -> None:
         super().__init__()
         if bags:
             # Zero, not random: a word seen once keeps most of its start weight, which at random is noise.
             self.linear: nn.Module = BagLinear(num_features, num_outputs, zero=True)
+            if start is not None:
+                self.linear.bias.data = torch.tensor(start)
         else:
             self.linear = nn.Linear(num_features, num_outputs)
 

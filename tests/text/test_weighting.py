@@ -3,7 +3,6 @@ import pytest
 import torch
 
 from ratio_reference import ratios
-from rosenblatt.data.recipe import ROW_NORM, row_norm_for
 from rosenblatt.text.data import rows_of_class
 from rosenblatt.text.encoder import log_count_ratio, scale
 
@@ -42,13 +41,6 @@ def test_a_feature_of_one_class_alone_weighs_most():
     present = np.array([[1, 0, 1], [1, 0, 1], [0, 1, 1], [0, 0, 1]])
     telling, less, nothing = log_count_ratio(*bags_of(present), [np.array([0, 1]), np.array([2, 3])])
     assert telling > less > nothing
-
-
-@pytest.mark.parametrize(
-    ("num_rows", "times"), [(1, 1), (5000, 1), (20_000, 2), (45_000, 3), (80_000, 4), (80_001, 4), (10**9, 4)]
-)
-def test_rows_are_longer_where_there_are_many(num_rows, times):
-    assert row_norm_for(num_rows) == pytest.approx(times * ROW_NORM)
 
 
 def test_rows_are_scaled_to_one_length_and_empty_ones_stay_empty():

@@ -64,6 +64,7 @@ TRAIN = {
     "calibration": Key(None | Literal["temperature"]),
     "loss.class_weights": Key(None | Literal["balanced"] | list[float]),
     "loss.label_smoothing": Key(float, 0.0, A_SHARE),
+    "loss.margin": Key(None | float, None, ABOVE_0),
     "early_stopping.monitor": Key(str, "val/loss"),
     "early_stopping.mode": Key(Literal["min", "max"] | None),
     "early_stopping.patience": Key(None | int, 3, AT_LEAST_0),

@@ -137,7 +137,7 @@ def make_parts(config: DictConfig) -> Parts:
         model=model,
         task=task,
         loss=loss,
-        optimizer=build("optimizer", config.optimizer),
+        optimizer=build("optimizer", config.optimizer, batch_size=getattr(data, "batch_size", 1)),
         scheduler=build("scheduler", config.scheduler, mode=mode) if config.scheduler else None,
         monitor=config.early_stopping.monitor,
     )
@@ -163,7 +163,9 @@ def make_model(config: DictConfig, sizes: Mapping[str, Any], said: Task | str | 
         num_outputs = said.num_outputs
     elif said in ("binary", "regression"):
         num_outputs = 1
-    known = {} if num_outputs is None else {"num_outputs": num_outputs}
+    known: dict[str, Any] = {} if num_outputs is None else {"num_outputs": num_outputs}
+    if isinstance(said, Classification) and said.class_counts and (margin := config.loss.get("margin")) is not None:
+        known["start"] = said.best_without_features(margin)
     model: nn.Module = build("model", config.model, nn.Module, **sizes, **known)
     return model
 

@@ -127,12 +127,20 @@ class Reached(NamedTuple):
         return self.splits[-1] if self.splits else ""
 
 
-def evaluate(parts: Parts, accelerator: str, precision: Any, final: bool, keep_all: bool = False) -> Reached:
+def evaluate(
+    parts: Parts,
+    accelerator: str,
+    precision: Any,
+    final: bool,
+    keep_all: bool = False,
+    before_test: Callable[[], None] = lambda: None,
+) -> Reached:
     """Measure a module on the splits of its data.
 
     Args:
         final: whether test is measured: a job of a sweep does without.
         keep_all: keep outputs however many there are.
+        before_test: called when all but test is measured.
     """
     data, task = parts.data, parts.task
     if final and has_split(data, "test"):
@@ -151,6 +159,8 @@ def evaluate(parts: Parts, accelerator: str, precision: Any, final: bool, keep_a
         num_rows: dict[str, int] = {}
         for split, loader in loaders.items():
             last = split == list(loaders)[-1]
+            if split == "test":
+                before_test()
             measured = evaluator.measured(loader, task, parts.loss, ranking=last, per_class=last, keep_all=keep_all)
             figures |= {f"{split}/{name}": value for name, value in measured.values.items()}
             num_rows[split] = len(measured.target)

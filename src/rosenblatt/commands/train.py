@@ -34,6 +34,7 @@ from rosenblatt.commands.job import (
     warn_of_sweep_settings,
 )
 from rosenblatt.commands.parts import Parts, make_parts
+from rosenblatt.commands.refit import Refit
 from rosenblatt.commands.results import Reached, evaluate, put_in_proportion
 from rosenblatt.commands.resume import SettingsOfNow, last_checkpoint, open_run, same_data
 from rosenblatt.commands.saving import rows_of, save_model, saved_model
@@ -112,6 +113,7 @@ def _train(
     for board in boards:
         log_settings(board, shown_settings(config, job))
     make_lean(trainer, parts.module)
+    refit = Refit(config, parts) if job is None else None
     before_fit, start_of_fit = random_state(), time.perf_counter()
     trainer.fit(parts.module, datamodule=parts.data, ckpt_path=checkpoint, weights_only=True)
     seconds_training = time.perf_counter() - start_of_fit
@@ -125,7 +127,14 @@ def _train(
     ending = begin_ending(run, trainer, parts, around, facts["best_epoch"])
     set_random_state(before_fit)  # whoever draws splits in setup draws those that training had
     accelerator, precision = str(config.trainer.get("accelerator", "auto")), trainer.precision
-    reached = evaluate(parts, accelerator, precision, final=job is None)
+    refit = None if around.stop.pressed else refit
+
+    def before_test() -> None:
+        if refit is not None:
+            refit.run(trainer, facts["best_epoch"])
+
+    reached = evaluate(parts, accelerator, precision, final=job is None, before_test=before_test)
+    facts |= {"rows_refit": refit.num_rows} if refit is not None and refit.num_rows else {}
     if ending is not None:
         ending.examine(reached)
     if job is None:

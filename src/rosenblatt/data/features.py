@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 
 class Bags(NamedTuple):
@@ -63,6 +65,18 @@ def rows_between(features: Features, start: int, stop: int) -> Features:
     offsets = features.offsets[start : stop + 1]
     first, last = int(offsets[0]), int(offsets[-1])
     return Bags(features.ids[first:last], features.weights[first:last], offsets - first)
+
+
+def joined_rows(batches: Sequence[Batch]) -> Batch:
+    """Return the rows of several batches in one."""
+    target = torch.cat([target for _, target in batches])
+    parts = [features for features, _ in batches]
+    if isinstance(parts[0], Tensor):
+        return torch.cat(parts), target  # type: ignore[arg-type]
+    bags = [one for one in parts if isinstance(one, Bags)]
+    lengths = torch.cat([one.offsets.diff() for one in bags])
+    ids, weights = torch.cat([one.ids for one in bags]), torch.cat([one.weights for one in bags])
+    return Bags(ids, weights, F.pad(lengths.cumsum(0), (1, 0))), target
 
 
 class Plane(NamedTuple):

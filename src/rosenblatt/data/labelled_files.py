@@ -18,10 +18,11 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from rosenblatt.data.batches import Batches, rows_at
 from rosenblatt.data.cache import Cache, key_of, recorded
 from rosenblatt.data.columns import Columns, are_lists, column
 from rosenblatt.data.encoder import Encoder
-from rosenblatt.data.features import SPLITS, Splits, batch_of, tensors_of
+from rosenblatt.data.features import SPLITS, Splits, batch_of, joined_rows, tensors_of
 from rosenblatt.data.module import DataModule, as_parquet
 from rosenblatt.data.numbers import reading_of
 from rosenblatt.data.recipe import Auto
@@ -45,6 +46,7 @@ class FileData(DataModule):
         task: ``binary``, ``multiclass``, ``multilabel`` or ``regression``; ``None``: what the labels are.
         batch_size: see `DataModule`, as for ``seed``.
         cache: folder for encoded data, so that the next run on them need not encode them, or ``None``.
+        refit: see `refit_dataloader`.
 
     Attributes:
         encoder: turns the rows into features.
@@ -64,6 +66,7 @@ class FileData(DataModule):
         batch_size: int | Auto,
         seed: int,
         cache: str | None,
+        refit: bool = False,
     ) -> None:
         super().__init__(batch_size, seed)
         check_fractions(fractions)
@@ -75,6 +78,8 @@ class FileData(DataModule):
         self.fractions = dict(zip(SPLITS, fractions, strict=True))
         self.labels = LabelEncoder("multilabel" if isinstance(columns.label, tuple) and task is None else task)
         self.cache = cache
+        self.refit = refit
+        self.val_is_drawn = False  # from the training rows, at random
 
     def load(self) -> tuple[Task, Splits]:
         """Read, split, and encode with what the training rows teach; or take what an earlier run has encoded."""
@@ -102,6 +107,7 @@ class FileData(DataModule):
             "messages": messages,
             "encoder": self.encoder.facts(),
             "num_repeated": self.num_repeated,
+            "val_is_drawn": self.val_is_drawn,
             "decimal": self.columns.decimal,
         }
         cache.write(key, tensors, facts)
@@ -128,6 +134,7 @@ class FileData(DataModule):
         vocabulary = pl.read_parquet(tensors["vocabulary"].numpy().tobytes()) if "vocabulary" in tensors else None
         self.encoder.learn(facts["encoder"], vocabulary)
         self.columns = replace(self.columns, decimal=facts["decimal"])
+        self.val_is_drawn = facts["val_is_drawn"]
         self.num_repeated, self._rows = facts["num_repeated"], tensors["rows"].numpy().tobytes()
         for level, message in facts["messages"]:
             for before, now in zip(facts["paths"], self.paths.values(), strict=True):
@@ -162,6 +169,7 @@ class FileData(DataModule):
                 theirs = self.columns.labels_of(frame, path, task)
                 frames[split], labels[split] = self.columns.labelled(frame, theirs, path, task)
         missing = [split for split in SPLITS if split not in frames and self.fractions[split] > 0]
+        self.val_is_drawn = "val" in missing
         if missing:
             shares = {split: self.fractions[split] for split in ("train", *missing)}
             numbers, every = self.labels.task == "regression", labels["train"]
@@ -211,6 +219,18 @@ class FileData(DataModule):
     def rows(self, split: str) -> bytes | None:
         """Return the rows of the last split as a Parquet file; those of others are not kept."""
         return self._rows if split == list(self.splits)[-1] else None
+
+    def refit_dataloader(self) -> Batches | None:
+        """Return batches of all rows of ``train`` and ``val``, to train anew on once validation has said how long.
+
+        Where ``refit`` is set, the validation rows were drawn from the training rows, and test is there to measure on.
+        """
+        if not (self.refit and self.val_is_drawn and "test" in self.splits):
+            return None
+        num_rows = sum(len(self.splits[split][1]) for split in ("train", "val"))
+        order = torch.from_numpy(np.random.default_rng(self.seed).permutation(num_rows))  # files may be sorted by class
+        joined = joined_rows([self.splits[split] for split in ("train", "val")])
+        return Batches(rows_at(joined[0], order), joined[1][order], self.batch_size, shuffle=True, seed=self.seed)
 
     def tell_repeated(self, learnt_from: dict[str, pl.DataFrame]) -> None:
         """Count the rows of other splits that are in ``train`` too, by columns to learn from, and warn of them."""

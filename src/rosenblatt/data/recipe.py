@@ -10,26 +10,35 @@ from typing import Literal, TypeAlias
 
 Auto: TypeAlias = Literal["auto"]
 
-UNSEEN = 0.02  # share of unseen words above which a text is read by its characters too
-UNSEEN_NAMES = 0.2  # ... above which words say so little that characters are worth any time
+UNSEEN_NAMES = 0.2  # share of unseen words above which words say so little that characters are worth any time
 MAX_CHARACTERS = 20_000_000  # of all training texts, above which character n-grams cost more time than they are worth
+MAX_CHARACTER_WORK = 100_000_000  # characters times outputs, likewise
 MAX_WEIGHTS = 16_000_000  # features times outputs: 256 MB with their gradients and Adam's two moments
 MIN_FEATURES = 20_000  # kept whatever the outputs: fewer leave out words that many rows have
-# Length of a row of up to 5,000 training rows. With 1, as is usual for tf-idf, weights must grow to tens, which takes
-# Adam at its own lr of 0.001 tens of epochs; at 20 the same lr is right for texts of any length (docs/log.md).
-ROW_NORM = 20.0
+# L2 norm of a row, for each weighting that rows are scaled by: with it one learning rate suits all texts. With 1, as is
+# usual for tf-idf, Adam at its own lr takes tens of epochs (docs/log.md).
+ROW_NORM = {"tfidf": 24.0, "log_count_ratio": 15.0}
 
 
-def char_ngrams_for(unseen: float, num_characters: int) -> int:
+def char_ngrams_for(unseen: float, num_characters: int, num_outputs: int) -> int:
     """Return the longest character n-gram to use, or 0 for none.
 
-    They help where many words of a new text were never seen, or only once: names, short texts, few texts, spelling
-    mistakes, languages without spaces. Where each word has been seen often they bring nothing, and encoding takes nine
-    times as long. Which share is ``unseen``, `rosenblatt.text.tokens.Words` has read off the training texts.
+    They help wherever words are misspelt, inflected, or new. Where they cost too much they are left out, unless nearly
+    all that a text says is in them: names, languages without spaces. Which share of the words of a new text will be
+    ``unseen``, `rosenblatt.text.tokens.Words` has read off the training texts.
     """
     if unseen > UNSEEN_NAMES:
         return 5
-    return 5 if unseen > UNSEEN and num_characters <= MAX_CHARACTERS else 0
+    return 5 if num_characters <= min(MAX_CHARACTERS, MAX_CHARACTER_WORK // num_outputs) else 0
+
+
+def weighting_for(num_classes: int) -> Literal["tfidf", "log_count_ratio"]:
+    """Return how features of texts are weighed.
+
+    A log-count ratio says which of two classes a word speaks for; of several classes the largest says less than how
+    rare the word is.
+    """
+    return "log_count_ratio" if num_classes <= 2 else "tfidf"
 
 
 def max_features_for(num_outputs: int) -> int:
@@ -40,12 +49,3 @@ def max_features_for(num_outputs: int) -> int:
 def batch_size_for(num_rows: int) -> int:
     """Return a power of two with which an epoch is about a hundred steps: enough to learn, few enough to be quick."""
     return 1 << min(12, max(2, round(math.log2(max(num_rows, 1) / 100))))
-
-
-def row_norm_for(num_rows: int) -> float:
-    """Return how long to make each row of so many training rows.
-
-    An epoch is a hundred steps however many rows there are (`batch_size_for`), while more rows bear out larger weights;
-    longer rows get there in as few epochs.
-    """
-    return ROW_NORM * min(4.0, max(1.0, math.sqrt(num_rows / 5000)))

@@ -83,6 +83,10 @@ class Measures(Checkpoint):
 
         pl_module.lr_scheduler_step = step  # type: ignore[method-assign]
 
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Leave schedules to the module again."""
+        vars(pl_module).pop("lr_scheduler_step", None)
+
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Note the learning rate, since the schedule has set the next one before the epoch's loss is known."""
         self.lr = trainer.optimizers[0].param_groups[0]["lr"] if trainer.optimizers else None

@@ -94,6 +94,28 @@ class Classification(Task):
             smoothing: share of the target that is spread evenly over the classes.
         """
 
+    def squared_hinge(self, logits: Tensor, target: Tensor, class_weights: Tensor | None, margin: float) -> Tensor:
+        """Return the mean loss of N rows, a scalar: of each class against the rest, as of a linear SVM.
+
+        ``relu(margin - z)^2 / (2 * margin)``, summed over the outputs of a row, with ``z`` the logit of a class that
+        the row has, and the negative one of a class that it has not. Rows that are right by the margin are done with.
+        """
+        there = target if self.several else target.unsqueeze(1)  # (N,) -> (N, 1)
+        if not self.several and self.num_outputs > 1:
+            there = there == torch.arange(self.num_outputs, device=target.device)  # (N, num_classes)
+        short = (margin - (2 * there.to(logits.dtype) - 1) * logits).relu().square()
+        if class_weights is not None and self.several:
+            short = torch.where(there > 0, class_weights, 1.0) * short
+        elif class_weights is not None:
+            short = class_weights[target.long()].unsqueeze(1) * short
+        return short.sum(dim=1).mean() / (2 * margin)
+
+    def best_without_features(self, margin: float) -> list[float]:
+        """Return the outputs with the least squared hinge for rows of which nothing is known."""
+        shares = self.shares(torch.empty(0))[-self.num_outputs :]
+        outputs: list[float] = (margin * (2 * shares - 1)).tolist()
+        return outputs
+
     def check(self, outputs: Any, target: Any) -> None:
         """Raise a `UserError` unless outputs are logits (N, num_outputs), and the target holds N rows of classes."""
         num, num_values, shape = self.num_outputs, len(self.classes), "(N,)"
@@ -288,7 +310,7 @@ class Classification(Task):
 
 
 class ClassLoss(nn.Module):
-    """Cross-entropy on logits with optional class weights and label smoothing; the mean over rows.
+    """Cross-entropy on logits with optional class weights and label smoothing, or a squared hinge; the mean over rows.
 
     Args:
         task: what the logits are of.
@@ -302,16 +324,29 @@ class ClassLoss(nn.Module):
 
     class_weights: Tensor | None
 
-    def __init__(self, task: Classification, class_weights: ClassWeights = None, label_smoothing: float = 0.0) -> None:
+    def __init__(
+        self,
+        task: Classification,
+        class_weights: ClassWeights = None,
+        label_smoothing: float = 0.0,
+        margin: float | None = None,
+    ) -> None:
         super().__init__()
+        if margin is not None and not (margin > 0 and label_smoothing == 0):
+            raise UserError(
+                f"loss.margin: expected a number above 0, and no loss.label_smoothing beside it; got {margin} and "
+                f"{label_smoothing}."
+            )
         if not 0 <= label_smoothing < 1:
             raise UserError(f"loss.label_smoothing: expected a number from 0 to below 1; got {label_smoothing}.")
         self.task = task
-        self.label_smoothing = label_smoothing
+        self.label_smoothing, self.margin = label_smoothing, margin
         self.register_buffer("class_weights", _weights(task, class_weights), persistent=False)
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return the mean loss of N rows, a scalar; arguments as for `Classification.cross_entropy`."""
+        if self.margin is not None:
+            return self.task.squared_hinge(logits, target, self.class_weights, self.margin)
         return self.task.cross_entropy(logits, target, self.class_weights, self.label_smoothing)
 
 

@@ -80,7 +80,7 @@ class Regression(Task):
 
     def loss(self, **settings: Any) -> nn.Module:
         """Return the mean squared error, in variances of the training target."""
-        given = [name for name, value in settings.items() if value not in (None, 0, 0.0)]
+        given = [name for name, value in settings.items() if value not in (None, 0, 0.0) and name != "margin"]
         if given:
             raise UserError(f"loss.{given[0]}: numbers have no classes. Leave it out; there is loss=mae, loss=huber.")
         return self.seen_by(nn.MSELoss())

@@ -28,7 +28,7 @@ class TextData(FileData):
     Args:
         train: see `FileData`, as for all that are not here.
         text_column: name or number of the column with the text, or a list of columns that are joined with a space.
-        ngrams: see `rosenblatt.text.encoder.TextEncoder`, as for the five after it.
+        ngrams: see `rosenblatt.text.encoder.TextEncoder`, as for the six after it.
     """
 
     encoder: TextEncoder
@@ -52,18 +52,20 @@ class TextData(FileData):
         char_ngrams: int | Auto = "auto",
         min_count: int = 2,
         max_features: int | Auto | None = "auto",
-        weighting: Weighting = "log_count_ratio",
+        weighting: Weighting = "auto",
         lowercase: bool = True,
+        punctuation: bool = False,
+        refit: bool = True,
         batch_size: int | Auto = "auto",
         seed: int = 0,
         cache: str | None = None,
     ) -> None:
         if text_column in ("", []):
             raise UserError("data.text_column is empty. Give the name of a column, or several: [title,body]")
-        self.encoder = TextEncoder(ngrams, char_ngrams, min_count, max_features, weighting, lowercase)
+        self.encoder = TextEncoder(ngrams, char_ngrams, min_count, max_features, weighting, lowercase, punctuation)
         columns = Columns("", (), label_separator, header, encoding, separator, broken_rows)
         columns = columns.named(text_column, label_column)
-        super().__init__(train, val, test, columns, split_column, fractions, task, batch_size, seed, cache)
+        super().__init__(train, val, test, columns, split_column, fractions, task, batch_size, seed, cache, refit)
 
     def encode(self, frames: dict[str, pl.DataFrame], targets: dict[str, Tensor], task: Task) -> Splits:
         """Fit the vocabulary on ``train`` and return the bags of each split; training rows are shuffled, once."""

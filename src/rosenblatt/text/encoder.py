@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from rosenblatt.data.columns import Columns
 from rosenblatt.data.encoder import Encoder
-from rosenblatt.data.features import Bags
-from rosenblatt.data.recipe import Auto, char_ngrams_for, max_features_for, row_norm_for
+from rosenblatt.data.features import Bags, offsets_of
+from rosenblatt.data.recipe import ROW_NORM, Auto, char_ngrams_for, max_features_for, weighting_for
 from rosenblatt.errors import UserError, check_choice
 from rosenblatt.text.counting import Counts, count, counted, in_stretches, only
 from rosenblatt.text.ngrams import Channel, Ids, Ints, NGrams
@@ -23,7 +23,7 @@ from rosenblatt.text.tokens import Characters, Words
 
 log = logging.getLogger(__name__)
 
-Weighting: TypeAlias = Literal["count", "binary", "tfidf", "log_count_ratio"]
+Weighting: TypeAlias = Literal["auto", "count", "binary", "tfidf", "log_count_ratio"]
 Floats: TypeAlias = NDArray[np.float32]
 # Words or characters, or both, and their n-grams.
 Channels: TypeAlias = list[tuple[Words | Characters, NGrams]]
@@ -44,16 +44,21 @@ class TextEncoder(Encoder):
         max_features: keep that many of the most frequent features; ``None`` for all; ``"auto"``: as many as keep a
             linear model at 16 million weights.
         weighting: ``count`` (how often), ``binary`` (1), ``tfidf`` (``(1 + ln count) * (1 + ln((1 + N) / (1 + df)))``,
-            as scikit-learn's sublinear tf-idf), or ``log_count_ratio`` (how much more frequent in one class than in
-            the others, Wang & Manning 2012; for more than two classes the largest over the classes). Rows of the
-            last two are scaled to one length, `rosenblatt.data.recipe.row_norm_for`.
+            as scikit-learn's sublinear tf-idf), ``log_count_ratio`` (how much more frequent in one class than in the
+            others, Wang & Manning 2012; for more than two classes the largest over the classes), or ``auto``: the last
+            of two classes, else tf-idf. Rows of these are scaled to one length, `rosenblatt.data.recipe.ROW_NORM`;
+            words and characters alike first, so that each have their say.
         lowercase: whether ``Good`` and ``good`` are one word.
+        punctuation: whether punctuation marks are words.
 
     Attributes:
         channels: words or characters, or both, and their n-grams; after `fit_transform`.
         kept: (number of n-grams,) the number of each as a feature, -1 for none; ``None``: all are features.
         feature_weights: (num_features,) what a feature weighs, before its row is scaled.
         row_norm: the L2 norm that each row is scaled to.
+        weighs: the weighting that was chosen.
+        word_share: the L2 norm of the words of a row, where that of its characters is 1; ``None``: they are scaled
+            together, as before 0.3.0.
 
     Raises:
         UserError: both n-gram settings 0, or a setting out of range.
@@ -65,6 +70,7 @@ class TextEncoder(Encoder):
     max_features: int | Auto | None = "auto"
     weighting: Weighting = "log_count_ratio"
     lowercase: bool = True
+    punctuation: bool = True
 
     def __post_init__(self) -> None:
         for name, least in (("ngrams", 0), ("char_ngrams", 0), ("min_count", 1), ("max_features", 1)):
@@ -78,6 +84,8 @@ class TextEncoder(Encoder):
         self.kept: Ids | None = None
         self.feature_weights: Floats = np.zeros(0, dtype=np.float32)
         self.row_norm = 1.0
+        self.weighs = self.weighting
+        self.word_share: float | None = None
 
     @property
     def num_features(self) -> int:
@@ -97,15 +105,16 @@ class TextEncoder(Encoder):
         """
         texts = texts.fill_null("")
         self.channels, found, read_as = [], [], []
+        self.weighs = weighting_for(len(rows_of_class)) if self.weighting == "auto" else self.weighting
         unseen = 1.0  # where no words are read, as good as all are unknown
         if self.ngrams:
-            words = Words(self.min_count, self.lowercase)
+            words = Words(self.min_count, self.lowercase, self.punctuation)
             found.append(self._fit(words, self.ngrams, texts))
             unseen = words.unseen
             read_as.append(f"words{f' and their n-grams up to {self.ngrams}' if self.ngrams > 1 else ''}")
         char_ngrams = self.char_ngrams
         if char_ngrams == "auto":
-            char_ngrams = char_ngrams_for(unseen, int(texts.str.len_chars().sum()))
+            char_ngrams = char_ngrams_for(unseen, int(texts.str.len_chars().sum()), num_outputs)
         if char_ngrams:
             found.append(self._fit(Characters(self.lowercase), char_ngrams, texts))
             read_as.append(f"characters and their n-grams up to {char_ngrams}")
@@ -114,7 +123,7 @@ class TextEncoder(Encoder):
         log.info("Texts are read as %s%s.", " and as ".join(read_as), rule)
 
         self.kept = None
-        found_counts = count(found, None, self.weighting in COUNTED)
+        found_counts = count(found, None, self.weighs in COUNTED)
         del found  # as large as the bags
         num_ngrams = sum(sum(ngrams.sizes) for _, ngrams in self.channels)
         frequency = counted(found_counts.ids, found_counts.offsets, num_ngrams)
@@ -136,21 +145,22 @@ class TextEncoder(Encoder):
                 f"{len(texts):,} training texts. Try data.min_count=1, or data.char_ngrams=4 where texts are "
                 "single words."
             )
-        if self.weighting == "tfidf":
+        if self.weighs == "tfidf":
             # As scikit-learn's TfidfTransformer(smooth_idf=True).
             self.feature_weights = (1 + np.log((1 + len(texts)) / (1 + frequency))).astype(np.float32)
-        elif self.weighting == "log_count_ratio":
+        elif self.weighs == "log_count_ratio":
             self.feature_weights = log_count_ratio(found_counts.ids, found_counts.offsets, frequency, rows_of_class)
         else:
             self.feature_weights = np.ones(len(frequency), dtype=np.float32)
-        self.row_norm = row_norm_for(len(texts))
+        self.row_norm = ROW_NORM.get(self.weighs, 1.0)
+        self.word_share = 1 - unseen  # words that are unknown in new texts would leave the few others too much weight
         return self._weigh(found_counts)
 
     def transform(self, texts: pl.Series) -> Bags:
         """Encode N texts; words that were not seen in training are left out, so that a bag may be empty."""
         texts = texts.fill_null("")
         found = [ngrams.transform(symbols.transform(texts)) for symbols, ngrams in self.channels]
-        return self._weigh(count(found, self.kept, self.weighting in COUNTED))
+        return self._weigh(count(found, self.kept, self.weighs in COUNTED))
 
     def _fit(self, symbols: Words | Characters, max_n: int, texts: pl.Series) -> Channel:
         sequences, ngrams = symbols.fit(texts), NGrams(max_n, self.min_count)
@@ -167,17 +177,32 @@ class TextEncoder(Encoder):
             if found.counts is not None:
                 counts = found.counts[start:stop]
                 some *= counts if self.weighting == "count" else 1 + np.log(counts, dtype=np.float32)
-            if self.weighting in ("tfidf", "log_count_ratio"):
-                scale(some, found.offsets[first : last + 1] - start, self.row_norm)
+            if self.weighs in ROW_NORM:
+                scale(some, *self._parts(found, first, last))
 
         for _ in in_stretches(weigh_rows, found.offsets):
             pass
         return Bags(torch.from_numpy(found.ids), torch.from_numpy(weights), torch.from_numpy(found.offsets))
 
+    def _parts(self, found: Counts, first: int, last: int) -> tuple[Ints, Floats]:
+        """Return where words and characters of some rows begin, and the L2 norm of each part."""
+        offsets = found.offsets[first : last + 1] - found.offsets[first]
+        if len(self.channels) < 2 or self.word_share is None:
+            return offsets, np.full(len(offsets) - 1, self.row_norm, dtype=np.float32)
+        num_words = sum(self.channels[0][1].sizes)  # of n-grams; the features among them come first in each row
+        num_words = num_words if self.kept is None else int((self.kept[:num_words] >= 0).sum())
+        is_word = found.ids[found.offsets[first] : found.offsets[last]] < num_words
+        words = np.diff(offsets_of(is_word.astype(np.int64))[offsets])
+        starts = np.empty(2 * len(words) + 1, dtype=np.int64)
+        starts[::2], starts[1::2] = offsets, offsets[:-1] + words
+        norms = np.array([self.word_share, 1.0]) * (np.diff(starts) > 0).reshape(-1, 2)  # (N, 2)
+        norms *= self.row_norm / np.maximum(np.sqrt(np.square(norms).sum(axis=1, keepdims=True)), 1e-12)
+        return starts, norms.reshape(-1).astype(np.float32)
+
     def facts(self) -> dict[str, Any]:
         """Return what was learnt, as JSON takes it, but for `vocabulary`: also the number of n-grams, by kind and n."""
         sizes = {type(symbols).__name__.lower(): ngrams.sizes for symbols, ngrams in self.channels}
-        return {"row_norm": self.row_norm, "sizes": sizes}
+        return {"row_norm": self.row_norm, "sizes": sizes, "word_share": self.word_share, "weighting": self.weighs}
 
     def vocabulary(self) -> pl.DataFrame:
         """Return every n-gram and its weight.
@@ -219,7 +244,8 @@ class TextEncoder(Encoder):
             if names.null_count() or names.n_unique() != num_symbols or long:
                 raise ValueError("a symbol is missing, or there twice, or no single character")
             start += num_symbols
-            symbols = Words(self.min_count, self.lowercase) if kind == "words" else Characters(self.lowercase)
+            words = Words(self.min_count, self.lowercase, self.punctuation)
+            symbols = words if kind == "words" else Characters(self.lowercase)
             symbols.names = names.to_list()
             ngrams = NGrams(1 + len(longer), self.min_count, num_symbols)
             for size in longer:
@@ -237,6 +263,7 @@ class TextEncoder(Encoder):
         there = weights.is_not_null().to_numpy()
         self.kept = None if there.all() else np.where(there, np.cumsum(there) - 1, -1).astype(np.int32)
         self.row_norm, self.channels, self.feature_weights = row_norm, channels, weights.drop_nulls().to_numpy()
+        self.word_share, self.weighs = facts.get("word_share"), facts.get("weighting", self.weighting)
 
     def encode(self, frame: pl.DataFrame, columns: Columns, where: str) -> Bags:
         """Encode the texts of N rows."""
@@ -275,10 +302,10 @@ def log_count_ratio(ids: Ids, offsets: Ints, frequency: Ints, rows_of_class: Seq
     return largest.astype(np.float32)
 
 
-def scale(weights: Floats, offsets: Ints, norm: float) -> None:
-    """Scale each row to an L2 norm, in place, so that a long text weighs as much as a short one."""
+def scale(weights: Floats, offsets: Ints, norms: Floats) -> None:
+    """Scale each row, or part of one, to its L2 norm, in place, so that a long text weighs as much as a short one."""
     lengths = np.diff(offsets)
     filled = lengths > 0
     if filled.any():
         squares = np.add.reduceat(weights * weights, offsets[:-1][filled])
-        weights *= np.repeat(norm / np.sqrt(np.maximum(squares, 1e-24)), lengths[filled])
+        weights *= np.repeat(norms[filled] / np.sqrt(np.maximum(squares, 1e-24)), lengths[filled])

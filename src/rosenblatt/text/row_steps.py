@@ -172,3 +172,65 @@ class LazyAdam(RowSteps, torch.optim.Adam):
         beta1, beta2 = group["betas"]
         settings = {name: group[name] for name in ("lr", "weight_decay", "eps", "amsgrad", "maximize")}
         adam([weight], [grad], first, second, [], step, foreach=False, beta1=beta1, beta2=beta2, **settings)
+
+
+class RowwiseAdagrad(RowSteps):
+    """Adagrad with one sum of squares for each row of a weight: for each word, whatever the number of classes.
+
+    Of rows that come often the steps become smaller, as with Adagrad; all classes of a row share its step, so that a
+    rare word is not learnt by heart for each class alone. (DLRM and TorchRec know it as row-wise Adagrad; Adagrad is
+    Duchi, Hazan & Singer 2011.) Vectors, such as a bias, are one row.
+
+    Args:
+        params: parameters, or groups of them.
+        lr: learning rate.
+        damping: where each sum starts, in units of the squared gradient of a single row of data; below it a step is
+            that of plain SGD with a rate of ``lr * batch_size / sqrt(damping)``.
+        batch_size: rows of data that the mean gradient of a step is over.
+        eps: added to the root of a sum.
+    """
+
+    fewest = 1_000_000
+
+    def __init__(
+        self, params: Any, lr: float = 0.1, damping: float = 1.0, batch_size: int = 1, eps: float = 1e-10
+    ) -> None:
+        for name, value in (("lr", lr), ("damping", damping), ("batch_size", batch_size), ("eps", eps)):
+            if value < 0:
+                raise ValueError(f"Invalid {name} value: {value}")
+        super().__init__(params, {"lr": lr, "damping": damping, "batch_size": batch_size, "eps": eps})
+
+    def leaves_zeros(self, group: dict[str, Any]) -> bool:
+        """A row without a gradient keeps its weights and its sum."""
+        return True
+
+    def hold(self) -> None:
+        """Leave gradients of rows where they are: its own step takes them."""
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        """Take a step; of weights with a gradient of rows, only those rows."""
+        with torch.enable_grad():
+            loss = None if closure is None else closure()
+        for group in self.param_groups:
+            for weight in group["params"]:
+                if weight.grad is not None:
+                    self._step(group, weight, weight.grad)
+        return loss
+
+    def _step(self, group: dict[str, Any], weight: Tensor, grad: Tensor) -> None:
+        rows = weight.view(len(weight), -1) if weight.ndim > 1 else weight.view(1, -1)
+        state = self.state[weight]
+        if not state:
+            state["sum"] = torch.full_like(rows[:, :1], group["damping"] / group["batch_size"] ** 2)
+        if not grad.is_sparse:
+            values = grad.reshape(rows.shape)
+            total = state["sum"].add_(values.square().sum(dim=1, keepdim=True))
+            rows.addcdiv_(values, total.sqrt().add_(group["eps"]), value=-float(group["lr"]))
+            return
+        grad = grad if bool((grad._indices().diff() > 0).all()) else grad.coalesce()
+        numbers, values = grad._indices()[0], grad._values()
+        squares = torch.linalg.vector_norm(values, dim=1, keepdim=True).square_()
+        total = state["sum"].index_select(0, numbers).add_(squares)
+        state["sum"].index_copy_(0, numbers, total)
+        rows.index_add_(0, numbers, values.div_(total.sqrt_().add_(group["eps"])), alpha=-float(group["lr"]))

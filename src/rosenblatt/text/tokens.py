@@ -14,8 +14,8 @@ from rosenblatt.data.features import offsets_of
 from rosenblatt.text.counting import counted
 from rosenblatt.text.ngrams import Ids, Ints, Sequences
 
-# An HTML tag, a word with its apostrophes, or one other character that is no space.
-WORD = r"</?[\pL][^<>]{0,80}>|[\w']+|[^\w\s]"
+WORD = r"</?[\pL][^<>]{0,80}>|[\w']+"  # an HTML tag, or a word with its apostrophes
+MARK = r"[^\w\s]"  # one other character that is no space
 FREQUENT = 100  # times; a word that occurs more often is taken to be one of several texts
 CHUNK = 4_000  # texts that a thread splits at a time: the strings of a chunk are gone before the next one comes
 
@@ -32,7 +32,7 @@ def map_chunks(split: Callable[[pl.Series], tuple[Any, Ints]], texts: pl.Series)
 
 
 class Words:
-    """Words and punctuation marks that occur at least ``min_count`` times in the texts that are fitted.
+    """Words, and where they count too punctuation marks, that occur ``min_count`` times in the texts that are fitted.
 
     Attributes:
         names: the words, most frequent first.
@@ -40,9 +40,10 @@ class Words:
             fitted texts has and no other one has. (Good & Turing's estimate, Good 1953, for texts in place of words.)
     """
 
-    def __init__(self, min_count: int, lowercase: bool = True) -> None:
+    def __init__(self, min_count: int, lowercase: bool = True, punctuation: bool = True) -> None:
         self.min_count = min_count
         self.lowercase = lowercase
+        self.pattern = f"{WORD}|{MARK}" if punctuation else WORD
         self.names: list[str] = []
         self.unseen = 0.0
 
@@ -81,7 +82,7 @@ class Words:
 
     def _split(self, texts: pl.Series, kind: pl.Categorical) -> tuple[Ids, Ints]:
         """Return the numbers of all words of the texts in a row, and how many words each text has."""
-        tokens = (texts.str.to_lowercase() if self.lowercase else texts).str.extract_all(WORD)
+        tokens = (texts.str.to_lowercase() if self.lowercase else texts).str.extract_all(self.pattern)
         counts = tokens.list.len().to_numpy().astype(np.int64)
         flat = tokens.explode().drop_nulls()  # an empty list explodes to a null
         return flat.cast(kind).to_physical().cast(pl.Int32).to_numpy(), counts
