@@ -31,7 +31,7 @@ class Classifier(pl.LightningModule):
         loss: takes outputs and target.
         optimizer: makes the optimizer from the parameters, such as ``functools.partial(torch.optim.Adam, lr=0.1)``.
         scheduler: makes the learning rate schedule from the optimizer; stepped once an epoch.
-        monitor: the metric that a plateau schedule watches.
+        monitor: the metric that a plateau schedule watches; ``val/score`` is logged where it is asked for.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Classifier(pl.LightningModule):
         self.make_optimizer, self.make_scheduler, self.monitor = optimizer, scheduler, monitor
         # What ranks rows keeps every one; in training, where the model changes with each step, it says little.
         self.train_metrics = EpochMetrics(task, "train", ranking=False)
-        self.val_metrics = EpochMetrics(task, "val", ranking=task.ranks_cheaply)
+        self.val_metrics = EpochMetrics(task, "val", ranking=task.ranks_cheaply, score=monitor == "val/score")
 
     def forward(self, features: Features) -> Tensor:
         """Return outputs (N, num_outputs)."""

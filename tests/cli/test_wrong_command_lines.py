@@ -18,7 +18,7 @@ from forked import Ended, Forks, real
 QUICK: list[tuple[str, Sequence[str]]] = [
     # groups, choices
     ("optimizr=adam", ["optimizr", "'optimizer'", "--cfg job"]),
-    ("optimizer=adm", ["optimizer=adm", "'adam'", "adagrad, adam, adamw, lazy_adam, sgd"]),
+    ("optimizer=adm", ["optimizer=adm", "'adam'", "adagrad, adam, adam_ntk, adamw, lazy_adam, rowwise_adagrad, sgd"]),
     ("model=perceptorn", ["model=perceptorn", "'perceptron'"]),
     ("data=csv", ["data=csv", "There are table, text, toy, xor"]),
     ("scheduler=plataeu", ["plataeu", "'plateau'"]),
@@ -51,7 +51,7 @@ QUICK: list[tuple[str, Sequence[str]]] = [
     ("~scheduler", ["~scheduler", "scheduler=none"]),
     ("~logger", ["~logger", "logger=none"]),
     ("~callbacks=timer", ["callbacks=none"]),
-    ("~optimizer", ["~optimizer", "adagrad, adam, adamw, lazy_adam, sgd"]),
+    ("~optimizer", ["~optimizer", "adagrad, adam, adam_ntk, adamw, lazy_adam, rowwise_adagrad, sgd"]),
     ("~early_stopping.patience", ["early_stopping.patience=null"]),
     ("~loger", ["~loger", "'logger'"]),
     ("trainer.logger=false", ["trainer.logger", "logger=none"]),

@@ -192,12 +192,15 @@ COLUMNS = {
 def test_columns_that_no_encoder_learns_are_refused(tmp_path, facts):
     write(rows(), tmp_path, "card")
     content = description(tmp_path)
-    assert content["encoder"]["learnt"]["columns"][0][:2] == AGE[:2]  # of five features, as each of these
+    assert content["encoder"]["learnt"]["columns"][0][:2] == [
+        "RobustColumn",
+        "age",
+    ]  # of five features, as each of these
     for column, refused in ((AGE, False), (COLUMNS[facts], True)):
         content["encoder"]["learnt"]["columns"][0] = column
         write_json(tmp_path, content)
         if not refused:
-            assert read(tmp_path).encoder.columns[0].mean == 50.0
+            assert read(tmp_path).encoder.columns[0].center == 50.0
             continue
         with pytest.raises(ModelRefused, match=r"model\.json: the model is refused: "):
             read(tmp_path)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, RobustScaler
 
 from conftest import dense_of
 from rosenblatt.data.columns import Columns
@@ -49,12 +49,17 @@ def features_of(train, *others, **options):
     )
 
 
+def squeezed(scaled):
+    """Smooth clipping, by the formula of the paper."""
+    return scaled / np.sqrt(1 + (scaled / 3) ** 2)
+
+
 def test_numbers_are_scaled_as_by_scikit_learn():
     encoder, *ours = features_of(TRAIN, TEST)
-    scaler = StandardScaler().fit(TRAIN.select(pl.col("age").cast(pl.Float64), "income", "code").to_numpy())
+    scaler = RobustScaler().fit(TRAIN.select(pl.col("age").cast(pl.Float64), "income", "code").to_numpy())
     columns = [encoder.names().index(name) for name in ("age", "income", "code")]
     for frame, our in zip((TRAIN, TEST), ours, strict=True):
-        theirs = scaler.transform(frame.select(pl.col("age").cast(pl.Float64), "income", "code").to_numpy())
+        theirs = squeezed(scaler.transform(frame.select(pl.col("age").cast(pl.Float64), "income", "code").to_numpy()))
         assert our.dtype == torch.float32
         np.testing.assert_allclose(our[:, columns], theirs, rtol=1e-5, atol=1e-6)
 
@@ -75,12 +80,19 @@ def test_categories_are_those_of_scikit_learn():
         np.testing.assert_array_equal(our[:, columns], expected)
 
 
-def test_a_missing_number_is_the_mean_and_a_feature_that_says_so():
+def test_a_missing_number_is_the_median_and_a_feature_that_says_so():
     missing = ["", "?", "NA", "n/a", "nan", "NULL", " None ", None]
     encoder, train, test = features_of({"x": ["1", "3", *missing]}, {"x": ["2", "?", "5"]})
     assert encoder.names() == ["x", "x is missing"]
-    assert train.tolist() == [[-1, 0], [1, 0]] + [[0, 1]] * len(missing)
-    assert test.tolist() == [[0, 0], [0, 1], [3, 0]]
+    one, three = squeezed(np.float32([1, 3])).tolist()
+    np.testing.assert_allclose(train, [[-one, 0], [one, 0]] + [[0, 1]] * len(missing), rtol=1e-6)
+    assert test.tolist() == [[0, 0], [0, 1], [pytest.approx(three), 0]]
+
+
+def test_where_half_of_all_numbers_are_one_the_range_is_their_scale():
+    _, train, test = features_of({"x": [0.0] * 30 + [4.0] * 2}, {"x": [2.0]})
+    assert train[-1, 0].item() == pytest.approx(squeezed(2.0))
+    assert test[0, 0].item() == pytest.approx(squeezed(1.0))
 
 
 def test_a_missing_category_is_a_category_and_an_unseen_one_is_nothing():
@@ -98,7 +110,7 @@ def test_one_word_makes_a_column_one_of_categories():
 def test_a_word_in_a_column_of_numbers_is_missing_and_logged(caplog):
     with caplog.at_level(logging.WARNING):
         _, _, test = features_of({"x": [1.0, 3.0]}, {"x": ["3", None, "three", "inf"]})
-    assert test.tolist() == [[1, 0], [0, 1], [0, 1], [0, 1]]
+    assert test.tolist() == [[pytest.approx(squeezed(1.0)), 0], [0, 1], [0, 1], [0, 1]]
     (message,) = [record.getMessage() for record in caplog.records]
     for part in ("test", "2 of 3 values", "column 'x'", "no numbers", "such as 'three'", "count as missing"):
         assert part in message
@@ -121,7 +133,7 @@ def test_truths_are_numbers_and_columns_may_come_in_any_order():
         {"yes": [True, False], "x": ["a", "b"]}, {"other": [1, 2], "x": ["b", "a"], "yes": ["1", "0"]}
     )
     assert encoder.names()[:2] == ["yes", "yes is missing"]
-    assert train[:, 0].tolist() == test[:, 0].tolist() == [1, -1]
+    assert train[:, 0].tolist() == test[:, 0].tolist() == pytest.approx([squeezed(1.0), squeezed(-1.0)])
     assert test[:, 2:4].tolist() == [[0, 1], [1, 0]]
 
 

@@ -67,7 +67,7 @@ def test_metrics_of_few_rows_are_scikit_learns_too(seed, num_rows, mean, spread)
 
 def test_which_way_is_better_is_said_by_the_metrics():
     better = EpochMetrics(Regression()).higher_is_better()
-    assert better == {"loss": False, "mae": False, "r2": True, "rmse": False}
+    assert better == {"loss": False, "mae": False, "r2": True, "rmse": False, "score": True}
 
 
 def test_of_one_row_or_of_equal_targets_no_variance_is_explained():

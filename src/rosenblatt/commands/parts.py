@@ -115,6 +115,8 @@ def make_parts(config: DictConfig) -> Parts:
     takes = names(config.module)
     task = said if isinstance(said, Task) else None
     model = make_model(config, sizes, said) if "model" in takes else None
+    if (rule := getattr(model, "batch_size_for", None)) is not None and hasattr(data, "batch_size_for"):
+        data.batch_size_for = rule
     if not isinstance(said, Task) and ("task" in takes or said is not None):
         task = read_task(looked, model, said)
     if task is not None:
@@ -148,9 +150,14 @@ def make_parts(config: DictConfig) -> Parts:
     return parts
 
 
+def _words() -> list[str]:
+    """Return what was typed."""
+    return [word.lstrip("+") for word in HydraConfig.get().overrides.task] if HydraConfig.initialized() else []
+
+
 def _warn_of_ignored(config: DictConfig, takes: set[str]) -> None:
     """Say so where somebody has typed what a module of its own kind does not take."""
-    words = [word.lstrip("+") for word in HydraConfig.get().overrides.task] if HydraConfig.initialized() else []
+    words = _words()
     for group in ("model", "loss", "optimizer", "scheduler"):
         if group not in takes and any(word.startswith((f"{group}=", f"{group}.")) for word in words):
             log.warning("%s is ignored: %s takes none.", group, config.module._target_)
@@ -163,7 +170,7 @@ def make_model(config: DictConfig, sizes: Mapping[str, Any], said: Task | str | 
         num_outputs = said.num_outputs
     elif said in ("binary", "regression"):
         num_outputs = 1
-    known: dict[str, Any] = {} if num_outputs is None else {"num_outputs": num_outputs}
+    known: dict[str, Any] = {} if num_outputs is None else {"num_outputs": num_outputs, "task": getattr(said, "name", said)}
     if isinstance(said, Classification) and said.class_counts and (margin := config.loss.get("margin")) is not None:
         known["start"] = said.best_without_features(margin)
     model: nn.Module = build("model", config.model, nn.Module, **sizes, **known)
@@ -221,6 +228,8 @@ def with_metrics(task: Task, node: DictConfig) -> Task:
 def make_loss(node: DictConfig, task: Task) -> nn.Module:
     """Build the loss: the task's own with its settings, or somebody's own."""
     if node.get("_target_") is None:
+        if isinstance(task, Regression) and any(word.startswith("loss.label_smoothing=") for word in _words()):
+            raise UserError("loss.label_smoothing: numbers have no classes. Leave it out.")
         return task.loss(**{name: value for name, value in plain(node).items() if name != "_target_"})
     return task.seen_by(build("loss", node, nn.Module))
 

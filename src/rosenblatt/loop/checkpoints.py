@@ -224,7 +224,7 @@ class Checkpoints(Checkpoint):
 
     def _keep_best(self, trainer: pl.Trainer) -> None:
         score, best = _of_first(trainer, internals.measured(trainer).get(self.monitor, math.nan)), self.best_score
-        if not math.isnan(score) and (best is None or (score < best if self.mode == "min" else score > best)):
+        if not math.isnan(score) and (best is None or (score < best if self.mode == "min" else score >= best)):
             self.best_score = score  # NaN is such as the AUROC of one class alone
             self.save_best(trainer)
 

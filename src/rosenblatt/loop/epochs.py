@@ -136,9 +136,13 @@ class Measures(Checkpoint):
         )
 
     def of_training(self, epoch: int, known: Mapping[str, Any]) -> dict[str, float]:
-        """Return what an epoch, from 1, has measured of training, but for figures that are ``known`` already."""
+        """Return what an epoch, from 1, measured of training and what it was chosen by, but for ``known`` figures."""
         found = self.epochs.get(epoch, {})
-        return {name: value for name, value in found.items() if name.startswith("train") and name not in known}
+        return {
+            name: value
+            for name, value in found.items()
+            if name.startswith(("train", self.monitor)) and name not in known
+        }
 
     def state_dict(self) -> dict[str, Any]:
         """Return what an epoch that is resumed goes on with."""
@@ -160,6 +164,7 @@ def _nobody_logs(monitor: str, seen: list[str], validated: bool) -> str:
     return message if validated else f"{message} There is no validation: the data have no val_dataloader."
 
 
+LINES = 32  # of a long training, about; of one of up to 128 epochs each has its own
 REFRESH = 0.25  # seconds between two looks of the bar, each of which takes as long as several steps
 
 
@@ -246,6 +251,9 @@ class TrainingProgress(pl.Callback):
         old = self.measures.of_validation - self.measures.epochs.get(epoch, {}).keys()  # of a validation before
         line = "  ".join(self._shown(trainer, old))
         last = max(trainer.max_epochs or 0, 0)  # -1 where the end is a number of steps, or none at all
+        every = last // LINES if last > 4 * LINES else 1
+        if epoch % every and epoch & (epoch - 1) and not trainer.should_stop:
+            return
         message = f"epoch {epoch:>{len(str(last))}}{f'/{last}' if last else ''}  {line}"
         # With a bar on the screen, the line is for the log file alone (configs/train.yaml).
         (logging.getLogger("rosenblatt_file") if self.bar is not None else log).info(message)

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from rosenblatt.data.encoder import Encoder, PointEncoder
 from rosenblatt.saved.refusal import Unknown
 from rosenblatt.table.encoder import TableEncoder
+from rosenblatt.table.realmlp import RealMLP
 from rosenblatt.text.encoder import TextEncoder
 
 Find: TypeAlias = Callable[[str, str], Any]  # from a role (model, module, encoder, loss) and a name to a class, or None
@@ -59,6 +60,8 @@ def look_up(role: str, name: Any, finds: Sequence[Find]) -> Any:
         raise ValueError(f"expected the name of a class; it says {str(name)[:50]!r}")
     if role == "encoder" and name in ENCODERS:
         return ENCODERS[name]
+    if role == "model" and name == path_of(RealMLP):
+        return RealMLP
     for find in finds:
         if (found := find(role, name)) is not None:
             return found

@@ -45,9 +45,9 @@ def reasons(
             weights = one_hot(preds, num) - 1 / num
         else:  # the predicted labels, or where there is none the most probable one
             weights = torch.where(preds.any(dim=1, keepdim=True).bool(), preds, one_hot(outputs.argmax(dim=1), num))
-        return (outputs * weights).sum()
+        return (outputs * weights).sum(dim=1)
 
-    ids, parts, offsets = parts_of(model, features, score)
+    ids, _, parts, offsets = parts_of(model, features, score)
     parts *= task.scale / getattr(task, "temperature", 1.0)
     columns = encoder.column_of
     if columns is None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from rosenblatt.data.features import Bags, Features, Plane, rows_between
+from rosenblatt.data.features import Bags, Features, Plane, offsets_of, rows_between
 from rosenblatt.errors import first_line
 from rosenblatt.show.words import short_name
 from rosenblatt.tasks.arrays import Boundary, HiddenLayer, Influence, InfluenceBars
@@ -26,6 +26,7 @@ GRID = 100  # places along each side of a plane at which the model is asked
 NUM_COUNTED = 20_000  # rows in which words are counted
 NUM_EMBEDDED = 1_000  # words in the projector
 MAX_WORK = 20_000_000  # numbers, once for each output
+MAX_PASSED = 20_000  # rows, once for each column that is taken away
 MAX_OUTPUTS, MAX_PANELS = 12, 6  # that are asked, and drawn
 NUM_FEATURES = 20  # for an output, and against it, at most
 NAME = 18  # letters of the name of an output or a class
@@ -159,19 +160,22 @@ def influences(
         names_of: names features by number.
     """
     num_rows = MAX_ROWS
-    if isinstance(features, Bags):  # the memory holds as many numbers for each entry of a bag as the layer has outputs
+    if (columns := getattr(model, "column_sizes", None)) is not None:  # each of which takes a pass
+        num_rows = max(1, min(MAX_ROWS, MAX_PASSED // len(columns)))
+    elif isinstance(
+        features, Bags
+    ):  # the memory holds as many numbers for each entry of a bag as the layer has outputs
         most = MAX_WORK // bag_layer(model).weight.shape[1]
         num_rows = max(1, min(MAX_ROWS, int((features.offsets <= most).sum()) - 1))
     features = rows_between(features, 0, num_rows)
-    values = features.weights.numpy() if isinstance(features, Bags) else features.flatten().numpy()
     num_rows = features.num_rows if isinstance(features, Bags) else len(features)
     found = []
     for k, name in [*task.named_outputs().items()][:MAX_OUTPUTS]:
 
         def score(logits: Tensor, k: int = k) -> Tensor:
-            return (logits[:, k] - logits.mean(dim=1) if task.above_mean else logits[:, k]).sum()
+            return logits[:, k] - logits.mean(dim=1) if task.above_mean else logits[:, k]
 
-        ids, parts, _ = parts_of(model, features, score)
+        ids, values, parts, _ = parts_of(model, features, score)
         sizes = np.bincount(ids, weights=np.abs(parts)) / num_rows * task.scale
         signed = sizes * np.sign(np.bincount(ids, weights=parts * values))
         some = np.flatnonzero(signed)
@@ -198,30 +202,45 @@ def bag_layer(model: nn.Module) -> BagLinear:
     return layer
 
 
-def parts_of(
-    model: nn.Module, features: Features, score: Callable[[Tensor], Tensor]
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+class Parts(NamedTuple):
+    """What features of N rows have for a part in a score, all rows in a row.
+
+    Attributes:
+        ids: numbers of features.
+        values: of these features.
+        parts: that they have.
+        offsets: (N + 1,), where each row begins.
+    """
+
+    ids: NDArray[np.int64]
+    values: NDArray[np.float32]
+    parts: NDArray[np.float64]
+    offsets: NDArray[np.int64]
+
+
+def parts_of(model: nn.Module, features: Features, score: Callable[[Tensor], Tensor]) -> Parts:
     """Return the part of each feature in a score of each row: its value times the score's slope.
 
-    For a model that is linear in its features the parts are exact, for others a first-order estimate.
+    For a model that is linear in its features the parts are exact, for others a first-order estimate. Of one that has
+    ``column_sizes`` and ``number_columns``, as `rosenblatt.table.realmlp.RealMLP`, it is how far the score falls when a
+    column alone is taken away.
 
     Args:
         model: maps features to outputs; it takes rows of numbers, or bags in a `rosenblatt.text.sparse.BagLinear`.
         features: of N rows.
-        score: from outputs (N, num_outputs) to the sum of all rows' scores, a scalar.
-
-    Returns:
-        Feature numbers and parts, of all rows in a row, and where each row begins (N + 1,).
+        score: from outputs (N, num_outputs) to scores (N,).
     """
     model.eval()
+    if (columns := getattr(model, "column_sizes", None)) is not None:
+        return _parts_of_columns(model, features, score, np.array(columns), np.array(model.number_columns))
     if not isinstance(features, Bags):
         with torch.enable_grad():
             dense = features.to(next(model.parameters()).dtype, copy=True).requires_grad_()
-            (slope,) = torch.autograd.grad(score(model(dense)), dense)
+            (slope,) = torch.autograd.grad(score(model(dense)).sum(), dense)
         num_rows, num_features = features.shape
         parts = (features * slope.float()).flatten()
         ids, offsets = np.tile(np.arange(num_features), num_rows), np.arange(num_rows + 1) * num_features
-        return ids, parts.double().numpy(), offsets
+        return Parts(ids, features.flatten().numpy(), parts.double().numpy(), offsets)
     hidden: list[Tensor] = []
 
     def cut(module: nn.Module, arguments: object, output: Tensor) -> Tensor:
@@ -232,7 +251,7 @@ def parts_of(
     handle = layer.register_forward_hook(cut)
     try:
         with torch.enable_grad():
-            (slope,) = torch.autograd.grad(score(model(features)), hidden)
+            (slope,) = torch.autograd.grad(score(model(features)).sum(), hidden)
     finally:
         handle.remove()
     words, weight = features.ids.long(), layer.weight.detach()
@@ -241,4 +260,43 @@ def parts_of(
     else:
         rows = torch.repeat_interleave(torch.arange(features.num_rows), features.offsets.diff())
         parts = features.weights * (weight[words] * slope[rows]).sum(dim=1)
-    return words.numpy(), parts.double().numpy(), features.offsets.numpy()
+    return Parts(words.numpy(), features.weights.numpy(), parts.double().numpy(), features.offsets.numpy())
+
+
+def _parts_of_columns(
+    model: nn.Module,
+    features: Features,
+    score: Callable[[Tensor], Tensor],
+    columns: NDArray[Any],
+    numbers: NDArray[Any],
+) -> Parts:
+    """Return how far the score falls without each column: its number at the median, or no category.
+
+    A part stands at the feature of the column's category, or at the first one of a column of numbers.
+    """
+    ends = np.cumsum(columns)
+    starts = ends - columns
+    num_rows = features.num_rows if isinstance(features, Bags) else len(features)
+    size = (num_rows, len(columns))
+    ids, values, parts = np.tile(starts, (num_rows, 1)), np.zeros(size, dtype=np.float32), np.zeros(size)
+    rows, places = (
+        (np.repeat(np.arange(num_rows), features.offsets.diff().numpy()), features.ids.long().numpy())
+        if isinstance(features, Bags)
+        else features.numpy().nonzero()
+    )
+    weights = features.weights.numpy() if isinstance(features, Bags) else features.numpy()[rows, places]
+    owner = np.searchsorted(ends, places, side="right")
+    first = ~np.isin(owner, numbers) | (places == starts[owner])  # flags and bins tell of the number itself
+    ids[rows[first], owner[first]], values[rows[first], owner[first]] = places[first], weights[first]
+    with torch.no_grad():
+        whole = score(model(features))
+        for k, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
+            if isinstance(features, Bags):
+                kept = (features.ids < start) | (features.ids >= end)
+                lengths = np.bincount(rows[kept.numpy()], minlength=num_rows)
+                less: Features = Bags(features.ids[kept], features.weights[kept], torch.from_numpy(offsets_of(lengths)))
+            else:
+                less = features.clone()
+                less[:, start:end] = 0
+            parts[:, k] = (whole - score(model(less))).numpy()
+    return Parts(ids.ravel(), values.ravel(), parts.ravel(), np.arange(num_rows + 1, dtype=np.int64) * len(columns))

@@ -14,7 +14,7 @@ from rosenblatt.data.features import Splits
 from rosenblatt.data.labelled_files import FileData
 from rosenblatt.data.recipe import Auto
 from rosenblatt.errors import UserError
-from rosenblatt.table.encoder import TableEncoder
+from rosenblatt.table.encoder import NumberColumn, TableEncoder
 from rosenblatt.table.giveaway import gives_away
 from rosenblatt.tasks.task import Task
 
@@ -63,6 +63,13 @@ class TableData(FileData):
         self.ignore, self.keep = tuple(ignore), tuple(keep)
         self.missing = None if missing is None else tuple(missing)
         self.encoder = TableEncoder(categorical, min_count, bins)
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """What a model may ask for: also the number of features of each column, and which columns hold numbers."""
+        columns = self.encoder.columns
+        numbers = [i for i, one in enumerate(columns) if isinstance(one, NumberColumn)]
+        return super().sizes | {"columns": [one.size for one in columns], "numbers": numbers}
 
     @property
     def _decisive(self) -> dict[str, Any]:

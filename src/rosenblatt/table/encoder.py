@@ -34,6 +34,7 @@ MISSING_THEN = ["?", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None"]
 MAX_DENSE = 1024  # columns up to which a row is kept dense
 SCALE = 3.0  # of all features: with 1, Adam at its own lr of 0.001 takes twice as many epochs (docs/log.md)
 FARTHEST = 10.0  # standard deviations; of a value that is farther off, in training or later, the bin says the rest
+CLIP = 3.0  # scaled values come near it and never reach it
 ROWS_PER_BIN = 100  # at least; fewer say little of the next row
 FEW_VALUES = 31  # of a part of a date, such as the month, up to which each has a bin
 MANY_NEW = 0.2  # share of words that training never had, from which on it is told
@@ -44,15 +45,16 @@ Parts = tuple[list[NDArray[np.int64]], list[NDArray[np.float32]]]
 
 
 class NumberColumn(NamedTuple):
-    """A column of numbers: ``(x - mean) / std`` (at most `FARTHEST`), 0 where it is missing, and one feature a bin.
+    """A column of numbers: ``(x - center) / scale`` (at most `FARTHEST`), 0 where it is missing, and one feature a bin.
 
-    Bin ``i`` holds the values above ``edges[i - 1]`` up to ``edges[i]``; with no edges there are no bins. ``form`` is
-    how numbers or dates are written (`rosenblatt.data.numbers.Reading`); ``part`` is what is taken of a date.
+    Those of models of before have mean and standard deviation; those of today are `RobustColumn`. Bin ``i`` holds the
+    values above ``edges[i - 1]`` up to ``edges[i]``; with no edges there are no bins. ``form`` is how numbers or dates
+    are written (`rosenblatt.data.numbers.Reading`); ``part`` is what is taken of a date.
     """
 
     name: str
-    mean: float
-    std: float
+    center: float
+    scale: float
     edges: tuple[float, ...]
     form: str = ""
     part: str = ""
@@ -92,16 +94,42 @@ class NumberColumn(NamedTuple):
     def features_of_numbers(self, numbers: Floats) -> Parts:
         """Return the features of (N,) numbers, of which NaN and infinity are missing; the bin comes last."""
         missing = ~np.isfinite(numbers)
-        scaled = (numbers.clip(-MAX_NUMBER, MAX_NUMBER) - self.mean) / self.std
+        scaled = (numbers.clip(-MAX_NUMBER, MAX_NUMBER) - self.center) / self.scale
         value = np.where(missing, 0.0, scaled.clip(-1e6, 1e6)).astype(np.float32)  # in float32, no infinity
         ids = [np.zeros(len(value), dtype=np.int64), np.ones(len(value), dtype=np.int64)]
-        weights = [value.clip(-FARTHEST, FARTHEST), missing.astype(np.float32)]
+        weights = [self.clipped(value), missing.astype(np.float32)]
         if self.edges:
             # Compared as scaled, in the same rounding, so that a value that is an edge stays below it.
-            edges = ((np.array(self.edges) - self.mean) / self.std).astype(np.float32)
+            edges = ((np.array(self.edges) - self.center) / self.scale).astype(np.float32)
             ids.append(2 + np.searchsorted(edges, value))
             weights.append((~missing).astype(np.float32))
         return ids, weights
+
+    def clipped(self, scaled: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the feature of a scaled number."""
+        return scaled.clip(-FARTHEST, FARTHEST)
+
+    def unclipped(self, value: Tensor) -> Tensor:
+        """Return the scaled number that has this feature."""
+        return value
+
+
+class RobustColumn(NumberColumn):
+    """A column of numbers whose center is the median, and whose scale the range of the middle half of them.
+
+    The scaled number is clipped smoothly, so that few that are far off move nothing, and yet differ (Holzmueller,
+    Grinsztajn and Steinwart 2024, section 3).
+    """
+
+    __slots__ = ()
+
+    def clipped(self, scaled: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return ``x / sqrt(1 + (x / 3)^2)``."""
+        return np.asarray(scaled / np.sqrt(1 + (scaled / CLIP) ** 2), dtype=np.float32)
+
+    def unclipped(self, value: Tensor) -> Tensor:
+        """Return the scaled number that has this feature."""
+        return value / (1 - (value / CLIP) ** 2).clamp(min=1e-9).sqrt()
 
 
 class CategoryColumn(NamedTuple):
@@ -171,13 +199,14 @@ def edges_of(values: Floats, bins: int) -> tuple[float, ...]:
 
 def column_from(kind: str, *values: Any) -> Column:
     """Return a column from its parts, as JSON holds them; a `ValueError` tells that they are none."""
-    if kind == "NumberColumn" and fits((*values, "", "")[:6], tuple[str, float, float, Sequence[float], str, str]):
-        name, mean, std, edges, form, part = (*values, "", "")[:6]
+    numbers = {"NumberColumn": NumberColumn, "RobustColumn": RobustColumn}.get(kind)
+    if numbers is not None and fits((*values, "", "")[:6], tuple[str, float, float, Sequence[float], str, str]):
+        name, center, scale, edges, form, part = (*values, "", "")[:6]
         known = form in ("", *BETWEEN)
         if part:
             known = form in ORDERS and part in date_parts_of(pl.Series(dtype=pl.String), form)
-        if known and np.isfinite([mean, std, *edges]).all() and std > 0 and (np.diff(edges) > 0).all():
-            return NumberColumn(name, float(mean), float(std), tuple(map(float, edges)), form, part)
+        if known and np.isfinite([center, scale, *edges]).all() and scale > 0 and (np.diff(edges) > 0).all():
+            return numbers(name, float(center), float(scale), tuple(map(float, edges)), form, part)
     if kind == "CategoryColumn" and fits(values, tuple[str, Sequence[str]]):
         name, categories = values
         if len(set(categories)) == len(categories):
@@ -201,7 +230,7 @@ class TableEncoder(Encoder):
     A column is one of numbers if each of its training values that is not missing is a number, as programs write it or
     as people do, all in one way; one of dates likewise, of which age, year, month, weekday and hour are numbers.
     Missing are empty cells, and beside numbers and dates words such as ``NA``, which are categories elsewhere. What is
-    missing is kept as such: a category of its own, or, in a column of numbers, the mean and a feature that says so.
+    missing is kept as such: a category of its own, or, in a column of numbers, the median and a feature that says so.
 
     A number is a feature as it is, scaled, and has one feature a bin beside it: what goes up with age and down again is
     no straight line, and a perceptron knows no other.
@@ -236,7 +265,7 @@ class TableEncoder(Encoder):
     def facts(self) -> dict[str, Any]:
         """Return the columns, and then words that mean missing (not so before 0.3.0), as JSON takes them."""
         columns = [[type(column).__name__, *column] for column in self.columns]
-        columns = [one[: 5 + bool(one[5]) + bool(one[6])] if one[0] == "NumberColumn" else one for one in columns]
+        columns = [one if one[0] == "CategoryColumn" else one[: 5 + bool(one[5]) + bool(one[6])] for one in columns]
         return {"columns": columns if self._absent == [MISSING_THEN, []] else [*columns, ["missing", *self._absent]]}
 
     def learn(self, facts: dict[str, Any], vocabulary: pl.DataFrame | None) -> None:
@@ -271,9 +300,9 @@ class TableEncoder(Encoder):
         def points(features: Tensor) -> Tensor:
             numbers = []
             for column, start in ((x, 0), (y, x.size)):
-                value, missing = features[:, start].double() / SCALE, features[:, start + 1]
+                value, missing = column.unclipped(features[:, start].double() / SCALE), features[:, start + 1]
                 known = (missing == 0) & (value.abs() < FARTHEST)
-                numbers.append((value * column.std + column.mean).where(known, float("nan")))
+                numbers.append((value * column.scale + column.center).where(known, float("nan")))
             return torch.stack(numbers, dim=1)
 
         def features(points: Tensor) -> Tensor:
@@ -385,8 +414,10 @@ class TableEncoder(Encoder):
                 whole = np.unique(np.ceil(numbers)) if part else ()  # hours of 12:30 too
                 few = 0 < len(whole) <= FEW_VALUES and self.bins > 0
                 edges = tuple(map(float, whole[:-1])) if few else edges_of(numbers, self.bins)
-                std = float(numbers.std())
-                found.append(NumberColumn(name, float(numbers.mean()), std if std > 0 else 1.0, edges, form, part))
+                low, center, high = map(float, np.quantile(numbers, (0.25, 0.5, 0.75)))
+                # Where half of all are one number, the others are as far off as they can be.
+                scale = high - low or float(np.ptp(numbers)) / 2 or 1.0
+                found.append(RobustColumn(name, center, scale, edges, form, part))
         return found
 
     def parts(self, frame: pl.DataFrame, where: str) -> list[Parts]:

@@ -46,11 +46,14 @@ class EpochMetrics(nn.Module):
         split: that is put before the names of `values`: ``train`` gives ``train/loss``.
         ranking: also ``auroc`` and ``ap``, which keep the probabilities of all rows.
         per_class: also F1, precision and recall of every class by itself.
+        score: also ``score``, accuracy or R2, which epochs can be chosen by before the task is known.
     """
 
-    def __init__(self, task: Task, split: str = "", ranking: bool = True, per_class: bool = False) -> None:
+    def __init__(
+        self, task: Task, split: str = "", ranking: bool = True, per_class: bool = False, score: bool = False
+    ) -> None:
         super().__init__()
-        self.task = task
+        self.task, self.score = task, score
         self.prefix = f"{split}/" if split else ""
         decided, scored = task.own_metrics(ranking, per_class)
         self.counted = MetricCollection(decided)  # type: ignore[arg-type]
@@ -63,7 +66,7 @@ class EpochMetrics(nn.Module):
     def names(self) -> list[str]:
         """The names of ``compute().values``."""
         own = {name.removeprefix("class_") for name in (*self.counted, *self.ranked)}
-        return [*dict.fromkeys(["loss", *sorted(own), *self.extra])]
+        return [*dict.fromkeys(["loss", *sorted(own), *self.extra, *(["score"] if self.score else [])])]
 
     def reset(self) -> None:
         """Forget all rows."""
@@ -119,6 +122,7 @@ class EpochMetrics(nn.Module):
         for name, metric in self.extra.items():
             with _told(name):
                 values[name] = float(metric.compute())
+        values["score"] = values[self.task.score]
         self.reset()
         found = {name: value.tolist() for name, value in per_class.items()}
         return Result({name: values[name] for name in self.names}, found)
@@ -131,7 +135,7 @@ class EpochMetrics(nn.Module):
         """Return of each metric that says so whether it is to be high."""
         every = [*self.counted.items(), *self.ranked.items(), *self.extra.items()]
         said = {name.removeprefix("class_"): metric.higher_is_better for name, metric in every}
-        return {"loss": False} | {name: bool(high) for name, high in said.items() if high is not None}
+        return {"loss": False, "score": True} | {name: bool(high) for name, high in said.items() if high is not None}
 
     def progress(self) -> dict[str, Any]:
         """Return what was counted since the last reset, beside the states of the metrics, for `restore_progress`."""

@@ -60,6 +60,7 @@ class Regression(Task):
 
     name: ClassVar[str] = "regression"
     needs_validation: ClassVar[bool] = True
+    score: ClassVar[str] = "r2"
     baseline_title: ClassVar[str] = "mean"
     unit: ClassVar[str] = "prediction"
 
@@ -79,8 +80,8 @@ class Regression(Task):
         return self.std or 1.0
 
     def loss(self, **settings: Any) -> nn.Module:
-        """Return the mean squared error, in variances of the training target."""
-        given = [name for name, value in settings.items() if value not in (None, 0, 0.0) and name != "margin"]
+        """Return the mean squared error, in variances of the training target; margins and smoothed labels are for classes."""
+        given = [name for name, value in settings.items() if value is not None and name not in ("label_smoothing", "margin")]
         if given:
             raise UserError(f"loss.{given[0]}: numbers have no classes. Leave it out; there is loss=mae, loss=huber.")
         return self.seen_by(nn.MSELoss())

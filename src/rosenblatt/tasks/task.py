@@ -35,6 +35,7 @@ class Task(ABC):
 
     name: ClassVar[str]
     needs_validation: ClassVar[bool] = False  # whether something is always chosen on it
+    score: ClassVar[str] = "acc"  # the metric, to be high, that is called ``score`` whatever the task is
 
     classes: tuple[str, ...] = ()
     num_rows: int = 0

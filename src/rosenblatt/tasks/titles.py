@@ -20,6 +20,7 @@ TITLES = {
     "rmse": "RMSE",
     "mae": "MAE",
     "r2": "R2",
+    "score": "score",
     "inside": "inside intervals",
 }
 
@@ -27,7 +28,7 @@ SPLIT_TITLES = {"train": "training", "val": "validation", "test": "test"}
 
 COSTS = ("seconds", "seconds_training", "seconds_encoding", "epochs", "steps")  # of a whole run, and of no epoch
 LOW = ("ece", "rmse", "mae", *COSTS)
-HIGH = ("acc", "p_at_1", "r_at_1", "f1", "f1_micro", "precision", "recall", "auroc", "ap", "r2")
+HIGH = ("acc", "p_at_1", "r_at_1", "f1", "f1_micro", "precision", "recall", "auroc", "ap", "r2", "score")
 
 
 def direction(metric: str) -> Literal["min", "max"] | None:

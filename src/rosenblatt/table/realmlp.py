@@ -1,0 +1,213 @@
+"""RealMLP: a network that reaches boosted trees on tables by default (Holzmueller, Grinsztajn and Steinwart, "Better by
+default: strong pre-tuned MLPs and boosted trees on tabular data", 2024).
+
+What it takes from the paper, what it leaves out, and what each part brought here is in docs/log.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import chain, pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from rosenblatt.data.features import Bags, Features
+from rosenblatt.errors import UserError
+from rosenblatt.table.encoder import SCALE
+
+WAVES, MIXED, FREQUENCY = 16, 3, 0.1  # of each number, beside itself; standard deviation of frequencies at the start
+ONE = 1.664  # for the 1 of a category: what robust scaling and smooth clipping make of it in a column of few ones
+MAX_PLAIN, WIDTH = 9, 8  # features of a column that are taken as they are; numbers that stand for one of more
+TWO_VALUES = 4  # features of a column of two numbers, of which waves can't say more
+# Under Adam, what is stored as a multiple of itself learns at that multiple of the learning rate.
+FAST, SLOW, OF_NUMBERS = 6.0, 0.1, 5.0
+
+
+class Linear(nn.Module):
+    """A linear layer whose parameters are all about 1 (the neural tangent parametrisation of Jacot et al. 2018)."""
+
+    def __init__(self, num_in: int, num_out: int, rate: float, length: float) -> None:
+        super().__init__()
+        self.rate, self.length = rate, length  # squared, of an input row, about
+        self.weight = nn.Parameter(torch.randn(num_out, num_in) / rate)
+        self.bias = nn.Parameter(torch.randn(num_out) / (SLOW * rate))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, num_in) to (N, num_out)."""
+        return F.linear(x, self.weight * (self.rate / math.sqrt(self.length)), self.bias * (SLOW * self.rate))
+
+
+class Activation(nn.Module):
+    """SELU of classes, Mish of numbers, and for each unit a share, which is learnt, of what it would be without."""
+
+    def __init__(self, width: int, rate: float, numbers: bool) -> None:
+        super().__init__()
+        self.rate, self.function = SLOW * rate, F.mish if numbers else F.selu
+        self.share = nn.Parameter(torch.ones(width) / self.rate)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, width) to (N, width)."""
+        return torch.lerp(x, self.function(x), self.share * self.rate)
+
+
+class Dropout(nn.Module):
+    """Dropout in steps of 1/256: a byte is enough for each unit, and eight come with each number that is drawn."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.dropped = round(256 * share)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, width) to (N, width)."""
+        if not self.training or self.dropped == 0:
+            return x
+        drawn = torch.empty((x.numel() + 7) // 8, dtype=torch.int64, device=x.device).random_(-(2**63), None)
+        kept = drawn.view(torch.uint8)[: x.numel()].view_as(x) >= self.dropped
+        return x * (kept * (256 / (256 - self.dropped)))
+
+
+class NumberEmbedding(nn.Module):
+    """Of each number a few waves of frequencies that are learnt, mixed into three numbers (PBLD of the paper)."""
+
+    def __init__(self, num: int, rate: float) -> None:
+        super().__init__()
+        self.rate, bound = SLOW * rate, 1 / math.sqrt(WAVES)
+        self.frequency = nn.Parameter(torch.randn(num, 1, WAVES) * (FREQUENCY / self.rate))
+        self.phase = nn.Parameter(torch.empty(num, 1, WAVES).uniform_(-math.pi, math.pi) / self.rate)
+        self.weight = nn.Parameter(torch.empty(num, WAVES, MIXED).uniform_(-bound, bound) / self.rate)
+        self.bias = nn.Parameter(torch.empty(num, 1, MIXED).uniform_(-bound, bound) / self.rate)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, num) to (N, num * 3)."""
+        angles = torch.baddbmm(
+            self.phase * self.rate, x.T.unsqueeze(2), self.frequency * (2 * math.pi * self.rate)
+        )  # (num, N, 16)
+        mixed = torch.baddbmm(self.bias * self.rate, angles.cos(), self.weight * self.rate)  # (num, N, 3)
+        return mixed.transpose(0, 1).flatten(1)  # (num, N, 3) -> (N, num * 3)
+
+
+class RealMLP(nn.Module):
+    """A multilayer perceptron made for tables, after embeddings of numbers and categories.
+
+    Bins of numbers are left out: waves say what they say. Missing numbers are the median and a feature that says so.
+
+    Args:
+        num_features: columns of the input, or its size where it is bags.
+        num_outputs: outputs per row.
+        bags: whether the input is `Bags`.
+        columns: how many features each column of the table has, in their order; none: each feature is a number.
+        numbers: which of the columns hold numbers, whose features are the number, whether it is missing, and bins.
+        task: what outputs are of; numbers learn faster.
+        hidden: sizes of the hidden layers.
+        dropout: probability to zero a hidden unit in training, in [0, 1).
+
+    Raises:
+        UserError: sizes below 1, dropout outside of [0, 1), columns that do not make the features.
+    """
+
+    used: Tensor
+    place: Tensor
+    owner: Tensor
+
+    def __init__(
+        self,
+        num_features: int,
+        num_outputs: int,
+        bags: bool = False,
+        columns: Sequence[int] = (),
+        numbers: Sequence[int] = (),
+        task: str = "multiclass",
+        hidden: Sequence[int] = (256, 256, 256),
+        dropout: float = 0.15,
+    ) -> None:
+        super().__init__()
+        if any(size < 1 for size in hidden):
+            raise UserError(f"model.hidden: expected sizes of at least 1, such as [256]; got {list(hidden)}.")
+        if not 0 <= dropout < 1:
+            raise UserError(f"model.dropout: expected a probability from 0 to below 1; got {dropout}.")
+        if bags and not columns:
+            raise UserError("model: RealMLP reads the columns of tables; of texts take model=perceptron or model=mlp.")
+        if not columns:
+            columns, numbers = [1] * num_features, range(num_features)
+        starts = [0]
+        for size in columns:
+            starts.append(starts[-1] + size)
+        if starts[-1] != num_features or not all(0 <= one < len(columns) for one in numbers):
+            raise UserError(f"model: expected columns of {num_features:,} features; they have {starts[-1]:,}.")
+        self.column_sizes, self.number_columns = list(columns), list(numbers)
+        is_number = dict.fromkeys(numbers)
+        ranges = {i: range(starts[i], starts[i + 1]) for i in range(len(columns))}
+        waving = [i for i in is_number if columns[i] != TWO_VALUES]
+        small = [i for i in ranges if i not in is_number and columns[i] <= MAX_PLAIN]
+        large = [i for i in ranges if i not in is_number and columns[i] > MAX_PLAIN]
+        values = [ranges[i][0] for i in waving]
+        plain = [*chain.from_iterable(ranges[i][:2] for i in is_number if i not in waving)]
+        plain += [*chain.from_iterable(ranges[i][1:2] for i in waving)]
+        self.num_values = len(values)
+        self.num_numbers = self.num_values + len(plain)
+        plain += [*chain.from_iterable(ranges[i] for i in small)]
+        self.num_plain = len(values) + len(plain)
+        self.sizes = [columns[i] for i in large]
+        used = [*values, *plain, *chain.from_iterable(ranges[i] for i in large)]
+        self.register_buffer("used", torch.tensor(used, dtype=torch.int64), persistent=False)
+        # Of each feature of bags: its place among those that are used, and which of the large columns it is of.
+        place, owner = torch.full((num_features,), self.num_plain), torch.full((num_features,), len(large))
+        place[self.used] = torch.arange(len(used))
+        for k, i in enumerate(large):
+            owner[starts[i] : starts[i + 1]] = k
+        self.register_buffer("place", place, persistent=False)
+        self.register_buffer("owner", owner, persistent=False)
+
+        self.rate, is_regression = (OF_NUMBERS, True) if task == "regression" else (1.0, False)
+        self.waves = NumberEmbedding(len(values), self.rate) if values else None
+        self.table = nn.Parameter(torch.randn(sum(self.sizes), WIDTH) / self.rate)
+        width = len(values) * MIXED + self.num_plain + len(large) * WIDTH
+        length = len(values) * (MIXED + 1) + len(is_number) - len(waving) + len(small) * ONE**2 + len(large) * WIDTH
+        self.scale = nn.Parameter(torch.ones(width) / (FAST * self.rate))
+        layers: list[nn.Module] = []
+        for num_in, num_out in pairwise([width, *hidden]):
+            layers.append(Linear(num_in, num_out, self.rate, num_in if layers else length))
+            layers += [Activation(num_out, self.rate, is_regression), Dropout(dropout)]
+        num_in = hidden[-1] if hidden else width
+        self.layers = nn.Sequential(*layers, Linear(num_in, num_outputs, self.rate, num_in if layers else length))
+
+    @staticmethod
+    def batch_size_for(num_rows: int) -> int:
+        """Return the rows of a batch, where nobody says it."""
+        return 256
+
+    def forward(self, features: Features) -> Tensor:
+        """Map features of N rows to outputs (N, num_outputs)."""
+        plain, large = self._parts_of_bags(features) if isinstance(features, Bags) else self._parts_of(features)
+        numbers = plain[:, : self.num_numbers] / SCALE
+        values = numbers[:, : self.num_values]
+        waves = [] if self.waves is None else [self.waves(values)]
+        x = torch.cat([*waves, numbers, plain[:, self.num_numbers :] * (ONE / SCALE), *large], dim=1)
+        outputs: Tensor = self.layers(x * (self.scale * (FAST * self.rate)))
+        return outputs
+
+    def _parts_of(self, features: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Return what is taken as it is (N, num_plain), and what stands for each of the large columns (N, 8)."""
+        used = features.index_select(1, self.used)
+        plain, *large = torch.split(used, [self.num_plain, *self.sizes], dim=1)
+        tables = torch.split(self.table, self.sizes)
+        return plain, [one @ (table * (self.rate / SCALE)) for one, table in zip(large, tables, strict=True)]
+
+    def _parts_of_bags(self, bags: Bags) -> tuple[Tensor, list[Tensor]]:
+        """Return the same of N bags."""
+        num_rows, num_large, ids = len(bags.offsets) - 1, len(self.sizes), bags.ids.long()
+        rows = torch.repeat_interleave(torch.arange(num_rows, device=ids.device), bags.offsets.diff())
+        place, owner, weights = self.place[ids], self.owner[ids], bags.weights.to(self.scale.dtype)
+        # What is not asked for goes to one place more, and from there nowhere.
+        plain = weights.new_zeros(num_rows, self.num_plain + 1)
+        plain = plain.index_put((rows, place.clamp(max=self.num_plain)), weights)
+        if num_large == 0:
+            return plain[:, :-1], []
+        codes = (place - self.num_plain).clamp(min=0)
+        found = F.embedding(codes, self.table) * (weights * (self.rate / SCALE)).unsqueeze(1)  # (nnz, 8)
+        large = weights.new_zeros(num_rows * (num_large + 1), WIDTH)
+        large = large.index_add(0, rows * (num_large + 1) + owner, found)
+        return plain[:, :-1], [*large.view(num_rows, num_large + 1, WIDTH)[:, :-1].unbind(1)]

@@ -1,0 +1,167 @@
+"""The network for tables, beside NumPy, on dense features and on bags, and as a model folder and ONNX hold it."""
+
+import math
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from torch.nn import functional as F
+
+from rosenblatt.data.columns import Columns
+from rosenblatt.data.features import Bags
+from rosenblatt.errors import UserError
+from rosenblatt.loop.schedules import CosLog
+from rosenblatt.table import encoder as table
+from rosenblatt.table.encoder import SCALE, TableEncoder
+from rosenblatt.table.realmlp import Dropout, NumberEmbedding, RealMLP
+
+RNG = np.random.default_rng(0)
+NUM_ROWS = 400
+FRAME = pl.DataFrame(
+    {
+        "age": RNG.normal(40, 15, NUM_ROWS).round(1),
+        "is_new": RNG.integers(0, 2, NUM_ROWS),
+        "job": RNG.choice(["cook", "clerk", "smith"], NUM_ROWS),
+        "town": [f"town {number}" for number in RNG.integers(0, 40, NUM_ROWS)],
+    }
+).with_columns(pl.when(pl.int_range(NUM_ROWS) % 7 > 0).then(pl.all()).name.keep())
+
+
+def encoded(monkeypatch=None, frame=FRAME):
+    if monkeypatch is not None:
+        monkeypatch.setattr(table, "MAX_DENSE", 1)
+    encoder = TableEncoder()
+    encoder.fit(frame)
+    columns = [one.size for one in encoder.columns]
+    numbers = [i for i, one in enumerate(encoder.columns) if isinstance(one, table.NumberColumn)]
+    return encoder, encoder.encode(frame, Columns(), "rows"), {"columns": columns, "numbers": numbers}
+
+
+def made(features, sizes, num_outputs=3, **settings):
+    torch.manual_seed(0)
+    bags = isinstance(features, Bags)
+    return RealMLP(sum(sizes["columns"]), num_outputs, bags, **sizes, hidden=[16, 8], **settings)
+
+
+def test_waves_of_numbers_are_those_of_the_paper():
+    torch.manual_seed(0)
+    layer = NumberEmbedding(2, rate=1.0)
+    x = torch.tensor([[0.5, -1.0], [2.0, 0.0], [-3.0, 1.5]])
+    stored = {name: one.detach().double().numpy() * 0.1 for name, one in layer.named_parameters()}
+    expected = np.zeros((3, 2, 3))
+    for row in range(3):
+        for number in range(2):
+            angles = 2 * np.pi * x[row, number].item() * stored["frequency"][number, 0] + stored["phase"][number, 0]
+            mixed = np.cos(angles) @ stored["weight"][number] + stored["bias"][number, 0]
+            expected[row, number] = mixed
+    np.testing.assert_allclose(layer(x).detach(), expected.reshape(3, 6), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("task", ["multiclass", "regression"])
+def test_the_network_is_what_its_parts_are_in_numpy(task):
+    _, features, sizes = encoded(frame=FRAME.select("age", "job"))
+    model = made(features, sizes, task=task).eval()
+    rate = 5.0 if task == "regression" else 1.0
+    age, job = features[:, :2].numpy() / SCALE, features[:, -4:].numpy() / SCALE * 1.664
+    waves = model.waves(torch.from_numpy(age[:, :1])).detach().numpy()
+    x = np.concatenate([waves, age, job], axis=1) * (model.scale.detach().numpy() * 6 * rate)
+    size, activation = 4 + 1 - 1 + 1.664**2, F.mish if task == "regression" else F.selu
+    for layer in model.layers:
+        if hasattr(layer, "weight"):
+            size = size if layer is model.layers[0] else layer.weight.shape[1]
+            weight, bias = layer.weight.detach().numpy(), layer.bias.detach().numpy()
+            x = x @ weight.T * rate / math.sqrt(size) + 0.1 * rate * bias
+        elif hasattr(layer, "share"):
+            x = activation(torch.from_numpy(x)).numpy()
+    np.testing.assert_allclose(model(features).detach(), x, rtol=1e-3, atol=1e-4)
+
+
+def test_a_new_network_gives_numbers_of_about_one_whatever_the_table():
+    for frame in (FRAME, FRAME.select("age"), FRAME.select("town"), FRAME.select("job", "is_new")):
+        _, features, sizes = encoded(frame=frame)
+        torch.manual_seed(0)
+        model = RealMLP(features.shape[1], 200, **sizes)
+        assert 0.3 < model.eval()(features).std() < 4
+
+
+def test_bags_give_what_dense_features_give(monkeypatch):
+    _, dense, sizes = encoded()
+    _, bags, _ = encoded(monkeypatch)
+    expected, found = made(dense, sizes).eval()(dense), made(bags, sizes).eval()(bags)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    less = FRAME.select("age", "job")
+    monkeypatch.undo()
+    (_, dense, sizes), (_, bags, _) = encoded(frame=less), encoded(monkeypatch, less)
+    torch.testing.assert_close(made(bags, sizes).eval()(bags), made(dense, sizes).eval()(dense), rtol=1e-4, atol=1e-5)
+
+
+def test_gradients_reach_all_parameters_of_bags_as_of_dense_features(monkeypatch):
+    _, dense, sizes = encoded()
+    _, bags, _ = encoded(monkeypatch)
+    models = made(dense, sizes).eval(), made(bags, sizes).eval()
+    for model, features in zip(models, (dense, bags), strict=True):
+        model(features).square().mean().backward()
+    for (name, one), (_, other) in zip(models[0].named_parameters(), models[1].named_parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad, rtol=1e-3, atol=1e-6, msg=name)
+        assert one.grad.abs().sum() > 0, name
+
+
+def test_bins_are_left_out():
+    encoder, features, sizes = encoded()
+    model = made(features, sizes).eval()
+    bins = [number for number, name in enumerate(encoder.names()) if "to " in name or "above" in name]
+    changed = features.clone()
+    changed[:, bins] = 7.0
+    assert torch.equal(model(changed), model(features))
+
+
+def test_points_without_columns_are_numbers():
+    torch.manual_seed(0)
+    model = RealMLP(2, 1).eval()
+    outputs = model(torch.randn(5, 2))
+    assert outputs.shape == (5, 1)
+    assert outputs.unique().numel() == 5
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"hidden": [0]}, r"model\.hidden: expected sizes of at least 1"),
+        ({"dropout": 1.0}, r"model\.dropout: expected a probability from 0 to below 1"),
+        ({"bags": True}, r"reads the columns of tables"),
+        ({"columns": [1, 3], "numbers": [0]}, r"expected columns of 5 features; they have 4"),
+        ({"columns": [2, 3], "numbers": [2]}, r"expected columns of 5 features"),
+    ],
+)
+def test_what_makes_no_network_is_told(settings, message):
+    with pytest.raises(UserError, match=message):
+        RealMLP(5, 1, **settings)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.15, 0.5])
+def test_dropout_drops_its_share_and_keeps_the_mean(share):
+    torch.manual_seed(0)
+    layer, x = Dropout(share), torch.ones(1001, 333)
+    dropped = layer(x)
+    assert (dropped == 0).float().mean() == pytest.approx(round(256 * share) / 256, abs=0.003)
+    assert dropped.mean() == pytest.approx(1, abs=0.01)
+    assert torch.equal(layer.eval()(x), x)
+
+
+def test_the_schedule_is_that_of_the_paper_and_goes_on_where_it_was():
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=2.0)
+    schedule = CosLog(optimizer, epochs=64)
+    rates = []
+    for _ in range(64):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    middles = (np.arange(64) + 0.5) / 64
+    np.testing.assert_allclose(rates, 1 - np.cos(2 * np.pi * np.log2(1 + 15 * middles)), rtol=1e-9)
+    assert rates[-1] < 0.01
+    again = CosLog(torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=2.0), epochs=64)
+    again.load_state_dict(schedule.state_dict())
+    assert again.get_lr() == schedule.get_lr()
+    with pytest.raises(UserError, match=r"trainer\.max_epochs is -1"):
+        CosLog(optimizer, epochs=-1)
