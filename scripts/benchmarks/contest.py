@@ -72,11 +72,13 @@ class Case:
         name: as the tables show it.
         contestants: in the order of their turns.
         scratch: folders that are removed before and after.
+        least: turns, however few were asked for: each is a seed.
     """
 
     name: str
     contestants: tuple[Contestant, ...]
     scratch: tuple[Path, ...] = ()
+    least: int = 1
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,7 @@ def hold(
         out: set[str] = set()
         _remove(case.scratch)  # of a session that was cut off
         try:
-            for turn in range(repeats):
+            for turn in range(max(repeats, case.least)):
                 for contestant in case.contestants:
                     if contestant.name in out:
                         continue

@@ -99,6 +99,13 @@ def one_hot(name: str, files: Path, label: str, classifier: str) -> Contestant:
     return _peer(name, "one_hot.py", (*paths, "--label", label, "--classifier", classifier), "sklearn")
 
 
+def table_model(name: str, files: Path, label: str, model: str, numbers: bool) -> Contestant:
+    """Return ``boosting`` of scikit-learn, ``realmlp`` or ``tabm`` of pytabkit, on ``train.csv`` and ``test.csv``."""
+    words = [str(files / "train.csv"), str(files / "test.csv"), "--label", label, "--model", model, "--seed", "{turn}"]
+    needs = "sklearn" if model == "boosting" else "pytabkit"
+    return _peer(name, "table_models.py", [*words, *(["--numbers"] if numbers else [])], needs)
+
+
 def loop(name: str, program: str, files: Path, epochs: int, terminal: bool) -> Contestant:
     """Return a training loop on ``train.npy`` and ``val.npy`` of a folder."""
     paths = (str(files / "train.npy"), str(files / "val.npy"))

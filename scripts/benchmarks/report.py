@@ -17,7 +17,12 @@ WIDTH = 125  # letters a line, as in the documents
 
 @dataclass(frozen=True)
 class Summary:
-    """Medians of one contestant in one case; see `benchmarks.contest.Measurement` for the fields."""
+    """Medians of one contestant in one case; see `benchmarks.contest.Measurement` for the fields.
+
+    Attributes:
+        mean: of the accuracy.
+        spread: of the accuracy, a standard deviation.
+    """
 
     failed: str = ""
     turns: int = 0
@@ -25,6 +30,8 @@ class Summary:
     cpu: float = math.nan
     memory: float = math.nan
     figures: dict[str, float] = field(default_factory=dict)
+    mean: float = math.nan
+    spread: float = math.nan
 
     def __getitem__(self, name: str) -> float:
         """Return a field or a figure of the program's own; NaN where there is none."""
@@ -45,6 +52,7 @@ def summarised(measurements: Sequence[Measurement]) -> Summaries:
     for (case, contestant), ones in turns.items():
         failed = next((one.failed for one in ones if one.failed), "")
         names = dict.fromkeys(name for one in ones for name in one.figures)
+        scores = [one.figures.get("accuracy", math.nan) for one in ones]
         found.setdefault(case, {})[contestant] = (
             Summary(failed)
             if failed
@@ -55,6 +63,8 @@ def summarised(measurements: Sequence[Measurement]) -> Summaries:
                 statistics.median(one.cpu for one in ones),
                 statistics.median(one.memory for one in ones),
                 {name: statistics.median(one.figures.get(name, math.nan) for one in ones) for name in names},
+                math.fsum(scores) / len(scores),
+                statistics.stdev(scores) if len(scores) > 1 else math.nan,
             )
         )
     return found
@@ -93,6 +103,12 @@ def megabytes(value: float) -> str:
 def accuracy(value: float) -> str:
     """Return a share with four digits."""
     return _number(value, "", 4)
+
+
+def mean(one: Summary) -> str:
+    """Return the mean accuracy of several seeds, and how far they are apart."""
+    apart = f" ± {one.spread:.4f}" if math.isfinite(one.spread) else ""
+    return f"{accuracy(one.mean)}{apart}"
 
 
 def _number(value: float, unit: str, digits: int) -> str:

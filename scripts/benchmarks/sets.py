@@ -159,5 +159,40 @@ TEXT_SETS = (
     ),
 )
 IMDB = TEXT_SETS[0]
-ADULT = "adult"
-NAMES = (*(one.name for one in TEXT_SETS), ADULT)
+
+
+@dataclass(frozen=True)
+class TableSet:
+    """Labelled rows of a table, in ``train.csv`` and ``test.csv``.
+
+    Args:
+        folder: with the files.
+        title: as the tables show it.
+        label: column with the class, or the number.
+        numbers: whether numbers are predicted, and RMSE is measured.
+        seeds: that it is trained with; several of a small set.
+    """
+
+    folder: str
+    title: str
+    label: str
+    numbers: bool = False
+    seeds: int = 1
+
+    def settings(self, data: Path) -> list[str]:
+        """Return the arguments of our command; ``{turn}`` stands for the seed."""
+        paths = [f"data.{split}='{data / self.folder / split}.csv'" for split in ("train", "test")]
+        task = ["task=regression"] if self.numbers else []
+        return ["data=table", *paths, f"data.label_column={self.label}", *task, "seed={turn}"]
+
+
+TABLE_SETS = (
+    TableSet("adult", "Adult", "income"),
+    TableSet("letter", "letter", "letter"),
+    TableSet("covertype6k", "covertype", "Cover_Type", seeds=3),
+    TableSet("wine_white", "wine", "quality", seeds=3),
+    TableSet("car", "car", "class", seeds=3),
+    TableSet("wine_white", "wine, RMSE", "quality", numbers=True, seeds=3),
+    TableSet("adult", "age of Adult, RMSE", "age", numbers=True),
+)
+NAMES = tuple(dict.fromkeys([*(one.name for one in TEXT_SETS), *(one.folder for one in TABLE_SETS)]))

@@ -59,6 +59,9 @@ class Classifier(pl.LightningModule):
         """Steps two and three of the book's loop: forward and loss. The Trainer does the other three."""
         features, target = batch
         outputs = self.model(features)
+        if outputs.ndim == 3:  # (N, members, num_outputs) of an ensemble, each of which learns for itself
+            target = target.repeat_interleave(outputs.shape[1], dim=0)
+            outputs = outputs.flatten(0, 1)
         loss: Tensor = self.loss(outputs, target)
         self.train_metrics.update(outputs, target, loss)
         return loss

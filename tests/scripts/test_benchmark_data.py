@@ -140,7 +140,15 @@ def test_sets_with_files_of_their_own_form_are_divided(tmp_path: Path) -> None:
 
 
 def test_every_set_has_a_name_for_the_command_line() -> None:
-    assert sets.NAMES == ("imdb", "sst2", "trec", "surnames", "cooking", "sentiment_sentences", "adult")
+    texts = ("imdb", "sst2", "trec", "surnames", "cooking", "sentiment_sentences")
+    assert list(sets.NAMES) == [*texts, "adult", "letter", "covertype6k", "wine_white", "car"]
+
+
+def test_each_turn_of_a_table_has_a_seed_of_its_own(tmp_path: Path) -> None:
+    wine = next(one for one in sets.TABLE_SETS if one.numbers)
+    paths = [f"data.{split}='{tmp_path}/wine_white/{split}.csv'" for split in ("train", "test")]
+    expected = ["data=table", *paths, "data.label_column=quality", "task=regression", "seed={turn}"]
+    assert (wine.settings(tmp_path), wine.seeds) == (expected, 3)
 
 
 def test_figures_come_from_the_run_folder(tmp_path: Path) -> None:

@@ -97,6 +97,16 @@ def test_one_hot_trains_and_tests(files: Path) -> None:
     assert peer("one_hot.py", files, "train.csv", "test.csv", "--label", "income")["accuracy"] == 1
 
 
+@needs("sklearn")
+def test_boosted_trees_are_trained_and_tested_on_classes_and_on_numbers(files: Path) -> None:
+    for split in ("train", "test"):
+        rows = "".join(f"{i},{'xy'[i % 2]},{'no' if i % 2 else 'yes'}\n" for i in range(200))
+        (files / f"{split}.csv").write_text("age,work,income\n" + rows)
+    assert peer("table_models.py", files, "train.csv", "test.csv", "--label", "income")["accuracy"] == 1
+    found = peer("table_models.py", files, "train.csv", "test.csv", "--label", "age", "--numbers", "--seed", "1")
+    assert 0 <= found["accuracy"] < 100
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("program", ["book_loop.py", "template_loop.py"])
 def test_loops_count_their_steps(files: Path, program: str) -> None:

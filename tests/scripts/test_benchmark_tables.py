@@ -57,6 +57,18 @@ def test_the_lead_is_over_the_best_peer() -> None:
     assert "| TREC | 0.9000 | 0.8500 | - | 0.9200 | - | failed: RuntimeError: Encountered \\| NaN. | -0.0200 |" in text
 
 
+def test_of_several_seeds_mean_and_spread_are_told_and_a_low_rmse_leads() -> None:
+    scores = {OURS: (0.5, 0.7, 0.6), "HistGradientBoosting": (0.6, 0.6, 0.75)}
+    ones = [
+        measured("wine, RMSE", name, turn, figures={"accuracy": score})
+        for name, some in scores.items()
+        for turn, score in enumerate(some)
+    ]
+    text = accuracy.tables(report.summarised(ones))
+    assert "| wine, RMSE | 0.6000 ± 0.1000 | 0.6500 ± 0.0866 | - | - | - | - | -0.0500 |" in text
+    assert "fastText" not in text
+
+
 def test_the_other_suites_have_tables_too() -> None:
     figures = {"steps": 3000.0, "seconds_training": 2.0, "accuracy": 0.99}
     slow = figures | {"seconds_training": 3.0}

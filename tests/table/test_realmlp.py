@@ -58,23 +58,39 @@ def test_waves_of_numbers_are_those_of_the_paper():
     np.testing.assert_allclose(layer(x).detach(), expected.reshape(3, 6), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("task", ["multiclass", "regression"])
+@pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel", "regression"])
 def test_the_network_is_what_its_parts_are_in_numpy(task):
     _, features, sizes = encoded(frame=FRAME.select("age", "job"))
-    model = made(features, sizes, task=task).eval()
+    model = made(features, sizes, task=task, members=2, dropout=0.0)
+    with torch.no_grad():
+        for name, one in model.named_parameters():
+            if name == "scale" or name.endswith("more"):
+                one.normal_(0, 0.1)
     rate = 5.0 if task == "regression" else 1.0
     age, job = features[:, :2].numpy() / SCALE, features[:, -4:].numpy() / SCALE * 1.664
     waves = model.waves(torch.from_numpy(age[:, :1])).detach().numpy()
-    x = np.concatenate([waves, age, job], axis=1) * (model.scale.detach().numpy() * 6 * rate)
-    size, activation = 4 + 1 - 1 + 1.664**2, F.mish if task == "regression" else F.selu
-    for layer in model.layers:
-        if hasattr(layer, "weight"):
-            size = size if layer is model.layers[0] else layer.weight.shape[1]
-            weight, bias = layer.weight.detach().numpy(), layer.bias.detach().numpy()
-            x = x @ weight.T * rate / math.sqrt(size) + 0.1 * rate * bias
-        elif hasattr(layer, "share"):
-            x = activation(torch.from_numpy(x)).numpy()
-    np.testing.assert_allclose(model(features).detach(), x, rtol=1e-3, atol=1e-4)
+    row = np.concatenate([waves, age, job], axis=1)
+    activation, every = F.mish if task == "regression" else F.selu, []
+    for member in range(2):
+        x, size = row * (model.scale[member].detach().numpy() * 6 * rate), 4 + 1.664**2
+        for layer in model.body:
+            if hasattr(layer, "weight"):
+                weight, bias = (one[member].detach().numpy() for one in (layer.weight, layer.bias))
+                x, size = x @ weight * rate / math.sqrt(size) + 0.1 * rate * bias, weight.shape[1]
+            elif hasattr(layer, "more"):
+                bent = activation(torch.from_numpy(x)).numpy()
+                x = x + (1 + 0.1 * rate * layer.more[member].detach().numpy()) * (bent - x)
+        every.append(x)
+    np.testing.assert_allclose(model.train()(features).detach().numpy(), np.stack(every, 1), rtol=1e-3, atol=1e-4)
+    found = model.eval()(features).detach()
+    if task == "regression":
+        np.testing.assert_allclose(found, np.mean(every, axis=0), rtol=1e-3, atol=1e-4)
+    elif task == "multiclass":
+        mean = np.mean([torch.from_numpy(x).softmax(dim=1).numpy() for x in every], axis=0)
+        np.testing.assert_allclose(found.softmax(dim=1), mean, rtol=1e-3, atol=1e-5)
+    else:
+        mean = np.mean([torch.from_numpy(x).sigmoid().numpy() for x in every], axis=0)
+        np.testing.assert_allclose(found.sigmoid(), mean, rtol=1e-3, atol=1e-5)
 
 
 def test_a_new_network_gives_numbers_of_about_one_whatever_the_table():
@@ -128,6 +144,7 @@ def test_points_without_columns_are_numbers():
     ("settings", "message"),
     [
         ({"hidden": [0]}, r"model\.hidden: expected sizes of at least 1"),
+        ({"members": 0}, r"model\.members: expected a whole number of at least 1"),
         ({"dropout": 1.0}, r"model\.dropout: expected a probability from 0 to below 1"),
         ({"bags": True}, r"reads the columns of tables"),
         ({"columns": [1, 3], "numbers": [0]}, r"expected columns of 5 features; they have 4"),

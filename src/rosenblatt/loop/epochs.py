@@ -164,7 +164,7 @@ def _nobody_logs(monitor: str, seen: list[str], validated: bool) -> str:
     return message if validated else f"{message} There is no validation: the data have no val_dataloader."
 
 
-LINES = 32  # of a long training, about; of one of up to 128 epochs each has its own
+LINES = 32  # of a long training, about; of one of up to 100 epochs each has its own
 REFRESH = 0.25  # seconds between two looks of the bar, each of which takes as long as several steps
 
 
@@ -251,7 +251,7 @@ class TrainingProgress(pl.Callback):
         old = self.measures.of_validation - self.measures.epochs.get(epoch, {}).keys()  # of a validation before
         line = "  ".join(self._shown(trainer, old))
         last = max(trainer.max_epochs or 0, 0)  # -1 where the end is a number of steps, or none at all
-        every = last // LINES if last > 4 * LINES else 1
+        every = last // LINES if last > 100 else 1
         if epoch % every and epoch & (epoch - 1) and not trainer.should_stop:
             return
         message = f"epoch {epoch:>{len(str(last))}}{f'/{last}' if last else ''}  {line}"

@@ -27,30 +27,30 @@ FAST, SLOW, OF_NUMBERS = 6.0, 0.1, 5.0
 
 
 class Linear(nn.Module):
-    """A linear layer whose parameters are all about 1 (the neural tangent parametrisation of Jacot et al. 2018)."""
+    """Linear layers side by side, whose weights are all about 1 (neural tangent parametrisation, Jacot et al. 2018)."""
 
-    def __init__(self, num_in: int, num_out: int, rate: float, length: float) -> None:
+    def __init__(self, members: int, num_in: int, num_out: int, rate: float, length: float) -> None:
         super().__init__()
         self.rate, self.length = rate, length  # squared, of an input row, about
-        self.weight = nn.Parameter(torch.randn(num_out, num_in) / rate)
-        self.bias = nn.Parameter(torch.randn(num_out) / (SLOW * rate))
+        self.weight = nn.Parameter(torch.randn(members, num_in, num_out) / rate)
+        self.bias = nn.Parameter(torch.randn(members, 1, num_out) / (SLOW * rate))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (N, num_in) to (N, num_out)."""
-        return F.linear(x, self.weight * (self.rate / math.sqrt(self.length)), self.bias * (SLOW * self.rate))
+        """Map (members, N, num_in) to (members, N, num_out)."""
+        return torch.baddbmm(self.bias * (SLOW * self.rate), x, self.weight * (self.rate / math.sqrt(self.length)))
 
 
 class Activation(nn.Module):
-    """SELU of classes, Mish of numbers, and for each unit a share, which is learnt, of what it would be without."""
+    """SELU of classes, Mish of numbers; for each unit it is learnt how much of it there is beside the number itself."""
 
-    def __init__(self, width: int, rate: float, numbers: bool) -> None:
+    def __init__(self, members: int, width: int, rate: float, is_regression: bool) -> None:
         super().__init__()
-        self.rate, self.function = SLOW * rate, F.mish if numbers else F.selu
-        self.share = nn.Parameter(torch.ones(width) / self.rate)
+        self.rate, self.function = SLOW * rate, F.mish if is_regression else F.selu
+        self.more = nn.Parameter(torch.zeros(members, 1, width))  # than 1, where weight decay leaves it
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (N, width) to (N, width)."""
-        return torch.lerp(x, self.function(x), self.share * self.rate)
+        """Map (members, N, width) to the same shape."""
+        return torch.lerp(x, self.function(x), 1 + self.more * self.rate)
 
 
 class Dropout(nn.Module):
@@ -61,7 +61,7 @@ class Dropout(nn.Module):
         self.dropped = round(256 * share)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (N, width) to (N, width)."""
+        """Map a tensor to one of its shape."""
         if not self.training or self.dropped == 0:
             return x
         drawn = torch.empty((x.numel() + 7) // 8, dtype=torch.int64, device=x.device).random_(-(2**63), None)
@@ -103,6 +103,7 @@ class RealMLP(nn.Module):
         task: what outputs are of; numbers learn faster.
         hidden: sizes of the hidden layers.
         dropout: probability to zero a hidden unit in training, in [0, 1).
+        members: networks side by side, whose predictions are averaged; each learns for itself.
 
     Raises:
         UserError: sizes below 1, dropout outside of [0, 1), columns that do not make the features.
@@ -120,12 +121,15 @@ class RealMLP(nn.Module):
         columns: Sequence[int] = (),
         numbers: Sequence[int] = (),
         task: str = "multiclass",
-        hidden: Sequence[int] = (256, 256, 256),
+        hidden: Sequence[int] = (128, 128, 128),
         dropout: float = 0.15,
+        members: int = 4,
     ) -> None:
         super().__init__()
         if any(size < 1 for size in hidden):
-            raise UserError(f"model.hidden: expected sizes of at least 1, such as [256]; got {list(hidden)}.")
+            raise UserError(f"model.hidden: expected sizes of at least 1, such as [128]; got {list(hidden)}.")
+        if members < 1:
+            raise UserError(f"model.members: expected a whole number of at least 1; got {members}.")
         if not 0 <= dropout < 1:
             raise UserError(f"model.dropout: expected a probability from 0 to below 1; got {dropout}.")
         if bags and not columns:
@@ -161,18 +165,18 @@ class RealMLP(nn.Module):
         self.register_buffer("place", place, persistent=False)
         self.register_buffer("owner", owner, persistent=False)
 
-        self.rate, is_regression = (OF_NUMBERS, True) if task == "regression" else (1.0, False)
+        self.task, self.rate = task, OF_NUMBERS if task == "regression" else 1.0
         self.waves = NumberEmbedding(len(values), self.rate) if values else None
         self.table = nn.Parameter(torch.randn(sum(self.sizes), WIDTH) / self.rate)
         width = len(values) * MIXED + self.num_plain + len(large) * WIDTH
         length = len(values) * (MIXED + 1) + len(is_number) - len(waving) + len(small) * ONE**2 + len(large) * WIDTH
-        self.scale = nn.Parameter(torch.ones(width) / (FAST * self.rate))
-        layers: list[nn.Module] = []
-        for num_in, num_out in pairwise([width, *hidden]):
-            layers.append(Linear(num_in, num_out, self.rate, num_in if layers else length))
-            layers += [Activation(num_out, self.rate, is_regression), Dropout(dropout)]
-        num_in = hidden[-1] if hidden else width
-        self.layers = nn.Sequential(*layers, Linear(num_in, num_outputs, self.rate, num_in if layers else length))
+        self.scale = nn.Parameter(torch.ones(members, 1, width) / (FAST * self.rate))
+        sizes, layers = [width, *hidden], []
+        for num_in, num_out in pairwise(sizes):
+            layers.append(Linear(members, num_in, num_out, self.rate, num_in if layers else length))
+            layers += [Activation(members, num_out, self.rate, task == "regression"), Dropout(dropout)]
+        layers.append(Linear(members, sizes[-1], num_outputs, self.rate, sizes[-1] if layers else length))
+        self.body = nn.Sequential(*layers)
 
     @staticmethod
     def batch_size_for(num_rows: int) -> int:
@@ -180,14 +184,19 @@ class RealMLP(nn.Module):
         return 256
 
     def forward(self, features: Features) -> Tensor:
-        """Map features of N rows to outputs (N, num_outputs)."""
+        """Map features of N rows to outputs (N, num_outputs); in training those of each member, (N, members, ...)."""
         plain, large = self._parts_of_bags(features) if isinstance(features, Bags) else self._parts_of(features)
         numbers = plain[:, : self.num_numbers] / SCALE
-        values = numbers[:, : self.num_values]
-        waves = [] if self.waves is None else [self.waves(values)]
+        waves = [] if self.waves is None else [self.waves(numbers[:, : self.num_values])]
         x = torch.cat([*waves, numbers, plain[:, self.num_numbers :] * (ONE / SCALE), *large], dim=1)
-        outputs: Tensor = self.layers(x * (self.scale * (FAST * self.rate)))
-        return outputs
+        outputs: Tensor = self.body(x * (self.scale * (FAST * self.rate)))  # (members, N, num_outputs)
+        if self.training:
+            return outputs.transpose(0, 1)
+        if self.task == "regression":
+            return outputs.mean(dim=0)
+        if self.task == "multiclass" and outputs.shape[2] > 1:
+            return outputs.log_softmax(dim=2).logsumexp(dim=0)
+        return F.logsigmoid(outputs).logsumexp(dim=0) - F.logsigmoid(-outputs).logsumexp(dim=0)
 
     def _parts_of(self, features: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Return what is taken as it is (N, num_plain), and what stands for each of the large columns (N, 8)."""
