@@ -208,7 +208,7 @@ def test_a_table_is_encoded_without_its_label_split_and_ignored_columns(tmp_path
     features = data.splits["train"][0]
     assert features[:, 0].median() == pytest.approx(0, abs=SCALE / 10)
     assert features[:, 0].abs().max() < 3 * SCALE
-    sizes = {"num_features": 6, "bags": False, "columns": [2, 4], "numbers": [0]}
+    sizes = {"num_features": 6, "bags": False, "columns": [2, 4], "numbers": [0], "peaked": []}
     assert (data.sizes, data.task.name) == (sizes, "binary")
 
 

@@ -22,6 +22,7 @@ FRAME = pl.DataFrame(
     {
         "age": RNG.normal(40, 15, NUM_ROWS).round(1),
         "is_new": RNG.integers(0, 2, NUM_ROWS),
+        "gain": np.where(RNG.random(NUM_ROWS) < 0.8, 0, RNG.integers(1, 9, NUM_ROWS) * 1000),
         "job": RNG.choice(["cook", "clerk", "smith"], NUM_ROWS),
         "town": [f"town {number}" for number in RNG.integers(0, 40, NUM_ROWS)],
     }
@@ -35,7 +36,9 @@ def encoded(monkeypatch=None, frame=FRAME):
     encoder.fit(frame)
     columns = [one.size for one in encoder.columns]
     numbers = [i for i, one in enumerate(encoder.columns) if isinstance(one, table.NumberColumn)]
-    return encoder, encoder.encode(frame, Columns(), "rows"), {"columns": columns, "numbers": numbers}
+    peaked = [i for i, one in enumerate(encoder.columns) if isinstance(one, table.PeakedColumn)]
+    sizes = {"columns": columns, "numbers": numbers, "peaked": peaked}
+    return encoder, encoder.encode(frame, Columns(), "rows"), sizes
 
 
 def made(features, sizes, num_outputs=3, **settings):
@@ -72,7 +75,7 @@ def test_the_network_is_what_its_parts_are_in_numpy(task):
     row = np.concatenate([waves, age, job], axis=1)
     activation, every = F.mish if task == "regression" else F.selu, []
     for member in range(2):
-        x, size = row * (model.scale[member].detach().numpy() * 6 * rate), 4 + 1.664**2
+        x, size = row * (1 + model.scale[member].detach().numpy() * 6 * rate), 4 + 1.664**2
         for layer in model.body:
             if hasattr(layer, "weight"):
                 weight, bias = (one[member].detach().numpy() for one in (layer.weight, layer.bias))
@@ -117,19 +120,26 @@ def test_gradients_reach_all_parameters_of_bags_as_of_dense_features(monkeypatch
     _, bags, _ = encoded(monkeypatch)
     models = made(dense, sizes).eval(), made(bags, sizes).eval()
     for model, features in zip(models, (dense, bags), strict=True):
+        with torch.no_grad():
+            model.table.copy_(models[0].table)
         model(features).square().mean().backward()
     for (name, one), (_, other) in zip(models[0].named_parameters(), models[1].named_parameters(), strict=True):
         torch.testing.assert_close(one.grad, other.grad, rtol=1e-3, atol=1e-6, msg=name)
         assert one.grad.abs().sum() > 0, name
 
 
-def test_bins_are_left_out():
+def test_bins_are_left_out_but_for_those_of_a_column_with_a_peak():
     encoder, features, sizes = encoded()
+    assert [encoder.columns[i].name for i in sizes["peaked"]] == ["gain"]
     model = made(features, sizes).eval()
-    bins = [number for number, name in enumerate(encoder.names()) if "to " in name or "above" in name]
-    changed = features.clone()
-    changed[:, bins] = 7.0
-    assert torch.equal(model(changed), model(features))
+    with torch.no_grad():
+        model.table.normal_()  # bins begin at 0
+    for name, counts in (("age", False), ("gain", True)):
+        bins = [k for k, one in enumerate(encoder.names()) if one.startswith((f"{name} from", f"{name} above"))]
+        assert len(bins) > 1
+        changed = features.clone()
+        changed[:, bins] = 7.0
+        assert torch.equal(model(changed), model(features)) != counts
 
 
 def test_points_without_columns_are_numbers():

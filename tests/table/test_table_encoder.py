@@ -89,10 +89,13 @@ def test_a_missing_number_is_the_median_and_a_feature_that_says_so():
     assert test.tolist() == [[0, 0], [0, 1], [pytest.approx(three), 0]]
 
 
-def test_where_half_of_all_numbers_are_one_the_range_is_their_scale():
-    _, train, test = features_of({"x": [0.0] * 30 + [4.0] * 2}, {"x": [2.0]})
+def test_where_the_middle_half_is_one_number_the_range_is_the_scale():
+    encoder, train, test = features_of({"x": [0.0] * 30 + [4.0] * 2}, {"x": [2.0]})
     assert train[-1, 0].item() == pytest.approx(squeezed(2.0))
     assert test[0, 0].item() == pytest.approx(squeezed(1.0))
+    again = TableEncoder()
+    again.learn(encoder.facts(), None)
+    assert (again.columns, type(again.columns[0]).__name__) == (encoder.columns, "PeakedColumn")
 
 
 def test_a_missing_category_is_a_category_and_an_unseen_one_is_nothing():

@@ -14,7 +14,7 @@ from rosenblatt.data.features import Splits
 from rosenblatt.data.labelled_files import FileData
 from rosenblatt.data.recipe import Auto
 from rosenblatt.errors import UserError
-from rosenblatt.table.encoder import NumberColumn, TableEncoder
+from rosenblatt.table.encoder import NumberColumn, PeakedColumn, TableEncoder
 from rosenblatt.table.giveaway import gives_away
 from rosenblatt.tasks.task import Task
 
@@ -66,10 +66,11 @@ class TableData(FileData):
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """What a model may ask for: also the number of features of each column, and which columns hold numbers."""
+        """What a model may ask for: also how many features columns have, which hold numbers, and which have a peak."""
         columns = self.encoder.columns
         numbers = [i for i, one in enumerate(columns) if isinstance(one, NumberColumn)]
-        return super().sizes | {"columns": [one.size for one in columns], "numbers": numbers}
+        peaked = [i for i in numbers if isinstance(columns[i], PeakedColumn)]
+        return super().sizes | {"columns": [one.size for one in columns], "numbers": numbers, "peaked": peaked}
 
     @property
     def _decisive(self) -> dict[str, Any]:

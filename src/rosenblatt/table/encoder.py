@@ -132,6 +132,15 @@ class RobustColumn(NumberColumn):
         return value / (1 - (value / CLIP) ** 2).clamp(min=1e-9).sqrt()
 
 
+class PeakedColumn(RobustColumn):
+    """One whose middle half is one number, such as no capital gain; its scale is half the whole range.
+
+    The others lie close together then, and bins tell them apart.
+    """
+
+    __slots__ = ()
+
+
 class CategoryColumn(NamedTuple):
     """A column of words: one feature a category; all 0 for a category that training never had."""
 
@@ -199,7 +208,7 @@ def edges_of(values: Floats, bins: int) -> tuple[float, ...]:
 
 def column_from(kind: str, *values: Any) -> Column:
     """Return a column from its parts, as JSON holds them; a `ValueError` tells that they are none."""
-    numbers = {"NumberColumn": NumberColumn, "RobustColumn": RobustColumn}.get(kind)
+    numbers = {one.__name__: one for one in (NumberColumn, RobustColumn, PeakedColumn)}.get(kind)
     if numbers is not None and fits((*values, "", "")[:6], tuple[str, float, float, Sequence[float], str, str]):
         name, center, scale, edges, form, part = (*values, "", "")[:6]
         known = form in ("", *BETWEEN)
@@ -415,9 +424,9 @@ class TableEncoder(Encoder):
                 few = 0 < len(whole) <= FEW_VALUES and self.bins > 0
                 edges = tuple(map(float, whole[:-1])) if few else edges_of(numbers, self.bins)
                 low, center, high = map(float, np.quantile(numbers, (0.25, 0.5, 0.75)))
-                # Where half of all are one number, the others are as far off as they can be.
+                kind = RobustColumn if low < high else PeakedColumn
                 scale = high - low or float(np.ptp(numbers)) / 2 or 1.0
-                found.append(RobustColumn(name, center, scale, edges, form, part))
+                found.append(kind(name, center, scale, edges, form, part))
         return found
 
     def parts(self, frame: pl.DataFrame, where: str) -> list[Parts]:

@@ -92,7 +92,8 @@ class NumberEmbedding(nn.Module):
 class RealMLP(nn.Module):
     """A multilayer perceptron made for tables, after embeddings of numbers and categories.
 
-    Bins of numbers are left out: waves say what they say. Missing numbers are the median and a feature that says so.
+    Of bins of numbers those of peaked columns are taken alone; elsewhere waves say as much. Missing numbers are the
+    median and a feature that says so.
 
     Args:
         num_features: columns of the input, or its size where it is bags.
@@ -100,6 +101,7 @@ class RealMLP(nn.Module):
         bags: whether the input is `Bags`.
         columns: how many features each column of the table has, in their order; none: each feature is a number.
         numbers: which of the columns hold numbers, whose features are the number, whether it is missing, and bins.
+        peaked: which of them have one number in the middle half of their rows.
         task: what outputs are of; numbers learn faster.
         hidden: sizes of the hidden layers.
         dropout: probability to zero a hidden unit in training, in [0, 1).
@@ -120,6 +122,7 @@ class RealMLP(nn.Module):
         bags: bool = False,
         columns: Sequence[int] = (),
         numbers: Sequence[int] = (),
+        peaked: Sequence[int] = (),
         task: str = "multiclass",
         hidden: Sequence[int] = (128, 128, 128),
         dropout: float = 0.15,
@@ -146,7 +149,9 @@ class RealMLP(nn.Module):
         ranges = {i: range(starts[i], starts[i + 1]) for i in range(len(columns))}
         waving = [i for i in is_number if columns[i] != TWO_VALUES]
         small = [i for i in ranges if i not in is_number and columns[i] <= MAX_PLAIN]
-        large = [i for i in ranges if i not in is_number and columns[i] > MAX_PLAIN]
+        large = [ranges[i] for i in ranges if i not in is_number and columns[i] > MAX_PLAIN]
+        bins = [ranges[i][2:] for i in waving if i in peaked and columns[i] > TWO_VALUES]
+        large += bins
         values = [ranges[i][0] for i in waving]
         plain = [*chain.from_iterable(ranges[i][:2] for i in is_number if i not in waving)]
         plain += [*chain.from_iterable(ranges[i][1:2] for i in waving)]
@@ -154,24 +159,26 @@ class RealMLP(nn.Module):
         self.num_numbers = self.num_values + len(plain)
         plain += [*chain.from_iterable(ranges[i] for i in small)]
         self.num_plain = len(values) + len(plain)
-        self.sizes = [columns[i] for i in large]
-        used = [*values, *plain, *chain.from_iterable(ranges[i] for i in large)]
+        self.sizes = [len(one) for one in large]
+        used = [*values, *plain, *chain.from_iterable(large)]
         self.register_buffer("used", torch.tensor(used, dtype=torch.int64), persistent=False)
         # Of each feature of bags: its place among those that are used, and which of the large columns it is of.
         place, owner = torch.full((num_features,), self.num_plain), torch.full((num_features,), len(large))
         place[self.used] = torch.arange(len(used))
-        for k, i in enumerate(large):
-            owner[starts[i] : starts[i + 1]] = k
+        for k, one in enumerate(large):
+            owner[one.start : one.stop] = k
         self.register_buffer("place", place, persistent=False)
         self.register_buffer("owner", owner, persistent=False)
 
         self.task, self.rate = task, OF_NUMBERS if task == "regression" else 1.0
         self.waves = NumberEmbedding(len(values), self.rate) if values else None
         self.table = nn.Parameter(torch.randn(sum(self.sizes), WIDTH) / self.rate)
+        with torch.no_grad():
+            self.table[sum(self.sizes) - sum(map(len, bins)) :] = 0  # neighbours are alike, until they are not
         width = len(values) * MIXED + self.num_plain + len(large) * WIDTH
         length = len(values) * (MIXED + 1) + len(is_number) - len(waving) + len(small) * ONE**2 + len(large) * WIDTH
-        self.scale = nn.Parameter(torch.ones(members, 1, width) / (FAST * self.rate))
-        sizes, layers = [width, *hidden], []
+        self.scale = nn.Parameter(torch.zeros(members, 1, width))  # more than 1, as in `Activation`
+        sizes, layers = [width, *hidden], list[nn.Module]()
         for num_in, num_out in pairwise(sizes):
             layers.append(Linear(members, num_in, num_out, self.rate, num_in if layers else length))
             layers += [Activation(members, num_out, self.rate, task == "regression"), Dropout(dropout)]
@@ -189,7 +196,7 @@ class RealMLP(nn.Module):
         numbers = plain[:, : self.num_numbers] / SCALE
         waves = [] if self.waves is None else [self.waves(numbers[:, : self.num_values])]
         x = torch.cat([*waves, numbers, plain[:, self.num_numbers :] * (ONE / SCALE), *large], dim=1)
-        outputs: Tensor = self.body(x * (self.scale * (FAST * self.rate)))  # (members, N, num_outputs)
+        outputs: Tensor = self.body(x * (1 + self.scale * (FAST * self.rate)))  # (members, N, num_outputs)
         if self.training:
             return outputs.transpose(0, 1)
         if self.task == "regression":
