@@ -8,13 +8,17 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from rosenblatt.commands.export import write_exported
 from rosenblatt.data.columns import Columns
 from rosenblatt.data.features import Bags
 from rosenblatt.errors import UserError
 from rosenblatt.loop.schedules import CosLog
+from rosenblatt.saved.known import path_of
+from rosenblatt.saved.model import Origin, SavedModel
 from rosenblatt.table import encoder as table
 from rosenblatt.table.encoder import SCALE, TableEncoder
 from rosenblatt.table.realmlp import Dropout, NumberEmbedding, RealMLP
+from rosenblatt.tasks.multiclass import Multiclass
 
 RNG = np.random.default_rng(0)
 NUM_ROWS = 400
@@ -192,3 +196,12 @@ def test_the_schedule_is_that_of_the_paper_and_goes_on_where_it_was():
     assert again.get_lr() == schedule.get_lr()
     with pytest.raises(UserError, match=r"trainer\.max_epochs is -1"):
         CosLog(optimizer, epochs=-1)
+
+
+@pytest.mark.parametrize("format", ["onnx", "torch_export"])
+@pytest.mark.parametrize("bags", [False, True])
+def test_it_is_exported_for_any_number_of_rows(bags, format, tmp_path, monkeypatch):
+    pytest.importorskip("onnxscript")
+    encoder, features, sizes = encoded(monkeypatch if bags else None)
+    saved = SavedModel(made(features, sizes), Multiclass(("a", "b", "c")), encoder, Origin(path_of(RealMLP)))
+    assert write_exported(saved, tmp_path / "model", format, features) < 1e-5

@@ -214,8 +214,10 @@ class RealMLP(nn.Module):
 
     def _parts_of_bags(self, bags: Bags) -> tuple[Tensor, list[Tensor]]:
         """Return the same of N bags."""
-        num_rows, num_large, ids = len(bags.offsets) - 1, len(self.sizes), bags.ids.long()
-        rows = torch.repeat_interleave(torch.arange(num_rows, device=ids.device), bags.offsets.diff())
+        num_rows, num_large, ids = bags.offsets.shape[0] - 1, len(self.sizes), bags.ids.long()
+        # As sums of marks, not by `repeat_interleave`, which no exporter takes for no row.
+        ends = bags.offsets[1:]
+        rows = ids.new_zeros(ids.shape[0] + 1).index_add(0, ends, torch.ones_like(ends)).cumsum(0)[: ids.shape[0]]
         place, owner, weights = self.place[ids], self.owner[ids], bags.weights.to(self.scale.dtype)
         # What is not asked for goes to one place more, and from there nowhere.
         plain = weights.new_zeros(num_rows, self.num_plain + 1)
@@ -224,6 +226,5 @@ class RealMLP(nn.Module):
             return plain[:, :-1], []
         codes = (place - self.num_plain).clamp(min=0)
         found = F.embedding(codes, self.table) * (weights * (self.rate / SCALE)).unsqueeze(1)  # (nnz, 8)
-        large = weights.new_zeros(num_rows * (num_large + 1), WIDTH)
-        large = large.index_add(0, rows * (num_large + 1) + owner, found)
-        return plain[:, :-1], [*large.view(num_rows, num_large + 1, WIDTH)[:, :-1].unbind(1)]
+        large = weights.new_zeros(num_rows, num_large + 1, WIDTH).index_put((rows, owner), found, accumulate=True)
+        return plain[:, :-1], [*large[:, :-1].unbind(1)]
