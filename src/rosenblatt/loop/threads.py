@@ -15,5 +15,6 @@ def num_parameters(model: nn.Module) -> int:
 
 
 def use_threads(threads: int | None, model: nn.Module) -> None:
-    """Set how many threads PyTorch computes with; ``None``: by the size of the model."""
-    torch.set_num_threads(threads or (1 if num_parameters(model) < SMALL_MODEL else ALL_THREADS))
+    """Set how many threads PyTorch computes with; ``None``: by the weights that a step touches, not those of bags."""
+    dense = num_parameters(model) - sum(num_parameters(one) for one in model.modules() if getattr(one, "sparse", False))
+    torch.set_num_threads(threads or (1 if dense < SMALL_MODEL else ALL_THREADS))

@@ -45,17 +45,22 @@ class RowSteps(torch.optim.Optimizer):
         super().add_param_group(param_group)
         mine = [weight for weight in self.param_groups[-1]["params"] if weight in ROWS_WANTED]
         there = weakref.ref(self)  # one that is gone wants no rows
-        ROWS_WANTED.update(dict.fromkeys(mine, lambda weight: (one := there()) is not None and one.wants_rows(weight)))
+        wants = lambda weight, num_pairs: (one := there()) is not None and one.wants_rows(weight, num_pairs)  # noqa: E731
+        ROWS_WANTED.update(dict.fromkeys(mine, wants))
         if mine and not hasattr(self, "held"):
             self.register_step_pre_hook(_after_gradients)
             self.register_step_post_hook(type(self).step_held)
             self.held: list[tuple[dict[str, Any], Tensor, Tensor]] = []
 
-    def wants_rows(self, weight: Tensor) -> bool:
+    def is_worth_it(self, weight: Tensor, num_pairs: int) -> bool:
+        """Return whether rows are quicker than all of a weight, for bags of so many pairs."""
+        return weight.numel() >= self.fewest
+
+    def wants_rows(self, weight: Tensor, num_pairs: int) -> bool:
         """Return whether a weight of bags should give its gradient as rows."""
         alone = not (distributed.is_available() and distributed.is_initialized())
         plain = weight.dtype in (torch.float32, torch.float64) and not torch.is_autocast_enabled(weight.device.type)
-        if weight.numel() < self.fewest or not (alone and plain):
+        if not (alone and plain and self.is_worth_it(weight, num_pairs)):
             return False
         return any(self.leaves_zeros(group) for group in self.param_groups for one in group["params"] if one is weight)
 
@@ -190,8 +195,6 @@ class RowwiseAdagrad(RowSteps):
         eps: added to the root of a sum.
     """
 
-    fewest = 1_000_000
-
     def __init__(
         self, params: Any, lr: float = 0.1, damping: float = 1.0, batch_size: int = 1, eps: float = 1e-10
     ) -> None:
@@ -203,6 +206,10 @@ class RowwiseAdagrad(RowSteps):
     def leaves_zeros(self, group: dict[str, Any]) -> bool:
         """A row without a gradient keeps its weights and its sum."""
         return True
+
+    def is_worth_it(self, weight: Tensor, num_pairs: int) -> bool:
+        """Return whether it is; of one output, rows have to be sorted for it, and otherwise are in any case."""
+        return len(weight) > (40 if weight.shape[1] == 1 else 2) * num_pairs
 
     def hold(self) -> None:
         """Leave gradients of rows where they are: its own step takes them."""
@@ -233,4 +240,7 @@ class RowwiseAdagrad(RowSteps):
         squares = torch.linalg.vector_norm(values, dim=1, keepdim=True).square_()
         total = state["sum"].index_select(0, numbers).add_(squares)
         state["sum"].index_copy_(0, numbers, total)
-        rows.index_add_(0, numbers, values.div_(total.sqrt_().add_(group["eps"])), alpha=-float(group["lr"]))
+        # Select and copy: index_add_ takes half as long again.
+        some = rows.index_select(0, numbers)
+        some.addcmul_(values, total.sqrt_().add_(group["eps"]).reciprocal_(), value=-float(group["lr"]))
+        rows.index_copy_(0, numbers, some)

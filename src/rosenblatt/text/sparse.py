@@ -16,7 +16,7 @@ from rosenblatt.data.features import Bags
 
 # Weights of bags, and who says whether their gradients are to be rows: an optimizer (`rosenblatt.text.row_steps`), as
 # long as there is one. No attribute of the weight, which its copies would have, too, and nobody to step them.
-ROWS_WANTED: MutableMapping[Tensor, Callable[[Tensor], bool]] = WeakTensorKeyDictionary()
+ROWS_WANTED: MutableMapping[Tensor, Callable[[Tensor, int], bool]] = WeakTensorKeyDictionary()
 
 
 def _product(weight: Tensor, ids: Tensor, weights: Tensor, offsets: Tensor) -> Tensor:
@@ -91,6 +91,8 @@ class BagLinear(nn.Module):
         bias: (num_outputs,).
     """
 
+    sparse = True  # a step touches few of the weights
+
     def __init__(self, num_features: int, num_outputs: int, zero: bool = False) -> None:
         super().__init__()
         self.weight = nn.Parameter(untouched_zeros((num_features, num_outputs), torch.empty(0)))
@@ -104,7 +106,7 @@ class BagLinear(nn.Module):
 
     def forward(self, bags: Bags) -> Tensor:
         """Map N bags to (N, num_outputs)."""
-        as_rows = ROWS_WANTED.get(self.weight, _never)(self.weight)
+        as_rows = ROWS_WANTED.get(self.weight, _never)(self.weight, bags.ids.numel())
         product: Tensor = _BagProduct.apply(self.weight, *bags, as_rows)  # type: ignore[no-untyped-call]
         return product + self.bias
 
@@ -120,5 +122,5 @@ def untouched_zeros(shape: tuple[int, ...], like: Tensor) -> Tensor:
     return torch.zeros(shape, dtype=like.dtype, device=like.device)
 
 
-def _never(weight: Tensor) -> bool:
+def _never(weight: Tensor, num_pairs: int) -> bool:
     return False
