@@ -9,7 +9,7 @@ python train.py --help                                                  all sett
 import hydra
 from omegaconf import DictConfig
 
-from rosenblatt.cli.launch import importing, launch, told, wants_figures
+from rosenblatt.cli.launch import importing, launch, read_ahead, told, wants_figures
 from rosenblatt.cli.schema import checked
 from rosenblatt.show.pool import FigurePool
 
@@ -21,6 +21,7 @@ def main(config: DictConfig) -> None:
         config = checked(config, "train")
         pool = FigurePool() if wants_figures(config) else None  # it loads what it needs meanwhile
         with importing():
+            read_ahead(config)
             from rosenblatt.commands.train import train
 
         train(config, pool)

@@ -30,8 +30,8 @@ from rosenblatt.tasks.multiclass import Multiclass
 from rosenblatt.tasks.multilabel import Multilabel
 from rosenblatt.tasks.regression import Regression
 from rosenblatt.tasks.task import Task
-from rosenblatt.text.data import rows_of_class
 from rosenblatt.text.encoder import TextEncoder
+from rosenblatt.text.rows import rows_of_class
 from rosenblatt.text.sparse import BagLinear
 
 CLASSES = {"binary": ("no", "yes"), "multiclass": ("café", "red, wine", "tea"), "multilabel": ("a b", "c", "d")}

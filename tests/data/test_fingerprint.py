@@ -10,7 +10,7 @@ import torch
 
 from rosenblatt.data.contract import differences
 from rosenblatt.data.features import Bags
-from rosenblatt.data.module import fingerprint
+from rosenblatt.data.in_memory import fingerprint
 
 DENSE = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
 TARGET = torch.tensor([0, 1, 1])

@@ -5,7 +5,8 @@ import torch
 from rosenblatt.data.columns import to_lists
 from rosenblatt.errors import UserError
 from rosenblatt.table.data import TableData
-from rosenblatt.text.data import TextData, rows_of_class
+from rosenblatt.text.data import TextData
+from rosenblatt.text.rows import rows_of_class
 
 
 @pytest.mark.parametrize(

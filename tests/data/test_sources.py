@@ -10,7 +10,8 @@ from rosenblatt.table.data import TableData
 from rosenblatt.table.encoder import SCALE
 from rosenblatt.tasks.binary import Binary
 from rosenblatt.tasks.regression import Regression
-from rosenblatt.text.data import TextData, groups_of
+from rosenblatt.text.data import TextData
+from rosenblatt.text.rows import groups_of
 
 
 def rows_of(count, first=0):

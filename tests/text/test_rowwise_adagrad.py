@@ -13,6 +13,10 @@ from torch import nn
 from rosenblatt.text.row_steps import RowwiseAdagrad
 
 
+def of_kind(by_rows: bool) -> type[RowwiseAdagrad]:
+    return type("Own", (RowwiseAdagrad,), {"is_worth_it": lambda *_: by_rows})
+
+
 def reference(weight: np.ndarray, grads: list[np.ndarray], lr: float, start: float) -> np.ndarray:
     """The steps of a weight (rows, columns), one row after the other."""
     weight, total = weight.astype(np.float64), np.full(len(weight), start)
@@ -29,7 +33,10 @@ def reference(weight: np.ndarray, grads: list[np.ndarray], lr: float, start: flo
 )
 def test_each_row_has_a_sum_of_squares_of_its_own(lengths, num_outputs):
     layers = {fewest: layer_of(num_outputs) for fewest in (0, 10**9)}
-    kinds = {fewest: type("Own", (RowwiseAdagrad,), {"is_worth_it": lambda *_, fewest=fewest: fewest == 0}) for fewest in layers}
+    kinds = {
+        fewest: type("Own", (RowwiseAdagrad,), {"is_worth_it": lambda *_, fewest=fewest: fewest == 0})
+        for fewest in layers
+    }
     optimizers = {one: kinds[one](layers[one].parameters(), lr=0.3, damping=8, batch_size=2) for one in layers}
     start, grads = layers[0].weight.detach().numpy().copy(), []
     for number, one in enumerate(lengths):
@@ -55,8 +62,7 @@ def test_a_vector_is_one_row():
 
 def test_a_state_that_was_kept_goes_on_with_the_same_bits():
     made = [layer_of(3) for _ in range(2)]
-    kind = type("Own", (RowwiseAdagrad,), {"is_worth_it": lambda *_: True})
-    first, second = (kind(layer.parameters(), lr=0.5, damping=2.0) for layer in made)
+    first, second = (of_kind(True)(layer.parameters(), lr=0.5, damping=2.0) for layer in made)
     for number in range(3):
         step(made[0], first, bags_of([5, 9], number))
     made[1].load_state_dict(made[0].state_dict())

@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from ratio_reference import ratios
-from rosenblatt.text.data import rows_of_class
 from rosenblatt.text.encoder import log_count_ratio, scale
+from rosenblatt.text.rows import rows_of_class
 
 RNG = np.random.default_rng(0)
 

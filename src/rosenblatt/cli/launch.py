@@ -23,11 +23,13 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import ConfigCompositionException
 from hydra.types import RunMode
+from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 
 from rosenblatt.cli.messages import explained, place_of, unknown_key
 from rosenblatt.cli.project import choices, enter, groups, loader
 from rosenblatt.cli.schema import meant, opened
+from rosenblatt.cli.values import plain
 from rosenblatt.cli.words import flags_and_settings, of_sweepers, quoted, with_earlier
 from rosenblatt.errors import FolderTaken, UserError, first_line
 
@@ -169,6 +171,24 @@ def _leave(signum: int, frame: FrameType | None) -> None:
 
 def _in_sweep() -> bool:
     return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+
+
+ROWS = {  # of data modules, without Lightning
+    "rosenblatt.text.data.TextData": "rosenblatt.text.rows.TextRows",
+    "rosenblatt.table.data.TableData": "rosenblatt.table.rows.TableRows",
+}
+
+
+def read_ahead(config: DictConfig) -> None:
+    """Begin to read and encode the rows of a run, while what trains on them is imported."""
+    rows = ROWS.get(OmegaConf.select(config, "data._target_"))
+    if rows is None or config.resume or _in_sweep():  # jobs share what one has encoded
+        return
+    from rosenblatt.data.ahead import begin
+
+    settings = {name: value for name, value in plain(config.data).items() if name != "_target_"}
+    make = get_class(rows)
+    begin(lambda: make(**settings))
 
 
 def wants_figures(config: DictConfig) -> bool:

@@ -18,12 +18,13 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from rosenblatt.data.ahead import taken
 from rosenblatt.data.batches import Batches, rows_at
 from rosenblatt.data.cache import Cache, key_of, recorded
 from rosenblatt.data.columns import Columns, are_lists, column
 from rosenblatt.data.encoder import Encoder
 from rosenblatt.data.features import SPLITS, Splits, batch_of, joined_rows, tensors_of
-from rosenblatt.data.module import DataModule, as_parquet
+from rosenblatt.data.in_memory import InMemory, as_parquet
 from rosenblatt.data.numbers import reading_of
 from rosenblatt.data.recipe import Auto
 from rosenblatt.errors import UserError, listed
@@ -33,7 +34,7 @@ from rosenblatt.tasks.task import Task
 log = logging.getLogger(__name__)
 
 
-class FileData(DataModule):
+class FileData(InMemory):
     """Labelled rows from one file, or from one for each split; see `rosenblatt.data.files.read_blocks` for formats.
 
     Args:
@@ -44,7 +45,7 @@ class FileData(DataModule):
             there. A split with a file of its own is not taken from it. ``None``: there is none.
         fractions: shares of train, val and test, for the splits that are not given otherwise.
         task: ``binary``, ``multiclass``, ``multilabel`` or ``regression``; ``None``: what the labels are.
-        batch_size: see `DataModule`, as for ``seed``.
+        batch_size: see `InMemory`, as for ``seed``.
         cache: folder for encoded data, so that the next run on them need not encode them, or ``None``.
         refit: see `refit_dataloader`.
 
@@ -82,14 +83,16 @@ class FileData(DataModule):
         self.val_is_drawn = False  # from the training rows, at random
 
     def load(self) -> tuple[Task, Splits]:
-        """Read, split, and encode with what the training rows teach; or take what an earlier run has encoded."""
+        """Read, split, and encode with what the training rows teach; or take what an earlier run, or thread, has."""
+        if found := taken(self):
+            return found
         self._says_header = self.columns.header is not None
         self.columns = self.columns.settled(self.paths["train"])
         if self.cache is None:
             return self._load()
         cache = Cache(Path(os.path.expanduser(self.cache)))
         try:
-            key = key_of(self.paths, self._decisive)
+            key = key_of(self.paths, self.decisive)
         except OSError:  # no file that can be read twice; whether it can be read once is told there
             return self._load()
         if found := cache.read(key, self._restored):
@@ -114,11 +117,11 @@ class FileData(DataModule):
         return task, splits
 
     @property
-    def _decisive(self) -> dict[str, Any]:
+    def decisive(self) -> dict[str, Any]:
         """All settings that decide what becomes of the files."""
         drawn = set(self.paths) != set(SPLITS)  # at random, unless a column says
         return {
-            "source": type(self).__name__,
+            "source": type(self.encoder).__name__,
             "split_column": self.split_column,
             "fractions": self.fractions,
             "task": self.labels.said,

@@ -80,8 +80,9 @@ class Regression(Task):
         return self.std or 1.0
 
     def loss(self, **settings: Any) -> nn.Module:
-        """Return the mean squared error, in variances of the training target; margins and smoothed labels are for classes."""
-        given = [name for name, value in settings.items() if value is not None and name not in ("label_smoothing", "margin")]
+        """Return the mean squared error, in variances of the training target; settings for classes have no say."""
+        of_classes = ("label_smoothing", "margin")
+        given = [name for name, value in settings.items() if value is not None and name not in of_classes]
         if given:
             raise UserError(f"loss.{given[0]}: numbers have no classes. Leave it out; there is loss=mae, loss=huber.")
         return self.seen_by(nn.MSELoss())
