@@ -22,7 +22,8 @@ POINTS = (
 )  # fmt: skip
 TEXTS = (
     "data=text", "data.train=texts.csv", "data.char_ngrams=0", "data.cache=null", "model=mlp", "model.hidden=[4,2]",
-    "model.dropout=0.5", "trainer.max_epochs=2", "figures.every_n_epochs=1", "calibration=temperature", "lr=0.01",
+    "model.dropout=0.5", "trainer.max_epochs=2", "figures.every_n_epochs=1", "calibration=temperature",
+    "optimizer=adam", "lr=0.01", "loss=default",
 )  # fmt: skip
 LABELS = {
     "good": ["great", "хорошо", "👍", HOSTILE],

@@ -64,7 +64,7 @@ def summarised(measurements: Sequence[Measurement]) -> Summaries:
                 statistics.median(one.memory for one in ones),
                 {name: statistics.median(one.figures.get(name, math.nan) for one in ones) for name in names},
                 math.fsum(scores) / len(scores),
-                statistics.stdev(scores) if len(scores) > 1 else math.nan,
+                statistics.stdev(scores) if len(scores) > 1 and math.isfinite(sum(scores)) else math.nan,
             )
         )
     return found

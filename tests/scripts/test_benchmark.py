@@ -127,7 +127,7 @@ def test_of_a_case_the_newest_session_counts(tmp_path: Path) -> None:
     [
         (
             ["imbd"],
-            "no such suite: imbd; there are accuracy, imdb, scale, loop, start, cache, predict, reading, sweep,",
+            "no such suite: imbd; there are accuracy, imdb, scale, loop, start, steps, cache, predict, reading, sweep,",
         ),
         (["imdb", "--data", "nowhere"], "--data nowhere: there is no such folder"),
         (["accuracy", "--sets", "tecr"], "no such set: tecr; there are imdb, sst2, trec"),

@@ -8,10 +8,11 @@ import torch
 
 from rosenblatt.data.module import DataModule
 from rosenblatt.data.recipe import (
+    MAX_CHARACTER_WORK,
     MAX_CHARACTERS,
     MAX_WEIGHTS,
     MIN_FEATURES,
-    UNSEEN,
+    ROW_NORM,
     UNSEEN_NAMES,
     batch_size_for,
     char_ngrams_for,
@@ -26,21 +27,29 @@ from rosenblatt.text.encoder import TextEncoder
 ABOVE = 1 + 1e-9
 
 
+FEW = MAX_CHARACTER_WORK // MAX_CHARACTERS  # outputs up to which the number of characters alone decides
+
+
 @pytest.mark.parametrize(
-    ("unseen", "num_characters", "longest"),
+    ("unseen", "num_characters", "num_outputs", "longest"),
     [
-        (0.0, 10, 0),
-        (UNSEEN, 10, 0),
-        (UNSEEN * ABOVE, 10, 5),
-        (UNSEEN * ABOVE, MAX_CHARACTERS, 5),
-        (UNSEEN * ABOVE, MAX_CHARACTERS + 1, 0),
-        (UNSEEN_NAMES, MAX_CHARACTERS + 1, 0),
-        (UNSEEN_NAMES * ABOVE, MAX_CHARACTERS + 1, 5),
-        (1.0, 10**12, 5),
+        (0.0, 0, 1, 5),
+        (0.0, MAX_CHARACTERS, 1, 5),
+        (0.0, MAX_CHARACTERS + 1, 1, 0),
+        (0.0, MAX_CHARACTERS, FEW, 5),
+        (0.0, MAX_CHARACTERS, FEW + 1, 0),
+        (0.0, MAX_CHARACTER_WORK // 100, 100, 5),
+        (0.0, MAX_CHARACTER_WORK // 100 + 1, 100, 0),
+        (UNSEEN_NAMES, MAX_CHARACTERS + 1, 1, 0),
+        (UNSEEN_NAMES * ABOVE, MAX_CHARACTERS + 1, 1, 5),
+        (UNSEEN_NAMES * ABOVE, MAX_CHARACTERS, 1000, 5),
+        (1.0, 10**12, 1, 5),
     ],
 )
-def test_characters_are_read_where_many_words_will_be_unknown_and_time_allows(unseen, num_characters, longest):
-    assert char_ngrams_for(unseen, num_characters) == longest
+def test_characters_are_read_where_they_are_cheap_and_where_most_words_will_be_unknown(
+    unseen, num_characters, num_outputs, longest
+):
+    assert char_ngrams_for(unseen, num_characters, num_outputs) == longest
 
 
 @pytest.mark.parametrize("num_outputs", [1, 3, 20, 800])
@@ -107,14 +116,18 @@ def longest_of(encoder):
     return {type(symbols).__name__: ngrams.max_n for symbols, ngrams in encoder.channels}
 
 
-def test_names_are_read_by_their_characters_and_texts_of_known_words_are_not(caplog):
+def test_names_are_read_by_their_characters_and_of_texts_of_known_words_only_few(caplog, monkeypatch):
     caplog.set_level(logging.INFO)
+    monkeypatch.setattr("rosenblatt.data.recipe.MAX_CHARACTERS", 200)
     assert longest_of(fitted(NAMES)) == {"Words": 2, "Characters": 5}
     assert longest_of(fitted(REVIEWS)) == {"Words": 2}
+    assert longest_of(fitted(REVIEWS[:4])) == {"Words": 2, "Characters": 5}
     assert caplog.messages == [
         "Texts are read as words and their n-grams up to 2 and as characters and their n-grams up to 5 "
         "(about 100.0% of the words in new texts will be unknown).",
         "Texts are read as words and their n-grams up to 2 (about 0.0% of the words in new texts will be unknown).",
+        "Texts are read as words and their n-grams up to 2 and as characters and their n-grams up to 5 "
+        "(about 0.0% of the words in new texts will be unknown).",
     ]
 
 
@@ -170,3 +183,24 @@ def test_the_outputs_that_share_the_features_are_those_of_the_model(
     data.setup()
     assert asked == [data.task.num_outputs] == [num_outputs]
     assert data.sizes["num_features"] == 5
+
+
+@pytest.mark.parametrize(
+    ("labels", "options", "weighs"),
+    [
+        (["x", "y"], {}, "log_count_ratio"),
+        (["x", "y", "z"], {}, "tfidf"),
+        (["x", "y", "x,y"], {"label_separator": ","}, "log_count_ratio"),
+        (["x", "y", "x,z"], {"label_separator": ","}, "tfidf"),
+        (["1", "2", "3.5", "4"], {"task": "regression"}, "log_count_ratio"),  # of the half above the median
+    ],
+    ids=["two classes", "three classes", "two labels", "three labels", "numbers"],
+)
+def test_how_features_are_weighed_is_chosen_by_what_the_labels_are(labels, options, weighs, tmp_path):
+    with (tmp_path / "a.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("text", "label"), *((f"word{i % 9}", labels[i % len(labels)]) for i in range(60))])
+    data = TextData(train=str(tmp_path / "a.csv"), **options)
+    data.setup()
+    assert (data.encoder.weighting, data.encoder.weighs) == ("auto", weighs)
+    norm = data.splits["test"][0].weights[: data.splits["test"][0].offsets[1]].norm().item()
+    assert norm == pytest.approx(ROW_NORM[weighs], rel=1e-4)

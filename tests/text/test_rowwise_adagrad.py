@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from test_row_steps import NUM_FEATURES, bags_of, layer_of, step
 from torch import nn
 
+from rosenblatt.errors import UserError
 from rosenblatt.text.row_steps import RowwiseAdagrad
 
 
@@ -74,5 +75,5 @@ def test_a_state_that_was_kept_goes_on_with_the_same_bits():
 
 @pytest.mark.parametrize("name", ["lr", "damping", "batch_size", "eps"])
 def test_a_number_below_0_is_refused(name):
-    with pytest.raises(ValueError, match=f"Invalid {name} value: -1"):
+    with pytest.raises(UserError, match=f"optimizer.{name}=-1: expected a number of at least 0"):
         RowwiseAdagrad([nn.Parameter(torch.zeros(1))], **{name: -1})

@@ -1,6 +1,8 @@
 """Against scikit-learn, given the same words: its vocabularies, counts and weights, up to the length of the rows."""
 
 import re
+from collections import Counter
+from itertools import product
 
 import numpy as np
 import polars as pl
@@ -69,7 +71,7 @@ def test_weights_are_those_of_scikit_learn(ngrams, char_ngrams, weighting):
     assert sorted(names) == sorted(counter.vocabulary_)
     columns = [counter.vocabulary_[name] for name in names]
     if weighting == "tfidf":
-        theirs = [ROW_NORM * normalize(their) for their in theirs]
+        theirs = [ROW_NORM["tfidf"] * normalize(their) for their in theirs]
     for our, their in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(our, their.toarray()[:, columns], rtol=2e-5, atol=1e-6)
 
@@ -109,20 +111,70 @@ def test_max_features_keeps_those_in_most_rows(options):
 
 
 def test_every_row_has_the_same_length_and_empty_texts_are_empty_bags():
-    for options in ({"ngrams": 2}, {"ngrams": 0, "char_ngrams": 2}):
-        _, train, test = encoded([*TRAIN, "", None], [*TEST, None], **options)
-        np.testing.assert_allclose(np.linalg.norm(train, axis=1), [ROW_NORM] * len(TRAIN) + [0, 0], rtol=1e-5)
+    several = ({"ngrams": 2}, {"ngrams": 0, "char_ngrams": 2}, {"ngrams": 1, "char_ngrams": 2})
+    for options, weighting in product(several, ROW_NORM):
+        _, train, test = encoded([*TRAIN, "", None], [*TEST, None], weighting=weighting, **options)
+        lengths = [ROW_NORM[weighting]] * len(TRAIN) + [0, 0]
+        np.testing.assert_allclose(np.linalg.norm(train, axis=1), lengths, rtol=1e-5)
         empty = [not (text or "").strip() for text in [*TEST, None]]
         assert (np.linalg.norm(test, axis=1)[empty] == 0).all()
 
 
-def test_new_rows_are_as_long_as_the_many_that_were_trained_on():
+def test_new_rows_are_as_long_as_those_that_were_trained_on_however_many():
     encoder = TextEncoder(ngrams=1, char_ngrams=0, weighting="tfidf")
     train = encoder.fit_transform(pl.Series(["a b", "b c"] * 10_000), [])
     test = encoder.transform(pl.Series(["a", "a b c"]))
     for bags in (train, test):
         squares = bags.weights[bags.offsets[0] : bags.offsets[1]].square().sum()
-        assert squares.sqrt().item() == pytest.approx(2 * ROW_NORM, rel=1e-5)
+        assert squares.sqrt().item() == pytest.approx(ROW_NORM["tfidf"], rel=1e-5)
+
+
+@pytest.mark.parametrize("weighting", ROW_NORM)
+@pytest.mark.parametrize("max_features", [None, 20])
+def test_words_and_characters_are_scaled_apart_and_then_together(weighting, max_features):
+    train = [*TRAIN[:-2], "once alone", "never twice"]
+    options = {"ngrams": 2, "char_ngrams": 2, "weighting": weighting, "max_features": max_features}
+    encoder, *parts = encoded(train, [*TEST, "goo"], MEMBERSHIP, **options)
+    words = np.array([not name.startswith("'") for name in encoder.names()])
+    bags_of_words = [Counter(words_of(text.lower())) for text in train]
+    total = sum(bags_of_words, Counter())
+    share = sum(total[word] for word in total if sum(word in bag for bag in bags_of_words) > 1) / total.total()
+    assert encoder.word_share == pytest.approx(share)
+    assert 0.9 < share < 1
+    both_norm = ROW_NORM[weighting] / np.hypot(share, 1)
+    kinds = set()
+    for matrix in parts:
+        for row in matrix:
+            of_words, of_characters = np.linalg.norm(row[words]), np.linalg.norm(row[~words])
+            kinds.add((of_words > 0, of_characters > 0))
+            if of_words > 0 and of_characters > 0:
+                assert (of_words, of_characters) == pytest.approx((share * both_norm, both_norm), rel=1e-4)
+            elif of_words > 0 or of_characters > 0:
+                assert of_words + of_characters == pytest.approx(ROW_NORM[weighting], rel=1e-4)
+    assert {(True, True), (False, True), (False, False)} <= kinds
+
+
+def test_a_row_of_words_alone_is_as_long_as_others_even_where_all_words_are_new():
+    for options in ({"char_ngrams": 1, "max_features": 2}, {"char_ngrams": 0}):
+        encoder, train, _ = encoded(["a b"], [""], ngrams=1, weighting="tfidf", **options)
+        assert (encoder.names(), encoder.word_share) == (["a", "b"], 0)
+        assert np.linalg.norm(train) == pytest.approx(ROW_NORM["tfidf"], rel=1e-5)
+
+
+@pytest.mark.parametrize("num_classes", [1, 2, 3, 5])
+def test_weighting_by_itself_is_a_ratio_for_two_classes_and_else_tfidf(num_classes):
+    membership = np.eye(num_classes)[np.arange(len(TRAIN)) % num_classes]
+    weighs = "log_count_ratio" if num_classes <= 2 else "tfidf"
+    auto, *ours = encoded(TRAIN, TEST, membership, weighting="auto")
+    _, *said = encoded(TRAIN, TEST, membership, weighting=weighs)
+    assert (auto.weighting, auto.weighs) == ("auto", weighs)
+    for our, one in zip(ours, said, strict=True):
+        np.testing.assert_array_equal(our, one)
+
+
+def test_punctuation_is_an_option():
+    assert sorted(encoded(["good, good!"], [""], ngrams=1)[0].names()) == ["!", ",", "good"]
+    assert encoded(["good, good!"], [""], ngrams=2, punctuation=False)[0].names() == ["good", "good good"]
 
 
 def test_words_that_training_never_had_are_left_out():
@@ -141,9 +193,10 @@ def test_log_count_ratio_weights_are_the_ratio_of_each_word_that_is_there():
     present = counter.fit_transform(TRAIN).toarray()
     columns = [counter.vocabulary_[name] for name in encoder.names()]
     weights = ratios(present, MEMBERSHIP)
-    np.testing.assert_allclose(train, ROW_NORM * normalize(present * weights)[:, columns], rtol=1e-4, atol=1e-5)
+    norm = ROW_NORM["log_count_ratio"]
+    np.testing.assert_allclose(train, norm * normalize(present * weights)[:, columns], rtol=1e-4, atol=1e-5)
     seen = counter.transform(TEST).toarray()
-    np.testing.assert_allclose(test, ROW_NORM * normalize(seen * weights)[:, columns], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(test, norm * normalize(seen * weights)[:, columns], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from rosenblatt.text.tokens import Characters, Words
 TEXTS = st.lists(st.text() | st.text("ab <>/'.\n", max_size=20) | st.none(), min_size=1, max_size=10)
 
 
-def split(text):
-    words = Words(min_count=1, lowercase=False)
+def split(text, punctuation=True):
+    words = Words(min_count=1, lowercase=False, punctuation=punctuation)
     symbols, offsets = words.fit(pl.Series([text]))
     assert offsets.tolist() == [0, len(symbols)]
     return [words.names[symbol] for symbol in symbols]
@@ -34,6 +34,20 @@ def test_words_are_words_tags_and_single_marks(text, words):
     assert split(text) == words
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("It isn't good, is it?", ["It", "isn't", "good", "is", "it"]),
+        ("one<br />two</p>", ["one", "<br />", "two", "</p>"]),
+        ("<3 7th_ward 好的。", ["3", "7th_ward", "好的"]),
+        ("wow!!! :-)", ["wow"]),
+        ("?!", []),
+    ],
+)
+def test_without_punctuation_single_marks_are_no_words(text, words):
+    assert split(text, punctuation=False) == words
+
+
 def test_words_are_numbered_by_frequency_and_then_by_name():
     words = Words(min_count=2)
     symbols, offsets = words.fit(pl.Series(["b c a", "", "a b", "b c d"]))
@@ -45,12 +59,19 @@ def test_words_are_numbered_by_frequency_and_then_by_name():
 
 
 def test_characters_have_a_space_at_either_end_and_one_between_words():
-    characters = Characters()
+    characters = Characters(min_count=1)
     symbols, offsets = characters.fit(pl.Series([" a \t\nb", "", "😀"]))
     assert offsets.tolist() == [0, 5, 5, 8]
     assert characters.show(symbols.tolist()) == "' a b  😀 '"
     symbols, offsets = characters.transform(pl.Series(["az"]))
     assert (symbols[2], offsets.tolist()) == (-1, [0, 4])
+
+
+def test_characters_that_are_rare_are_none():
+    characters = Characters(min_count=2)
+    symbols, offsets = characters.fit(pl.Series(["ab", "b"]))
+    assert (characters.names, symbols.tolist()) == ([" ", "b"], [0, -1, 1, 0, 0, 1, 0])
+    assert offsets.tolist() == [0, 4, 7]
 
 
 def test_the_share_of_unseen_words_is_that_of_words_that_one_text_alone_has():
@@ -86,6 +107,6 @@ def test_any_texts_give_bags_of_ascending_ids(options, train, test, max_features
             ids, weights = bags.ids[start:stop], bags.weights[start:stop]
             assert (ids.diff() > 0).all()
             assert ((ids >= 0) & (ids < encoder.num_features)).all()
-            assert len(ids) == 0 or weights.norm().item() == pytest.approx(ROW_NORM, rel=1e-4)
+            assert len(ids) == 0 or weights.norm().item() == pytest.approx(ROW_NORM["tfidf"], rel=1e-4)
     again = encoder.transform(pl.Series(train, dtype=pl.String))
     assert all((a == b).all() for a, b in zip(fitted, again, strict=True))

@@ -22,8 +22,9 @@ OPTIONS = st.fixed_dictionaries(
         "char_ngrams": st.integers(0, 4) | st.just("auto"),
         "min_count": st.integers(1, 2),
         "max_features": st.sampled_from([None, 1, 5, "auto"]),
-        "weighting": st.sampled_from(["count", "binary", "tfidf", "log_count_ratio"]),
+        "weighting": st.sampled_from(["auto", "count", "binary", "tfidf", "log_count_ratio"]),
         "lowercase": st.booleans(),
+        "punctuation": st.booleans(),
     }
 )
 TEXTS = st.lists(st.text(st.sampled_from("ab AB!'é好"), max_size=12) | st.text(max_size=8), min_size=2, max_size=8)
@@ -68,6 +69,51 @@ def test_an_encoder_that_was_kept_gives_the_same_bags_and_names(texts, options):
         assert "The vocabulary is empty" in str(error)  # noqa: PT017
         return
     assert_same(from_disk(encoder), encoder, [*texts, *NEW])
+
+
+def test_a_model_of_before_parts_had_lengths_of_their_own_reads_texts_as_it_did():
+    options = {"ngrams": 2, "char_ngrams": 3, "weighting": "tfidf"}
+    encoder = fitted(["a b!", "b a a", "so so"], **options)
+    assert "punctuation" not in encoder.settings
+    before = {"row_norm": 20.0, "sizes": encoder.facts()["sizes"]}
+    found = TextEncoder(**encoder.settings)
+    found.learn(before, encoder.vocabulary())
+    assert found.facts() == before
+    bags = found.transform(pl.Series(["b a !", "", "new b"]))
+    unscaled = {name: weight for name, weight in zip(found.names(), found.feature_weights, strict=True)}
+    names = [[found.names()[i] for i in bags.ids[bags.offsets[row] : bags.offsets[row + 1]]] for row in range(3)]
+    assert "!" in names[0]
+    for row in (0, 2):
+        # Each feature is there once, but for the space in characters: as one row, words and characters together.
+        counts = [f" {['b a !', '', 'new b'][row]} ".count(name[1:-1]) if name[0] == "'" else 1 for name in names[row]]
+        weights = np.array([unscaled[name] for name in names[row]]) * (1 + np.log(counts))
+        expected = 20 * weights / np.linalg.norm(weights)
+        np.testing.assert_allclose(bags.weights[bags.offsets[row] : bags.offsets[row + 1]], expected, rtol=1e-5)
+    assert names[1] == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"word_share": None}, {"word_share": "0.5"}, {"word_share": float("nan")}, {"word_share": -0.5},
+        {"word_share": 1.5}, {"word_share": float("inf")}, {"word_share": 1}, {"word_share": True},
+        {"word_share": [0.5]}, {"weighting": None}, {"weighting": "auto"}, {"weighting": "tf-idf"}, {"weighting": 1},
+        {"weighting": ["tfidf"]}, {"weighting": {"tfidf": 1}}, {"weighting": "count"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_facts_that_no_encoder_learns_are_refused(change):
+    encoder = fitted(["a b!", "b a a"], weighting="tfidf")
+    TextEncoder(**encoder.settings).learn(encoder.facts(), encoder.vocabulary())
+    with pytest.raises(ValueError, match=next(iter(change))):
+        TextEncoder(**encoder.settings).learn(encoder.facts() | change, encoder.vocabulary())
+
+
+def test_which_weighting_was_chosen_has_to_be_known():
+    encoder = fitted(["a b!", "b a a"], weighting="auto")
+    facts = {name: fact for name, fact in encoder.facts().items() if name != "weighting"}
+    with pytest.raises(ValueError, match="weighting"):
+        TextEncoder(**encoder.settings).learn(facts, encoder.vocabulary())
 
 
 def test_the_table_has_words_then_their_ngrams_then_the_same_of_characters():

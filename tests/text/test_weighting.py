@@ -43,12 +43,12 @@ def test_a_feature_of_one_class_alone_weighs_most():
     assert telling > less > nothing
 
 
-def test_rows_are_scaled_to_one_length_and_empty_ones_stay_empty():
+def test_each_row_is_scaled_to_its_length_and_empty_ones_stay_empty():
     weights = np.array([3, 4, 0.5, 1e-3, 0], dtype=np.float32)
-    scale(weights, np.array([0, 0, 2, 2, 3, 5, 5]), norm=20.0)
-    np.testing.assert_allclose(weights, [12, 16, 20, 20, 0], rtol=1e-6)
+    scale(weights, np.array([0, 0, 2, 2, 3, 5, 5]), np.array([1, 20, 1, 5, 10, 1], dtype=np.float32))
+    np.testing.assert_allclose(weights, [12, 16, 5, 10, 0], rtol=1e-6)
     nothing = np.zeros(0, dtype=np.float32)
-    scale(nothing, np.array([0, 0]), norm=20.0)
+    scale(nothing, np.array([0, 0]), np.ones(1, dtype=np.float32))
     zeros = np.zeros(2, dtype=np.float32)
-    scale(zeros, np.array([0, 2]), norm=20.0)
+    scale(zeros, np.array([0, 2]), np.ones(1, dtype=np.float32))
     assert zeros.tolist() == [0, 0]

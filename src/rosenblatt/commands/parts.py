@@ -170,9 +170,8 @@ def make_model(config: DictConfig, sizes: Mapping[str, Any], said: Task | str | 
         num_outputs = said.num_outputs
     elif said in ("binary", "regression"):
         num_outputs = 1
-    known: dict[str, Any] = (
-        {} if num_outputs is None else {"num_outputs": num_outputs, "task": getattr(said, "name", said)}
-    )
+    task = getattr(said, "name", said)
+    known: dict[str, Any] = {} if num_outputs is None else {"num_outputs": num_outputs, "task": task}
     if isinstance(said, Classification) and said.class_counts and (margin := config.loss.get("margin")) is not None:
         known["start"] = said.best_without_features(margin)
     model: nn.Module = build("model", config.model, nn.Module, **sizes, **known)

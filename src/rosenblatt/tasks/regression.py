@@ -80,7 +80,7 @@ class Regression(Task):
         return self.std or 1.0
 
     def loss(self, **settings: Any) -> nn.Module:
-        """Return the mean squared error, in variances of the training target; settings for classes have no say."""
+        """Return the mean squared error, in variances of the target; margins and smoothed labels are for classes."""
         of_classes = ("label_smoothing", "margin")
         given = [name for name, value in settings.items() if value is not None and name not in of_classes]
         if given:

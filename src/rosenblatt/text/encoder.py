@@ -88,6 +88,11 @@ class TextEncoder(Encoder):
         self.word_share: float | None = None
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments; ``punctuation`` only where it is left out, so that models of before 0.3.0 lack nothing."""
+        return {name: value for name, value in super().settings.items() if name != "punctuation" or not value}
+
+    @property
     def num_features(self) -> int:
         """Size of the vocabulary."""
         return len(self.feature_weights)
@@ -116,7 +121,7 @@ class TextEncoder(Encoder):
         if char_ngrams == "auto":
             char_ngrams = char_ngrams_for(unseen, int(texts.str.len_chars().sum()), num_outputs)
         if char_ngrams:
-            found.append(self._fit(Characters(self.lowercase), char_ngrams, texts))
+            found.append(self._fit(Characters(self.min_count, self.lowercase), char_ngrams, texts))
             read_as.append(f"characters and their n-grams up to {char_ngrams}")
         estimated = self.ngrams and self.char_ngrams == "auto"
         rule = f" (about {unseen:.1%} of the words in new texts will be unknown)" if estimated else ""
@@ -176,7 +181,7 @@ class TextEncoder(Encoder):
             np.take(self.feature_weights, found.ids[start:stop], out=some, mode="clip")  # with raise, it copies
             if found.counts is not None:
                 counts = found.counts[start:stop]
-                some *= counts if self.weighting == "count" else 1 + np.log(counts, dtype=np.float32)
+                some *= counts if self.weighs == "count" else 1 + np.log(counts, dtype=np.float32)
             if self.weighs in ROW_NORM:
                 scale(some, *self._parts(found, first, last))
 
@@ -195,14 +200,15 @@ class TextEncoder(Encoder):
         words = np.diff(offsets_of(is_word.astype(np.int64))[offsets])
         starts = np.empty(2 * len(words) + 1, dtype=np.int64)
         starts[::2], starts[1::2] = offsets, offsets[:-1] + words
-        norms = np.array([self.word_share, 1.0]) * (np.diff(starts) > 0).reshape(-1, 2)  # (N, 2)
+        norms = np.array([max(self.word_share, 1e-6), 1.0]) * (np.diff(starts) > 0).reshape(-1, 2)  # (N, 2)
         norms *= self.row_norm / np.maximum(np.sqrt(np.square(norms).sum(axis=1, keepdims=True)), 1e-12)
         return starts, norms.reshape(-1).astype(np.float32)
 
     def facts(self) -> dict[str, Any]:
         """Return what was learnt, as JSON takes it, but for `vocabulary`: also the number of n-grams, by kind and n."""
         sizes = {type(symbols).__name__.lower(): ngrams.sizes for symbols, ngrams in self.channels}
-        return {"row_norm": self.row_norm, "sizes": sizes, "word_share": self.word_share, "weighting": self.weighs}
+        since = {} if self.word_share is None else {"word_share": self.word_share, "weighting": self.weighs}
+        return {"row_norm": self.row_norm, "sizes": sizes, **since}
 
     def vocabulary(self) -> pl.DataFrame:
         """Return every n-gram and its weight.
@@ -230,6 +236,11 @@ class TextEncoder(Encoder):
         if dict(vocabulary.schema) != SCHEMA:
             raise ValueError(f"its columns are {dict(vocabulary.schema)}")
         row_norm, sizes = float(facts["row_norm"]), facts["sizes"]
+        share, weighs = facts.get("word_share", 1.0), facts.get("weighting", self.weighting)
+        if type(share) is not float or not 0 <= share <= 1:
+            raise ValueError("word_share is no share")
+        if weighs == "auto" or weighs not in get_args(Weighting) or self.weighting not in ("auto", weighs):
+            raise ValueError("weighting is none, or another than was asked for")
         if not set(sizes) <= {"words", "characters"} or any(len(levels) > MAX_N for levels in sizes.values()):
             raise ValueError("sizes are not those of a vocabulary")
         numbers = [size for levels in sizes.values() for size in levels]
@@ -245,7 +256,7 @@ class TextEncoder(Encoder):
                 raise ValueError("a symbol is missing, or there twice, or no single character")
             start += num_symbols
             words = Words(self.min_count, self.lowercase, self.punctuation)
-            symbols = words if kind == "words" else Characters(self.lowercase)
+            symbols = words if kind == "words" else Characters(self.min_count, self.lowercase)
             symbols.names = names.to_list()
             ngrams = NGrams(1 + len(longer), self.min_count, num_symbols)
             for size in longer:
@@ -263,7 +274,7 @@ class TextEncoder(Encoder):
         there = weights.is_not_null().to_numpy()
         self.kept = None if there.all() else np.where(there, np.cumsum(there) - 1, -1).astype(np.int32)
         self.row_norm, self.channels, self.feature_weights = row_norm, channels, weights.drop_nulls().to_numpy()
-        self.word_share, self.weighs = facts.get("word_share"), facts.get("weighting", self.weighting)
+        self.word_share, self.weighs = facts.get("word_share"), weighs
 
     def encode(self, frame: pl.DataFrame, columns: Columns, where: str) -> Bags:
         """Encode the texts of N rows."""

@@ -16,6 +16,7 @@ from torch import Tensor, distributed
 from torch.optim.adagrad import adagrad
 from torch.optim.adam import adam
 
+from rosenblatt.errors import UserError
 from rosenblatt.text.sparse import ROWS_WANTED, untouched_zeros
 
 PART = 2**17  # weights to step at a time: they and their state stay in the cache of a core
@@ -200,7 +201,7 @@ class RowwiseAdagrad(RowSteps):
     ) -> None:
         for name, value in (("lr", lr), ("damping", damping), ("batch_size", batch_size), ("eps", eps)):
             if value < 0:
-                raise ValueError(f"Invalid {name} value: {value}")
+                raise UserError(f"optimizer.{name}={value}: expected a number of at least 0.")
         super().__init__(params, {"lr": lr, "damping": damping, "batch_size": batch_size, "eps": eps})
 
     def leaves_zeros(self, group: dict[str, Any]) -> bool:

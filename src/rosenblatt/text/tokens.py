@@ -102,19 +102,19 @@ class Characters:
     """Characters of a text with a space at either end, so that n-grams know where words begin and end.
 
     Attributes:
-        names: the characters that the fitted texts have, in the order of Unicode.
+        names: the characters that occur ``min_count`` times in the fitted texts, in the order of Unicode.
     """
 
-    def __init__(self, lowercase: bool = True) -> None:
+    def __init__(self, min_count: int, lowercase: bool = True) -> None:
+        self.min_count = min_count
         self.lowercase = lowercase
         self.names: list[str] = []
 
     def fit(self, texts: pl.Series) -> Sequences:
         """Choose the characters and return what `transform` would."""
         codes, counts = map_chunks(self._split, texts)
-        present = np.zeros(0x110000, dtype=bool)  # one place for each character of Unicode
-        present[codes] = True
-        self.names = [chr(code) for code in np.flatnonzero(present)]
+        total = counted(codes, counts, 0x110000)  # one place for each character of Unicode
+        self.names = [chr(code) for code in np.flatnonzero(total >= self.min_count)]
         return self._number(codes, counts)
 
     def transform(self, texts: pl.Series) -> Sequences:
