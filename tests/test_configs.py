@@ -59,6 +59,30 @@ def test_several_callbacks_and_loggers_are_chosen_at_once_one_or_none() -> None:
     assert chosen("logger=none", "callbacks=[none]") == {"callbacks": [], "logger": []}
 
 
+@pytest.mark.parametrize("name", ["book_yelp", "book_surnames"])
+def test_texts_of_the_book_are_learnt_as_the_book_does(name: str) -> None:
+    config = composed(f"experiment={name}", "data.train=x.csv")
+    assert config.loss.keys() == composed("loss=default").loss.keys()
+    assert "_target_" not in config.loss
+    assert (config.loss.margin, config.loss.label_smoothing, config.calibration) == (None, 0.0, None)
+    assert (config.optimizer._target_, config.lr, config.trainer.max_epochs) == ("torch.optim.Adam", 0.001, 100)
+    assert config.scheduler._target_ == "torch.optim.lr_scheduler.ReduceLROnPlateau"
+    assert (config.data.refit, config.data.weighting, config.data.max_features) == (False, "binary", None)
+    assert config.data.punctuation or config.data.ngrams == 0
+
+
+def test_texts_and_tables_have_a_recipe_of_their_own_and_what_is_given_wins() -> None:
+    texts = composed("data=text", "data.train=x.csv")
+    assert (texts.optimizer._target_, texts.lr) == ("rosenblatt.text.row_steps.RowwiseAdagrad", 0.15)
+    assert (texts.loss.margin, texts.calibration, texts.trainer.max_epochs) == (4.0, "temperature", 5)
+    assert texts.scheduler.total_iters == 5
+    assert texts.model._target_ == "perceptron.models.Perceptron"
+    assert composed("data=table", "data.train=x.csv").model._target_ == "rosenblatt.table.realmlp.RealMLP"
+    given = composed("data=text", "data.train=x.csv", "optimizer=adam", "loss=default", "trainer.max_epochs=7")
+    assert (given.optimizer._target_, given.lr, given.loss.margin) == ("torch.optim.Adam", 0.001, None)
+    assert (given.calibration, given.scheduler, given.trainer.max_epochs) == (None, None, 7)
+
+
 def test_a_project_that_names_no_logger_has_that_of_the_file() -> None:
     assert NODES["logger"] == OmegaConf.to_container(OmegaConf.load(CONFIGS / "logger" / "tensorboard.yaml"))
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-# An HTML tag, a word with its apostrophes, or one other character that is no space: as our encoder splits a text.
+# An HTML tag, a word with its apostrophes, or one other character that is no space: as our encoder splits a text
+# with data.punctuation=true.
 WORD = r"</?[\pL][^<>]{0,80}>|[\w']+|[^\w\s]"
 SEED = 0
 
@@ -30,6 +31,7 @@ class TextSet:
             not have are written to the second folder.
         metric: of our command, which is what peers call accuracy.
         tuned: settings of fastText beside its defaults.
+        spaced: whether there are spaces between words; if not, peers that read words alone are left out.
     """
 
     name: str
@@ -38,6 +40,7 @@ class TextSet:
     read: Callable[[Path, Path], Frames]
     metric: str = "acc"
     tuned: Mapping[str, Any] = field(default_factory=lambda: {"wordNgrams": 2, "lr": 0.5, "epoch": 25})
+    spaced: bool = True
 
     def settings(self, data: Path, made: Path) -> list[str]:
         """Return the arguments of our command."""
@@ -133,8 +136,10 @@ def _sentences(folder: Path, made: Path) -> Frames:
     return {split: _labelled(frame) for split, frame in frames.items()}
 
 
+PARQUET = "data.train='{data}/train.parquet' data.test='{data}/test.parquet'"
+CHARACTERS = {"minn": 1, "maxn": 5, "lr": 0.5, "epoch": 25}
 TEXT_SETS = (
-    TextSet("imdb", "IMDB", "data.train='{data}/train.parquet' data.test='{data}/test.parquet'", _parquet),
+    TextSet("imdb", "IMDB", PARQUET, _parquet),
     TextSet(
         "sst2", "SST-2", "data.train='{data}/train.csv' data.val='{data}/val.csv' data.test='{data}/test.csv'", _csv
     ),
@@ -144,7 +149,7 @@ TEXT_SETS = (
         "surnames",
         "data.train='{data}/surnames_with_splits.csv' data.text_column=surname data.label_column=nationality",
         _surnames,
-        tuned={"minn": 1, "maxn": 5, "lr": 0.5, "epoch": 25},
+        tuned=CHARACTERS,
     ),
     TextSet(
         "cooking",
@@ -157,6 +162,11 @@ TEXT_SETS = (
     TextSet(
         "sentiment_sentences", "sentences", "data.train='{made}/train.csv' data.test='{made}/test.csv'", _sentences
     ),
+    TextSet("20ng", "20 newsgroups", PARQUET, _parquet),
+    TextSet("banking", "Banking77", PARQUET, _parquet),
+    TextSet("yelp10k", "Yelp, five stars", PARQUET, _parquet),
+    TextSet("zh_titles", "Chinese titles", PARQUET, _parquet, tuned=CHARACTERS, spaced=False),
+    TextSet("mpqa", "MPQA", PARQUET, _parquet),
 )
 IMDB = TEXT_SETS[0]
 

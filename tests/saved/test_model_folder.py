@@ -79,6 +79,18 @@ def test_a_model_is_read_back_to_the_last_bit(folder, kind, make, task):
     assert content_of(folder.parent / "again") == content_of(folder)
 
 
+@pytest.mark.parametrize("kind", ["words", "characters", "both", "frequent ones"])
+def test_a_model_of_texts_of_0_2_gives_what_it_gave(folder, kind):
+    saved = KINDS[kind]("multiclass")
+    saved.encoder.word_share = None  # words and characters are scaled as one row
+    write(saved, folder, "card")
+    said = content_of(folder)["model.json"]
+    assert not [word for word in (b"word_share", b"punctuation") if word in said]
+    assert set(json.loads(said)["encoder"]["learnt"]) == {"row_norm", "sizes"}
+    frame = new_rows(kind)
+    assert read(folder).predict_proba(frame).tobytes() == saved.predict_proba(frame).tobytes()
+
+
 def test_columns_are_read_back_whatever_they_say(folder):
     saved = points()
     saved.columns = Columns(label=3, text=(0, "2"), label_separator="|", header=False, encoding="cp1251")

@@ -17,9 +17,10 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 from benchmarks import sets
 from benchmarks.contest import Failure
-from benchmarks.contestants import metrics_of
+from benchmarks.contestants import OURS, metrics_of
 from benchmarks.corpora import Zipf
 from benchmarks.sets import TEXT_SETS, TextSet
+from benchmarks.suites import Options, accuracy
 
 
 @pytest.fixture(scope="module")
@@ -139,8 +140,36 @@ def test_sets_with_files_of_their_own_form_are_divided(tmp_path: Path) -> None:
     assert (named("sentiment_sentences").prepare(tmp_path, tmp_path / "again") / "test.csv").read_bytes() == before
 
 
+@pytest.mark.parametrize("name", ["imdb", "20ng", "banking", "yelp10k", "zh_titles", "mpqa"])
+def test_sets_in_parquet_are_read_as_they_are(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    frame = pl.DataFrame({"label": ["comp.os", "two words", "comp.os"], "text": ["Good:\nfine", "体验2D巅峰!", "bad"]})
+    for split in ("train", "test"):
+        frame.write_parquet(tmp_path / name / f"{split}.parquet")
+    made = named(name).prepare(tmp_path, tmp_path / "work")
+    lines = ["__label__comp.os good : fine", "__label__two_words 体验2d巅峰 !", "__label__comp.os bad"]
+    assert (made / "test.ft").read_text(encoding="utf-8").splitlines() == lines
+    paths = [f"data.{split}='{tmp_path}/{name}/{split}.parquet'" for split in ("train", "test")]
+    assert named(name).settings(tmp_path, made) == ["data=text", *paths]
+
+
+def test_peers_of_words_take_no_part_where_words_have_no_spaces_between(tmp_path: Path) -> None:
+    for name in ("banking", "zh_titles"):
+        (tmp_path / name).mkdir()
+        for split in ("train", "test"):
+            pl.DataFrame({"label": ["a", "b"], "text": ["c d", "e"]}).write_parquet(
+                tmp_path / name / f"{split}.parquet"
+            )
+    options = Options(tmp_path, tmp_path / "work", ("banking", "zh_titles"), None, print)
+    words, characters = accuracy.cases(options)
+    assert [one.name for one in words.contestants] == list(accuracy.COLUMNS)
+    assert [one.name for one in characters.contestants] == [OURS, accuracy.TUNED, accuracy.CHARACTERS]
+    assert '"minn": 1' in " ".join(characters.contestants[1].command)
+
+
 def test_every_set_has_a_name_for_the_command_line() -> None:
     texts = ("imdb", "sst2", "trec", "surnames", "cooking", "sentiment_sentences")
+    texts += ("20ng", "banking", "yelp10k", "zh_titles", "mpqa")
     assert list(sets.NAMES) == [*texts, "adult", "letter", "covertype6k", "wine_white", "car"]
 
 
