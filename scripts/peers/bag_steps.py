@@ -19,10 +19,11 @@ import torch
 from torch.nn import functional as F
 
 from rosenblatt.data.features import Bags
-from rosenblatt.text.row_steps import SGD, Adagrad, LazyAdam
+from rosenblatt.text.row_steps import SGD, Adagrad, LazyAdam, RowwiseAdagrad
 from rosenblatt.text.sparse import BagLinear
 
 OPTIMIZERS = {
+    "rowwise_adagrad": partial(RowwiseAdagrad, lr=0.05),
     "adagrad": partial(Adagrad, lr=0.05),
     "sgd": partial(SGD, lr=0.05),
     "lazy_adam": partial(LazyAdam, lr=0.001),

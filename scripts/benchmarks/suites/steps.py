@@ -16,7 +16,13 @@ from benchmarks.suites import Options, Suite
 
 FEATURES = (100_000, 1_000_000, 10_000_000)
 CLASSES = (2, 20, 200)
-OPTIMIZERS = {"adagrad": "Adagrad", "sgd": "SGD", "lazy_adam": "lazy Adam", "adam": "Adam of all weights, fused"}
+OPTIMIZERS = {
+    "rowwise_adagrad": "row-wise Adagrad",
+    "adagrad": "Adagrad",
+    "sgd": "SGD",
+    "lazy_adam": "lazy Adam",
+    "adam": "Adam of all weights, fused",
+}
 MOST = {"adam": 20_000_000}  # weights; more take a second a step
 LARGEST = 200_000_000
 NOTE = """\
