@@ -33,6 +33,8 @@ from rosenblatt.tasks.task import Task
 
 log = logging.getLogger(__name__)
 
+MAX_REFIT = 20_000  # rows up to which it pays to train anew on validation rows, too
+
 
 class FileData(InMemory):
     """Labelled rows from one file, or from one for each split; see `rosenblatt.data.files.read_blocks` for formats.
@@ -226,11 +228,14 @@ class FileData(InMemory):
     def refit_dataloader(self) -> Batches | None:
         """Return batches of all rows of ``train`` and ``val``, to train anew on once validation has said how long.
 
-        Where ``refit`` is set, the validation rows were drawn from the training rows, and test is there to measure on.
+        Where ``refit`` is set, the validation rows were drawn from the training rows, and test is there to measure on;
+        of many rows the last ones bring less than it takes to train anew.
         """
         if not (self.refit and self.val_is_drawn and "test" in self.splits):
             return None
         num_rows = sum(len(self.splits[split][1]) for split in ("train", "val"))
+        if num_rows > MAX_REFIT:
+            return None
         order = torch.from_numpy(np.random.default_rng(self.seed).permutation(num_rows))  # files may be sorted by class
         joined = joined_rows([self.splits[split] for split in ("train", "val")])
         return Batches(rows_at(joined[0], order), joined[1][order], self.batch_size, shuffle=True, seed=self.seed)

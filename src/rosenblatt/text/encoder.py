@@ -108,7 +108,7 @@ class TextEncoder(Encoder):
         Raises:
             UserError: no feature is left.
         """
-        texts = texts.fill_null("")
+        texts, num_texts = texts.fill_null(""), len(texts)
         self.channels, found, read_as = [], [], []
         self.weighs = weighting_for(len(rows_of_class)) if self.weighting == "auto" else self.weighting
         unseen = 1.0  # where no words are read, as good as all are unknown
@@ -123,6 +123,7 @@ class TextEncoder(Encoder):
         if char_ngrams:
             found.append(self._fit(Characters(self.min_count, self.lowercase), char_ngrams, texts))
             read_as.append(f"characters and their n-grams up to {char_ngrams}")
+        del texts  # what follows needs as much memory as they do
         estimated = self.ngrams and self.char_ngrams == "auto"
         rule = f" (about {unseen:.1%} of the words in new texts will be unknown)" if estimated else ""
         log.info("Texts are read as %s%s.", " and as ".join(read_as), rule)
@@ -147,12 +148,12 @@ class TextEncoder(Encoder):
         if len(frequency) == 0:
             raise UserError(
                 f"The vocabulary is empty: no word or n-gram occurs {self.min_count} times in the "
-                f"{len(texts):,} training texts. Try data.min_count=1, or data.char_ngrams=4 where texts are "
+                f"{num_texts:,} training texts. Try data.min_count=1, or data.char_ngrams=4 where texts are "
                 "single words."
             )
         if self.weighs == "tfidf":
             # As scikit-learn's TfidfTransformer(smooth_idf=True).
-            self.feature_weights = (1 + np.log((1 + len(texts)) / (1 + frequency))).astype(np.float32)
+            self.feature_weights = (1 + np.log((1 + num_texts) / (1 + frequency))).astype(np.float32)
         elif self.weighs == "log_count_ratio":
             self.feature_weights = log_count_ratio(found_counts.ids, found_counts.offsets, frequency, rows_of_class)
         else:

@@ -7,7 +7,6 @@ Adagrad that means no change, so they leave them alone, and end with the very nu
 from __future__ import annotations
 
 import weakref
-from abc import abstractmethod
 from functools import wraps
 from typing import Any
 
@@ -37,9 +36,9 @@ class RowSteps(torch.optim.Optimizer):
         """Return whether, with the settings of a group, rows without a gradient are left alone."""
         return not (group["weight_decay"] or group["differentiable"])
 
-    @abstractmethod
     def step_rows(self, group: dict[str, Any], weight: Tensor, grad: Tensor, *state: Tensor) -> None:
         """Step rows in place: weight, gradient, each of ``state_names`` (num_rows, num_outputs), and ``step``."""
+        raise NotImplementedError
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add parameters; weights of bags among them ask this optimizer from now on whether it wants rows."""
@@ -233,7 +232,9 @@ class RowwiseAdagrad(RowSteps):
             state["sum"] = torch.full_like(rows[:, :1], group["damping"] / group["batch_size"] ** 2)
         if not grad.is_sparse:
             values = grad.reshape(rows.shape)
-            total = state["sum"].add_(values.square().sum(dim=1, keepdim=True))
+            one = rows.shape[1] == 1  # in as few passes over memory as there can be
+            total = state["sum"]
+            total = total.addcmul_(values, values) if one else total.add_(values.square().sum(dim=1, keepdim=True))
             rows.addcdiv_(values, total.sqrt().add_(group["eps"]), value=-float(group["lr"]))
             return
         grad = grad if bool((grad._indices().diff() > 0).all()) else grad.coalesce()

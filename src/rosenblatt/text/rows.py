@@ -73,20 +73,20 @@ class TextRows(FileData):
             split: self.columns.texts_of(frame, self.paths.get(split, self.paths["train"]))
             for split, frame in frames.items()
         }
-        train = texts["train"]
         self.tell_repeated({split: text.rename("text").to_frame() for split, text in texts.items()})
-        num_empty = len(train) - int(train.str.contains(r"\S").sum())
-        if num_empty == len(train):
-            raise UserError(f"All {len(train):,} training texts are empty. Is data.text_column the right column?")
+        num_rows = len(texts["train"])
+        num_empty = num_rows - int(texts["train"].str.contains(r"\S").sum())
+        if num_empty == num_rows:
+            raise UserError(f"All {num_rows:,} training texts are empty. Is data.text_column the right column?")
         if num_empty:
-            log.warning("%s of %s training texts are empty.", f"{num_empty:,}", f"{len(train):,}")
-        frames.clear()  # the texts alone are needed from here on
+            log.warning("%s of %s training texts are empty.", f"{num_empty:,}", f"{num_rows:,}")
+        frames.clear()  # the texts alone are needed from here on, and each until it is numbered
         # Batches are stretches of rows that lie side by side, and files are often sorted by class.
-        order = np.random.default_rng(0).permutation(len(train))
+        order = np.random.default_rng(0).permutation(num_rows)
         target = targets["train"][torch.from_numpy(order)]
         bags = self.encoder.fit_transform(texts.pop("train")[order], groups_of(task, target), task.num_outputs)
         splits: Splits = {"train": (bags, target)}
-        return splits | {split: (self.encoder.transform(text), targets[split]) for split, text in texts.items()}
+        return splits | {split: (self.encoder.transform(texts.pop(split)), targets[split]) for split in [*texts]}
 
 
 def groups_of(task: Task, target: Tensor) -> list[Ints]:
