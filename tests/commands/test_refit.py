@@ -9,9 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from torch import Tensor
+from torch.utils.data import ConcatDataset, DataLoader, TensorDataset
 
 import rosenblatt
 from conftest import Outcome
+from perceptron.toy import ToyData
 
 Train = Callable[..., Outcome]
 
@@ -67,3 +70,14 @@ def test_a_run_of_the_same_settings_ends_with_the_same_bits(train: Train, texts:
     runs = [train(*SETTINGS, f"data.train={texts}", run=name) for name in ("first", "second")]
     first, second = ((one.run / "model" / "weights.safetensors").read_bytes() for one in runs)
     assert first == second
+
+
+def test_data_of_ones_own_may_offer_any_loader(train: Train, monkeypatch: pytest.MonkeyPatch):
+    def joined(data: ToyData) -> DataLoader[tuple[Tensor, ...]]:
+        return DataLoader(ConcatDataset([TensorDataset(*data.splits[split]) for split in ("train", "val")]), 50)
+
+    monkeypatch.setattr(ToyData, "refit_dataloader", joined, raising=False)
+    found = train("data.num_train=300", "data.num_val=80", "data.num_test=100", "trainer.max_epochs=2", "figures=none")
+    assert found.status == 0, found.err
+    assert found.metrics["rows_refit"] == 380
+    assert "Trained anew on all 380 rows of train and validation, for 2 epochs" in found.out

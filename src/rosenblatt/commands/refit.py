@@ -55,7 +55,7 @@ class Refit:
             log.warning("Ctrl-C: the model is the one before, of the training rows alone.")
             module.load_state_dict(before)
             return
-        self.num_rows = self.loader.num_rows
+        self.num_rows = getattr(self.loader, "num_rows", 0) or len(self.loader.dataset)
         log.info(
             "Trained anew on all %s rows of train and validation, for %s epochs; figures of these are of the model "
             "before (data.refit=false leaves it).", f"{self.num_rows:,}", epochs,

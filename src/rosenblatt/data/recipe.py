@@ -13,10 +13,10 @@ Auto: TypeAlias = Literal["auto"]
 UNSEEN_NAMES = 0.2  # share of unseen words above which words say so little that characters are worth any time
 MAX_CHARACTERS = 20_000_000  # of all training texts, above which character n-grams cost more time than they are worth
 MAX_CHARACTER_WORK = 100_000_000  # characters times outputs, likewise
-MAX_WEIGHTS = 16_000_000  # features times outputs: 256 MB with their gradients and Adam's two moments
+MAX_WEIGHTS = 16_000_000  # features times outputs: 64 MB, and four times that with what Adam would keep
 MIN_FEATURES = 20_000  # kept whatever the outputs: fewer leave out words that many rows have
 # L2 norm of a row, for each weighting that rows are scaled by: with it one learning rate suits all texts. With 1, as is
-# usual for tf-idf, Adam at its own lr takes tens of epochs (docs/log.md).
+# usual for tf-idf, few epochs would not do (docs/log.md).
 ROW_NORM = {"tfidf": 24.0, "log_count_ratio": 15.0}
 
 

@@ -38,9 +38,9 @@ class TextEncoder(Encoder):
 
     Args:
         ngrams: longest word n-gram; 0 for no words.
-        char_ngrams: longest character n-gram, over the text with a space at either end; 0 for none; ``"auto"``: 5 or
-            none, by how many words of new texts will be unknown (`rosenblatt.data.recipe.char_ngrams_for`).
-        min_count: how often a word or n-gram has to occur in the training split.
+        char_ngrams: longest character n-gram, over the text with a space at either end; 0 for none; ``"auto"``: 5
+            where they are cheap, or nearly all that is said is in them (`rosenblatt.data.recipe.char_ngrams_for`).
+        min_count: how often a word, character or n-gram has to occur in the training split.
         max_features: keep that many of the most frequent features; ``None`` for all; ``"auto"``: as many as keep a
             linear model at 16 million weights.
         weighting: ``count`` (how often), ``binary`` (1), ``tfidf`` (``(1 + ln count) * (1 + ln((1 + N) / (1 + df)))``,
