@@ -121,6 +121,8 @@ def make_parts(config: DictConfig) -> Parts:
         task = read_task(looked, model, said)
     if task is not None:
         task = _with_settings(config, task, threshold.value)
+        if isinstance(task, Regression) and not any(word.startswith("calibration=") for word in _words()):
+            decision = decision._replace(temperature=False)  # which a loss of classes has asked for
         if "task" in takes:
             task.check_decision(decision)
     if decision.by_validation and not has_split(data, "val"):
@@ -139,7 +141,12 @@ def make_parts(config: DictConfig) -> Parts:
         model=model,
         task=task,
         loss=loss,
-        optimizer=build("optimizer", config.optimizer, batch_size=getattr(data, "batch_size", 1)),
+        optimizer=build(
+            "optimizer",
+            config.optimizer,
+            batch_size=getattr(data, "batch_size", 1),
+            spread=Task.spread if task is None else task.spread,
+        ),
         scheduler=build("scheduler", config.scheduler, mode=mode) if config.scheduler else None,
         monitor=config.early_stopping.monitor,
     )

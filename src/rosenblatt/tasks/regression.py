@@ -60,6 +60,7 @@ class Regression(Task):
 
     name: ClassVar[str] = "regression"
     needs_validation: ClassVar[bool] = True
+    spread: ClassVar[float] = 1.0  # a standard deviation
     score: ClassVar[str] = "r2"
     baseline_title: ClassVar[str] = "mean"
     unit: ClassVar[str] = "prediction"

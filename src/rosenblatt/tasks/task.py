@@ -35,6 +35,7 @@ class Task(ABC):
 
     name: ClassVar[str]
     needs_validation: ClassVar[bool] = False  # whether something is always chosen on it
+    spread: ClassVar[float] = 4.0  # of outputs that are sure: a logit of 4 is a probability of 0.98
     score: ClassVar[str] = "acc"  # the metric, to be high, that is called ``score`` whatever the task is
 
     classes: tuple[str, ...] = ()

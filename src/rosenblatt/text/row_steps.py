@@ -188,20 +188,28 @@ class RowwiseAdagrad(RowSteps):
 
     Args:
         params: parameters, or groups of them.
-        lr: learning rate.
+        lr: learning rate, in units of ``spread``.
         damping: where each sum starts, in units of the squared gradient of a single row of data; below it a step is
-            that of plain SGD with a rate of ``lr * batch_size / sqrt(damping)``.
+            that of plain SGD with a rate of ``lr * spread * batch_size / sqrt(damping)``.
         batch_size: rows of data that the mean gradient of a step is over.
+        spread: of outputs that are sure; see `rosenblatt.tasks.task.Task`.
         eps: added to the root of a sum.
     """
 
     def __init__(
-        self, params: Any, lr: float = 0.1, damping: float = 1.0, batch_size: int = 1, eps: float = 1e-10
+        self,
+        params: Any,
+        lr: float = 0.1,
+        damping: float = 1.0,
+        batch_size: int = 1,
+        spread: float = 1.0,
+        eps: float = 1e-10,
     ) -> None:
-        for name, value in (("lr", lr), ("damping", damping), ("batch_size", batch_size), ("eps", eps)):
+        settings = {"lr": lr, "damping": damping, "batch_size": batch_size, "spread": spread, "eps": eps}
+        for name, value in settings.items():
             if value < 0:
                 raise UserError(f"optimizer.{name}={value}: expected a number of at least 0.")
-        super().__init__(params, {"lr": lr, "damping": damping, "batch_size": batch_size, "eps": eps})
+        super().__init__(params, settings)
 
     def leaves_zeros(self, group: dict[str, Any]) -> bool:
         """A row without a gradient keeps its weights and its sum."""
@@ -227,6 +235,7 @@ class RowwiseAdagrad(RowSteps):
 
     def _step(self, group: dict[str, Any], weight: Tensor, grad: Tensor) -> None:
         rows = weight.view(len(weight), -1) if weight.ndim > 1 else weight.view(1, -1)
+        lr = float(group["lr"]) * group["spread"]
         state = self.state[weight]
         if not state:
             state["sum"] = torch.full_like(rows[:, :1], group["damping"] / group["batch_size"] ** 2)
@@ -235,7 +244,7 @@ class RowwiseAdagrad(RowSteps):
             one = rows.shape[1] == 1  # in as few passes over memory as there can be
             total = state["sum"]
             total = total.addcmul_(values, values) if one else total.add_(values.square().sum(dim=1, keepdim=True))
-            rows.addcdiv_(values, total.sqrt().add_(group["eps"]), value=-float(group["lr"]))
+            rows.addcdiv_(values, total.sqrt().add_(group["eps"]), value=-lr)
             return
         grad = grad if bool((grad._indices().diff() > 0).all()) else grad.coalesce()
         numbers, values = grad._indices()[0], grad._values()
@@ -244,5 +253,5 @@ class RowwiseAdagrad(RowSteps):
         state["sum"].index_copy_(0, numbers, total)
         # Select and copy: index_add_ takes half as long again.
         some = rows.index_select(0, numbers)
-        some.addcmul_(values, total.sqrt_().add_(group["eps"]).reciprocal_(), value=-float(group["lr"]))
+        some.addcmul_(values, total.sqrt_().add_(group["eps"]).reciprocal_(), value=-lr)
         rows.index_copy_(0, numbers, some)
