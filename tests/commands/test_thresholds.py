@@ -39,7 +39,7 @@ def table(tmp_path: Path) -> tuple[str, ...]:
     for split, number in (("train", 400), ("val", 203), ("test", 211)):
         write(tmp_path / f"{split}.csv", ["x", "y", "label"], [row() for _ in range(number)])
     paths = [f"data.{split}={split}.csv" for split in ("train", "val", "test")]
-    return ("data=table", *paths, "data.bins=0", *QUICK)
+    return ("data=table", "model=perceptron", *paths, "data.bins=0", *QUICK)
 
 
 def probs_and_truth(run: Path, file: Path) -> tuple[np.ndarray, np.ndarray]:
