@@ -18,7 +18,7 @@ from rosenblatt.data.features import Bags, offsets_of
 from rosenblatt.data.recipe import ROW_NORM, Auto, char_ngrams_for, max_features_for, weighting_for
 from rosenblatt.errors import UserError, check_choice
 from rosenblatt.text.counting import Counts, count, counted, in_stretches, only
-from rosenblatt.text.ngrams import Channel, Ids, Ints, NGrams
+from rosenblatt.text.ngrams import Ids, Ints, NGrams, Sequences
 from rosenblatt.text.tokens import Characters, Words
 
 log = logging.getLogger(__name__)
@@ -109,24 +109,32 @@ class TextEncoder(Encoder):
             UserError: no feature is left.
         """
         texts, num_texts = texts.fill_null(""), len(texts)
-        self.channels, found, read_as = [], [], []
+        read: list[tuple[Words | Characters, int, Sequences]] = []
+        read_as = []
         self.weighs = weighting_for(len(rows_of_class)) if self.weighting == "auto" else self.weighting
         unseen = 1.0  # where no words are read, as good as all are unknown
         if self.ngrams:
             words = Words(self.min_count, self.lowercase, self.punctuation)
-            found.append(self._fit(words, self.ngrams, texts))
+            read.append((words, self.ngrams, words.fit(texts)))
             unseen = words.unseen
             read_as.append(f"words{f' and their n-grams up to {self.ngrams}' if self.ngrams > 1 else ''}")
         char_ngrams = self.char_ngrams
         if char_ngrams == "auto":
             char_ngrams = char_ngrams_for(unseen, int(texts.str.len_chars().sum()), num_outputs)
         if char_ngrams:
-            found.append(self._fit(Characters(self.min_count, self.lowercase), char_ngrams, texts))
+            characters = Characters(self.min_count, self.lowercase)
+            read.append((characters, char_ngrams, characters.fit(texts)))
             read_as.append(f"characters and their n-grams up to {char_ngrams}")
         del texts  # what follows needs as much memory as they do
         estimated = self.ngrams and self.char_ngrams == "auto"
         rule = f" (about {unseen:.1%} of the words in new texts will be unknown)" if estimated else ""
         log.info("Texts are read as %s%s.", " and as ".join(read_as), rule)
+        self.channels, found = [], []
+        for symbols, longest, sequences in read:
+            ngrams = NGrams(longest, self.min_count)
+            self.channels.append((symbols, ngrams))
+            found.append(ngrams.fit(sequences, len(symbols.names)))
+        del read, sequences
 
         self.kept = None
         found_counts = count(found, None, self.weighs in COUNTED)
@@ -167,11 +175,6 @@ class TextEncoder(Encoder):
         texts = texts.fill_null("")
         found = [ngrams.transform(symbols.transform(texts)) for symbols, ngrams in self.channels]
         return self._weigh(count(found, self.kept, self.weighs in COUNTED))
-
-    def _fit(self, symbols: Words | Characters, max_n: int, texts: pl.Series) -> Channel:
-        sequences, ngrams = symbols.fit(texts), NGrams(max_n, self.min_count)
-        self.channels.append((symbols, ngrams))
-        return ngrams.fit(sequences, len(symbols.names))
 
     def _weigh(self, found: Counts) -> Bags:
         weights = np.empty(len(found.ids), dtype=np.float32)
