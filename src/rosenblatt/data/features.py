@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 
 class Bags(NamedTuple):
@@ -67,16 +66,12 @@ def rows_between(features: Features, start: int, stop: int) -> Features:
     return Bags(features.ids[first:last], features.weights[first:last], offsets - first)
 
 
-def joined_rows(batches: Sequence[Batch]) -> Batch:
-    """Return the rows of several batches in one."""
-    target = torch.cat([target for _, target in batches])
-    parts = [features for features, _ in batches]
-    if isinstance(parts[0], Tensor):
-        return torch.cat(parts), target  # type: ignore[arg-type]
-    bags = [one for one in parts if isinstance(one, Bags)]
-    lengths = torch.cat([one.offsets.diff() for one in bags])
-    ids, weights = torch.cat([one.ids for one in bags]), torch.cat([one.weights for one in bags])
-    return Bags(ids, weights, F.pad(lengths.cumsum(0), (1, 0))), target
+def joined_rows(first: Batch, second: Batch) -> Batch:
+    """Return the rows of two batches of one kind in one."""
+    if isinstance(second[0], Bags):
+        offsets = second[0].offsets[1:] + tensors_of(first)[0].numel()
+        second = second[0]._replace(offsets=offsets), second[1]
+    return batch_of([torch.cat(pair) for pair in zip(tensors_of(first), tensors_of(second), strict=True)])
 
 
 class Plane(NamedTuple):

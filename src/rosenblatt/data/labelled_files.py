@@ -233,12 +233,11 @@ class FileData(InMemory):
         """
         if not (self.refit and self.val_is_drawn and "test" in self.splits):
             return None
-        num_rows = sum(len(self.splits[split][1]) for split in ("train", "val"))
-        if num_rows > MAX_REFIT:
+        if sum(len(self.splits[split][1]) for split in ("train", "val")) > MAX_REFIT:
             return None
-        order = torch.from_numpy(np.random.default_rng(self.seed).permutation(num_rows))  # files may be sorted by class
-        joined = joined_rows([self.splits[split] for split in ("train", "val")])
-        return Batches(rows_at(joined[0], order), joined[1][order], self.batch_size, shuffle=True, seed=self.seed)
+        features, target = joined_rows(self.splits["train"], self.splits["val"])
+        order = torch.from_numpy(np.random.default_rng(self.seed).permutation(len(target)))  # files may be sorted
+        return Batches(rows_at(features, order), target[order], self.batch_size, shuffle=True, seed=self.seed)
 
     def tell_repeated(self, learnt_from: dict[str, pl.DataFrame]) -> None:
         """Count the rows of other splits that are in ``train`` too, by columns to learn from, and warn of them."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from rosenblatt.data.features import Bags, Features, Plane, offsets_of, rows_between
+from rosenblatt.data.features import Bags, Features, Plane, rows_between
 from rosenblatt.errors import first_line
 from rosenblatt.show.words import short_name
 from rosenblatt.tasks.arrays import Boundary, HiddenLayer, Influence, InfluenceBars
@@ -160,11 +160,9 @@ def influences(
         names_of: names features by number.
     """
     num_rows = MAX_ROWS
-    if (columns := getattr(model, "column_sizes", None)) is not None:  # each of which takes a pass
-        num_rows = max(1, min(MAX_ROWS, MAX_PASSED // len(columns)))
-    elif isinstance(
-        features, Bags
-    ):  # the memory holds as many numbers for each entry of a bag as the layer has outputs
+    if num_columns := len(getattr(model, "column_sizes", ())):  # each of which takes a pass
+        num_rows = max(1, min(MAX_ROWS, MAX_PASSED // num_columns))
+    elif isinstance(features, Bags):  # in memory are as many numbers for each entry of a bag as the layer has outputs
         most = MAX_WORK // bag_layer(model).weight.shape[1]
         num_rows = max(1, min(MAX_ROWS, int((features.offsets <= most).sum()) - 1))
     features = rows_between(features, 0, num_rows)
@@ -231,8 +229,8 @@ def parts_of(model: nn.Module, features: Features, score: Callable[[Tensor], Ten
         score: from outputs (N, num_outputs) to scores (N,).
     """
     model.eval()
-    if (columns := getattr(model, "column_sizes", None)) is not None:
-        return _parts_of_columns(model, features, score, np.array(columns), np.array(model.number_columns))
+    if hasattr(model, "column_sizes"):
+        return _parts_of_columns(model, features, score)
     if not isinstance(features, Bags):
         with torch.enable_grad():
             dense = features.to(next(model.parameters()).dtype, copy=True).requires_grad_()
@@ -263,28 +261,22 @@ def parts_of(model: nn.Module, features: Features, score: Callable[[Tensor], Ten
     return Parts(words.numpy(), features.weights.numpy(), parts.double().numpy(), features.offsets.numpy())
 
 
-def _parts_of_columns(
-    model: nn.Module,
-    features: Features,
-    score: Callable[[Tensor], Tensor],
-    columns: NDArray[Any],
-    numbers: NDArray[Any],
-) -> Parts:
+def _parts_of_columns(model: nn.Module, features: Features, score: Callable[[Tensor], Tensor]) -> Parts:
     """Return how far the score falls without each column: its number at the median, or no category.
 
     A part stands at the feature of the column's category, or at the first one of a column of numbers.
     """
+    columns, numbers = np.array(model.column_sizes), np.array(model.number_columns)
     ends = np.cumsum(columns)
     starts = ends - columns
-    num_rows = features.num_rows if isinstance(features, Bags) else len(features)
-    size = (num_rows, len(columns))
-    ids, values, parts = np.tile(starts, (num_rows, 1)), np.zeros(size, dtype=np.float32), np.zeros(size)
-    rows, places = (
-        (np.repeat(np.arange(num_rows), features.offsets.diff().numpy()), features.ids.long().numpy())
-        if isinstance(features, Bags)
-        else features.numpy().nonzero()
-    )
-    weights = features.weights.numpy() if isinstance(features, Bags) else features.numpy()[rows, places]
+    if isinstance(features, Bags):
+        places, weights = features.ids.long().numpy(), features.weights.numpy()
+        rows = np.repeat(np.arange(features.num_rows), features.offsets.diff().numpy())
+        size = (features.num_rows, len(columns))
+    else:
+        rows, places = features.numpy().nonzero()
+        weights, size = features.numpy()[rows, places], (len(features), len(columns))
+    ids, values, parts = np.tile(starts, (size[0], 1)), np.zeros(size, dtype=np.float32), np.zeros(size)
     owner = np.searchsorted(ends, places, side="right")
     first = ~np.isin(owner, numbers) | (places == starts[owner])  # flags and bins tell of the number itself
     ids[rows[first], owner[first]], values[rows[first], owner[first]] = places[first], weights[first]
@@ -292,11 +284,9 @@ def _parts_of_columns(
         whole = score(model(features))
         for k, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
             if isinstance(features, Bags):
-                kept = (features.ids < start) | (features.ids >= end)
-                lengths = np.bincount(rows[kept.numpy()], minlength=num_rows)
-                less: Features = Bags(features.ids[kept], features.weights[kept], torch.from_numpy(offsets_of(lengths)))
+                inside = (features.ids >= start) & (features.ids < end)
+                less: Features = features._replace(weights=features.weights.masked_fill(inside, 0))
             else:
-                less = features.clone()
-                less[:, start:end] = 0
+                less = features.index_fill(1, torch.arange(start, end), 0)
             parts[:, k] = (whole - score(model(less))).numpy()
-    return Parts(ids.ravel(), values.ravel(), parts.ravel(), np.arange(num_rows + 1, dtype=np.int64) * len(columns))
+    return Parts(ids.ravel(), values.ravel(), parts.ravel(), np.arange(size[0] + 1, dtype=np.int64) * len(columns))
