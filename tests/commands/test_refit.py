@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import random
+import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from torch.utils.data import ConcatDataset, DataLoader, TensorDataset
 import rosenblatt
 from conftest import Outcome
 from perceptron.toy import ToyData
+from rosenblatt.loop.signals import StopOnCtrlC
 
 Train = Callable[..., Outcome]
 
@@ -81,3 +84,26 @@ def test_data_of_ones_own_may_offer_any_loader(train: Train, monkeypatch: pytest
     assert found.status == 0, found.err
     assert found.metrics["rows_refit"] == 380
     assert "Trained anew on all 380 rows of train and validation, for 2 epochs" in found.out
+
+
+def test_ctrl_c_leaves_the_model_before_and_resume_trains_it_anew(train: Train, texts: Path, monkeypatch):
+    anew = train(*SETTINGS, f"data.train={texts}", run="anew")
+    once = train(*SETTINGS, f"data.train={texts}", "data.refit=false", run="once")
+    steps = []
+
+    def press(self: StopOnCtrlC, trainer: Any, *_: Any) -> None:
+        steps.append(trainer)
+        if self.save is None and len(steps) > 3:  # the callback of the second training saves nothing within an epoch
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(StopOnCtrlC, "on_train_epoch_start", press)
+        ended = train(*SETTINGS, f"data.train={texts}")
+    assert ended.status == 130
+    assert "the model is the one before, of the training rows alone" in ended.out
+    assert ended.metrics["interrupted"] is True
+    assert ended.metrics["test/loss"] == once.metrics["test/loss"]
+    resumed = train("resume=run")
+    assert resumed.status == 0, resumed.err
+    assert resumed.metrics["test/loss"] == anew.metrics["test/loss"]
+    assert resumed.metrics["rows_refit"] == 216

@@ -110,8 +110,8 @@ def make_parts(config: DictConfig) -> Parts:
     decision = threshold.decision._replace(temperature=config.calibration is not None)
     data: pl.LightningDataModule = build("data", config.data, pl.LightningDataModule)
     looked = to_look_at(data)
-    sizes = sizes_of(looked)
     said = task_of(looked, config.task)
+    sizes = sizes_of(looked) | ({} if said is None else {"task": getattr(said, "name", said)})
     takes = names(config.module)
     task = said if isinstance(said, Task) else None
     model = make_model(config, sizes, said) if "model" in takes else None
@@ -172,13 +172,11 @@ def _warn_of_ignored(config: DictConfig, takes: set[str]) -> None:
 
 def make_model(config: DictConfig, sizes: Mapping[str, Any], said: Task | str | None) -> nn.Module:
     """Build the model with the sizes that data offer, and what is known of the task, as far as it names them."""
-    num_outputs: int | None = None
+    known: dict[str, Any] = {}
     if isinstance(said, Task):
-        num_outputs = said.num_outputs
+        known["num_outputs"] = said.num_outputs
     elif said in ("binary", "regression"):
-        num_outputs = 1
-    task = getattr(said, "name", said)
-    known: dict[str, Any] = {} if num_outputs is None else {"num_outputs": num_outputs, "task": task}
+        known["num_outputs"] = 1
     if isinstance(said, Classification) and said.class_counts and (margin := config.loss.get("margin")) is not None:
         known["start"] = said.best_without_features(margin)
     model: nn.Module = build("model", config.model, nn.Module, **sizes, **known)
@@ -236,8 +234,9 @@ def with_metrics(task: Task, node: DictConfig) -> Task:
 def make_loss(node: DictConfig, task: Task) -> nn.Module:
     """Build the loss: the task's own with its settings, or somebody's own."""
     if node.get("_target_") is None:
-        if isinstance(task, Regression) and any(word.startswith("loss.label_smoothing=") for word in _words()):
-            raise UserError("loss.label_smoothing: numbers have no classes. Leave it out.")
+        for key in ("loss.label_smoothing", "loss.margin"):  # else they are of the data's own recipe
+            if isinstance(task, Regression) and any(word.startswith(f"{key}=") for word in _words()):
+                raise UserError(f"{key}: numbers have no classes. Leave it out.")
         return task.loss(**{name: value for name, value in plain(node).items() if name != "_target_"})
     return task.seen_by(build("loss", node, nn.Module))
 

@@ -28,11 +28,11 @@ class Refit:
         num_rows: that the module was trained on anew; 0: it was not.
     """
 
-    def __init__(self, config: DictConfig, parts: Parts) -> None:
-        self.config, self.parts, self.num_rows = config, parts, 0
+    def __init__(self, config: DictConfig, parts: Parts, stop: StopOnCtrlC, final: bool) -> None:
+        self.config, self.parts, self.stop, self.num_rows = config, parts, stop, 0
         joined: Callable[[], Any] = getattr(parts.data, "refit_dataloader", lambda: None)
         chosen_later = parts.task is None or parts.task.needs_validation or parts.decision.goal is not None
-        self.loader = None if chosen_later or not parts.takes_task else joined()
+        self.loader = joined() if final and parts.takes_task and not chosen_later else None
         if self.loader is not None:
             self.start = {name: one.clone() for name, one in parts.module.state_dict().items()}
 
@@ -41,7 +41,8 @@ class Refit:
 
         Ctrl-C leaves the weights that there were.
         """
-        if self.loader is None or trained.world_size > 1 or trained.fast_dev_run:  # type: ignore[attr-defined]
+        tried = trained.world_size > 1 or trained.fast_dev_run  # type: ignore[attr-defined]
+        if self.loader is None or self.stop.pressed or tried:
             return
         module, stop = self.parts.module, StopOnCtrlC()
         epochs = trained.current_epoch if trained.current_epoch == trained.max_epochs else best_epoch
@@ -54,6 +55,7 @@ class Refit:
         if stop.pressed:
             log.warning("Ctrl-C: the model is the one before, of the training rows alone.")
             module.load_state_dict(before)
+            self.stop.signal_number = stop.signal_number
             return
         self.num_rows = getattr(self.loader, "num_rows", 0) or len(self.loader.dataset)
         log.info(

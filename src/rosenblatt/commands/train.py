@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import partial
 from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
@@ -113,7 +114,7 @@ def _train(
     for board in boards:
         log_settings(board, shown_settings(config, job))
     make_lean(trainer, parts.module)
-    refit = Refit(config, parts) if job is None else None
+    refit = Refit(config, parts, around.stop, final=job is None)
     before_fit, start_of_fit = random_state(), time.perf_counter()
     trainer.fit(parts.module, datamodule=parts.data, ckpt_path=checkpoint, weights_only=True)
     seconds_training = time.perf_counter() - start_of_fit
@@ -121,20 +122,14 @@ def _train(
         return {}  # the first process measures for all
     facts: dict[str, Any] = {"epochs": trainer.current_epoch}
     facts |= {"best_epoch": load_best(trainer, parts.module, around.checkpoints), "steps": trainer.global_step}
-    facts |= {"interrupted": around.stop.pressed}
     facts |= {"pruned": True} if any(one.pruned for one in around.pruning) else {}
 
     ending = begin_ending(run, trainer, parts, around, facts["best_epoch"])
     set_random_state(before_fit)  # whoever draws splits in setup draws those that training had
     accelerator, precision = str(config.trainer.get("accelerator", "auto")), trainer.precision
-    refit = None if around.stop.pressed else refit
-
-    def before_test() -> None:
-        if refit is not None:
-            refit.run(trainer, facts["best_epoch"])
-
+    before_test = partial(refit.run, trainer, facts["best_epoch"])
     reached = evaluate(parts, accelerator, precision, final=job is None, before_test=before_test)
-    facts |= {"rows_refit": refit.num_rows} if refit is not None and refit.num_rows else {}
+    facts |= {"interrupted": around.stop.pressed} | ({"rows_refit": refit.num_rows} if refit.num_rows else {})
     if ending is not None:
         ending.examine(reached)
     if job is None:

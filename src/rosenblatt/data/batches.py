@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from rosenblatt.data.features import Bags, Batch, Features, rows_between
 
@@ -110,14 +110,14 @@ def rows_at(features: Features, index: Tensor) -> Features:
     """Return the rows numbered by ``index`` (n,), in that order; rows that lie side by side are copied together."""
     if isinstance(features, Tensor):
         return features[index]
+    if index.numel() == 0:
+        return rows_between(features, 0, 0)
     offsets = torch.zeros(index.numel() + 1, dtype=torch.int64)
     torch.cumsum(features.offsets[index + 1] - features.offsets[index], 0, out=offsets[1:])
-    breaks = (torch.nonzero(index.diff() != 1).flatten() + 1).tolist()
-    edges = [0, *breaks, index.numel()] if index.numel() else [0]
-    pieces = [
-        slice(int(features.offsets[index[first]]), int(features.offsets[index[last - 1] + 1]))
-        for first, last in pairwise(edges)
-    ] or [slice(0)]
+    breaks = index.diff() != 1
+    firsts, lasts = index[F.pad(breaks, (1, 0), value=True)], index[F.pad(breaks, (0, 1), value=True)]
+    edges = zip(features.offsets[firsts].tolist(), features.offsets[lasts + 1].tolist(), strict=True)
+    pieces = [slice(*pair) for pair in edges]
     return Bags(
         torch.cat([features.ids[piece] for piece in pieces]),
         torch.cat([features.weights[piece] for piece in pieces]),

@@ -252,7 +252,7 @@ class TrainingProgress(pl.Callback):
         line = "  ".join(self._shown(trainer, old))
         last = max(trainer.max_epochs or 0, 0)  # -1 where the end is a number of steps, or none at all
         every = last // LINES if last > 100 else 1
-        if epoch % every and epoch & (epoch - 1) and not trainer.should_stop:
+        if epoch % every and epoch & (epoch - 1) and epoch != last and not trainer.should_stop:
             return
         message = f"epoch {epoch:>{len(str(last))}}{f'/{last}' if last else ''}  {line}"
         # With a bar on the screen, the line is for the log file alone (configs/train.yaml).

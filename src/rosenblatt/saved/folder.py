@@ -171,7 +171,7 @@ def built(value: Any, role: str, finds: Sequence[Find]) -> Any:
 def _offered(maker: Any, saved: SavedModel, finds: Sequence[Find]) -> dict[str, Any]:
     """Return what training gave to the class beside its YAML: what its constructor names, and YAML does not say."""
     task, role, arguments = saved.task, saved.origin.role, saved.origin.arguments
-    every = {**saved.sizes, **({} if task is None else {"num_outputs": task.num_outputs, "task": task.name})}
+    every: dict[str, Any] = {**saved.sizes, **({} if task is None else {"num_outputs": task.num_outputs})}
     if role == "module":  # nothing of this is used to predict
         every |= {"task": task, "optimizer": partial(torch.optim.SGD, lr=0.0), "scheduler": None, "monitor": "val/loss"}
     names = [name for name, one in (parameters_of(maker) or {}).items() if one.kind not in ANY]
