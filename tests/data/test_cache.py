@@ -1,5 +1,7 @@
+import logging
 import os
 import shutil
+import threading
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -9,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from rosenblatt.data import cache as module
-from rosenblatt.data.cache import Cache
+from rosenblatt.data.cache import Cache, recorded
 
 FACTS = {"classes": ["no", "ja ✓"], "num": 2, "messages": [[30, "100% odd"]], "none": None}
 
@@ -202,3 +204,13 @@ def test_an_entry_is_of_the_code_that_made_it(tmp_path, monkeypatch, wing):
     file = max((engine / wing).glob("*.py"))
     file.write_text(file.read_text() + "\n")
     assert module.key_of({"train": str(tmp_path / "rows.csv")}, {}) != before
+
+
+def test_what_another_thread_logs_is_not_recorded():
+    log = logging.getLogger("rosenblatt.other")
+    with recorded("rosenblatt") as messages:
+        other = threading.Thread(target=log.warning, args=("of another",))
+        other.start()
+        other.join()
+        log.warning("of this one")
+    assert messages == [(logging.WARNING, "of this one")]

@@ -187,8 +187,7 @@ def read_ahead(config: DictConfig) -> None:
     from rosenblatt.data.ahead import begin
 
     settings = {name: value for name, value in plain(config.data).items() if name != "_target_"}
-    make = get_class(rows)
-    begin(lambda: make(**settings))
+    begin(partial(get_class(rows), **settings))
 
 
 def wants_figures(config: DictConfig) -> bool:

@@ -120,7 +120,8 @@ def make_parts(config: DictConfig) -> Parts:
     if not isinstance(said, Task) and ("task" in takes or said is not None):
         task = read_task(looked, model, said)
     if task is not None:
-        task = _with_settings(config, task, threshold.value)
+        task = replace(task, threshold=float(threshold.value)) if isinstance(task, Classification) else task
+        task = with_metrics(task, config.metrics)
         if isinstance(task, Regression) and not any(word.startswith("calibration=") for word in _words()):
             decision = decision._replace(temperature=False)  # which a loss of classes has asked for
         if "task" in takes:
@@ -216,13 +217,6 @@ def read_task(looked: pl.LightningDataModule, model: nn.Module | None, said: str
         task = task.counted(numbers)
     log.info("The first batch says: %s.", task.described)
     return task
-
-
-def _with_settings(config: DictConfig, task: Task, threshold: float) -> Task:
-    """Return the task with the threshold and the metrics that were set."""
-    if isinstance(task, Classification):
-        task = replace(task, threshold=float(threshold))
-    return with_metrics(task, config.metrics)
 
 
 def with_metrics(task: Task, node: DictConfig) -> Task:

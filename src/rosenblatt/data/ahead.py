@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,34 +31,29 @@ class Ahead(threading.Thread):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Keep from a handler what this thread says."""
-        if record.thread != self.ident:
-            return True
-        if record not in self.said:
+        is_mine = record.thread == self.ident
+        if is_mine and record not in self.said:
             self.said.append(record)
-        return False
+        return not is_mine
 
     def run(self) -> None:
         """Load."""
         handlers = logging.getLogger().handlers
         for handler in handlers:
             handler.addFilter(self)
-        try:
+        with suppress(Exception):  # whatever it is, it comes again and is told
             self.found = self.data.load()
-        except Exception:  # whatever it is, it comes again and is told
-            self.said.clear()
         for handler in handlers:
             handler.removeFilter(self)
 
 
 def begin(make: Callable[[], FileData]) -> None:
     """Begin to load rows, if all are in files of this machine, which can be read twice."""
-    try:
+    with suppress(Exception):  # of settings that are wrong, which are checked later
         data = make()
-    except Exception:  # of settings that are wrong, which are checked later
-        return
-    if all(Path(path).expanduser().is_file() for path in data.paths.values()):
-        begun.append(Ahead(data))
-        begun[-1].start()
+        if all(Path(path).expanduser().is_file() for path in data.paths.values()):
+            begun.append(Ahead(data))
+            begun[-1].start()
 
 
 def taken(data: FileData) -> tuple[Task, Splits] | None:
@@ -66,11 +62,10 @@ def taken(data: FileData) -> tuple[Task, Splits] | None:
         return None
     ahead = begun.pop()
     ahead.join()
-    if ahead.found is None:
-        return None
-    for record in ahead.said:
-        logging.getLogger(record.name).handle(record)
-    vars(data).update({name: value for name, value in vars(ahead.data).items() if name != "trainer"})
+    if ahead.found is not None:
+        for record in ahead.said:
+            logging.getLogger(record.name).handle(record)
+        vars(data).update(vars(ahead.data))
     return ahead.found
 
 

@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 import os
+import threading
 import time
 import uuid
 import zlib
@@ -139,10 +140,12 @@ def _digest(path: str) -> str:
 
 @contextlib.contextmanager
 def recorded(name: str) -> Iterator[list[tuple[int, str]]]:
-    """Collect what a logger and those below it log, as (level, message), to tell it again when an entry is read."""
+    """Collect what this thread logs to a logger and those below it, as (level, message), to tell it again later."""
     messages: list[tuple[int, str]] = []
     handler = logging.Handler()
     handler.emit = lambda record: messages.append((record.levelno, record.getMessage()))  # type: ignore[method-assign]
+    thread = threading.get_ident()  # rows may be read while another one begins the run
+    handler.addFilter(lambda record: record.thread == thread)
     logger = logging.getLogger(name)
     logger.addHandler(handler)
     try:

@@ -33,11 +33,7 @@ def char_ngrams_for(unseen: float, num_characters: int, num_outputs: int) -> int
 
 
 def weighting_for(num_classes: int) -> Literal["tfidf", "log_count_ratio"]:
-    """Return how features of texts are weighed.
-
-    A log-count ratio says which of two classes a word speaks for; of several classes the largest says less than how
-    rare the word is.
-    """
+    """Return what weighs: a ratio says for which of two classes a word speaks, of more less than how rare it is."""
     return "log_count_ratio" if num_classes <= 2 else "tfidf"
 
 

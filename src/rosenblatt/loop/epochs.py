@@ -137,12 +137,8 @@ class Measures(Checkpoint):
 
     def of_training(self, epoch: int, known: Mapping[str, Any]) -> dict[str, float]:
         """Return what an epoch, from 1, measured of training and what it was chosen by, but for ``known`` figures."""
-        found = self.epochs.get(epoch, {})
-        return {
-            name: value
-            for name, value in found.items()
-            if name.startswith(("train", self.monitor)) and name not in known
-        }
+        found = self.epochs.get(epoch, {}).items()
+        return {name: value for name, value in found if name.startswith(("train", self.monitor)) and name not in known}
 
     def state_dict(self) -> dict[str, Any]:
         """Return what an epoch that is resumed goes on with."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import chain, pairwise
+from itertools import accumulate, chain, pairwise
 
 import torch
 from torch import Tensor, nn
@@ -139,25 +139,21 @@ class RealMLP(nn.Module):
             raise UserError("model: RealMLP reads the columns of tables; of texts take model=perceptron or model=mlp.")
         if not columns:
             columns, numbers = [1] * num_features, range(num_features)
-        starts = [0]
-        for size in columns:
-            starts.append(starts[-1] + size)
-        if starts[-1] != num_features or not all(0 <= one < len(columns) for one in numbers):
-            raise UserError(f"model: expected columns of {num_features:,} features; they have {starts[-1]:,}.")
+        if sum(columns) != num_features or not all(0 <= one < len(columns) for one in numbers):
+            raise UserError(f"model: expected columns of {num_features:,} features; they have {sum(columns):,}.")
         self.column_sizes, self.number_columns = list(columns), list(numbers)
-        is_number = dict.fromkeys(numbers)
-        ranges = {i: range(starts[i], starts[i + 1]) for i in range(len(columns))}
-        waving = [i for i in is_number if columns[i] != TWO_VALUES]
-        small = [i for i in ranges if i not in is_number and columns[i] <= MAX_PLAIN]
-        large = [ranges[i] for i in ranges if i not in is_number and columns[i] > MAX_PLAIN]
+        ranges = [range(end - size, end) for size, end in zip(columns, accumulate(columns), strict=True)]
+        waving = [i for i in numbers if columns[i] != TWO_VALUES]
+        words = [one for i, one in enumerate(ranges) if i not in numbers]
+        small, large = ([one for one in words if (len(one) > MAX_PLAIN) is is_large] for is_large in (False, True))
         bins = [ranges[i][2:] for i in waving if i in peaked and columns[i] > TWO_VALUES]
         large += bins
         values = [ranges[i][0] for i in waving]
-        plain = [*chain.from_iterable(ranges[i][:2] for i in is_number if i not in waving)]
+        plain = [*chain.from_iterable(ranges[i][:2] for i in numbers if i not in waving)]
         plain += [*chain.from_iterable(ranges[i][1:2] for i in waving)]
         self.num_values = len(values)
         self.num_numbers = self.num_values + len(plain)
-        plain += [*chain.from_iterable(ranges[i] for i in small)]
+        plain += chain.from_iterable(small)
         self.num_plain = len(values) + len(plain)
         self.sizes = [len(one) for one in large]
         used = [*values, *plain, *chain.from_iterable(large)]
@@ -176,7 +172,7 @@ class RealMLP(nn.Module):
         with torch.no_grad():
             self.table[sum(self.sizes) - sum(map(len, bins)) :] = 0  # neighbours are alike, until they are not
         width = len(values) * MIXED + self.num_plain + len(large) * WIDTH
-        length = len(values) * (MIXED + 1) + len(is_number) - len(waving) + len(small) * ONE**2 + len(large) * WIDTH
+        length = len(values) * (MIXED + 1) + len(numbers) - len(waving) + len(small) * ONE**2 + len(large) * WIDTH
         self.scale = nn.Parameter(torch.zeros(members, 1, width))  # more than 1, as in `Activation`
         sizes, layers = [width, *hidden], list[nn.Module]()
         for num_in, num_out in pairwise(sizes):
