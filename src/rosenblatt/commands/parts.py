@@ -115,8 +115,8 @@ def make_parts(config: DictConfig) -> Parts:
     takes = names(config.module)
     task = said if isinstance(said, Task) else None
     model = make_model(config, sizes, said) if "model" in takes else None
-    if (rule := getattr(model, "batch_size_for", None)) is not None and hasattr(data, "batch_size_for"):
-        data.batch_size_for = rule
+    if model is not None and hasattr(model, "auto_batch_size") and hasattr(data, "auto_batch_size"):
+        data.auto_batch_size = model.auto_batch_size
     if not isinstance(said, Task) and ("task" in takes or said is not None):
         task = read_task(looked, model, said)
     if task is not None:

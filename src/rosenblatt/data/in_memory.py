@@ -51,7 +51,7 @@ class InMemory:
         if batch_size != "auto" and batch_size < 1:
             raise UserError(f"data.batch_size: expected auto or a whole number of at least 1; got {batch_size}.")
         self.given_batch_size = batch_size
-        self.batch_size_for = batch_size_for  # a model may have a rule of its own
+        self.auto_batch_size: int | None = None  # of the model, which may have one of its own
         self.seed = seed
         self.splits = {}
         self.num_repeated: dict[str, int] = {}
@@ -92,8 +92,9 @@ class InMemory:
     @property
     def batch_size(self) -> int:
         """Rows per training batch."""
-        num_rows = len(self.splits["train"][1])
-        return self.batch_size_for(num_rows) if self.given_batch_size == "auto" else self.given_batch_size
+        if self.given_batch_size != "auto":
+            return self.given_batch_size
+        return self.auto_batch_size or batch_size_for(len(self.splits["train"][1]))
 
     def train_dataloader(self) -> Batches:
         """Training batches, in a new order each epoch."""

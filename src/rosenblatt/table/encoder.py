@@ -121,8 +121,6 @@ class RobustColumn(NumberColumn):
     Grinsztajn and Steinwart 2024, section 3).
     """
 
-    __slots__ = ()
-
     def clipped(self, scaled: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return ``x / sqrt(1 + (x / 3)^2)``."""
         return np.asarray(scaled / np.sqrt(1 + (scaled / CLIP) ** 2), dtype=np.float32)
@@ -137,8 +135,6 @@ class PeakedColumn(RobustColumn):
 
     The others lie close together then, and bins tell them apart.
     """
-
-    __slots__ = ()
 
 
 class CategoryColumn(NamedTuple):

@@ -111,6 +111,7 @@ class RealMLP(nn.Module):
         UserError: sizes below 1, dropout outside of [0, 1), columns that do not make the features.
     """
 
+    auto_batch_size = 256  # rows, where nobody says it
     used: Tensor
     place: Tensor
     owner: Tensor
@@ -180,11 +181,6 @@ class RealMLP(nn.Module):
             layers += [Activation(members, num_out, self.rate, task == "regression"), Dropout(dropout)]
         layers.append(Linear(members, sizes[-1], num_outputs, self.rate, sizes[-1] if layers else length))
         self.body = nn.Sequential(*layers)
-
-    @staticmethod
-    def batch_size_for(num_rows: int) -> int:
-        """Return the rows of a batch, where nobody says it."""
-        return 256
 
     def forward(self, features: Features) -> Tensor:
         """Map features of N rows to outputs (N, num_outputs); in training those of each member, (N, members, ...)."""

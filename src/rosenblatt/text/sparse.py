@@ -16,7 +16,7 @@ from rosenblatt.data.features import Bags
 
 # Weights of bags, and who says whether their gradients are to be rows: an optimizer (`rosenblatt.text.row_steps`), as
 # long as there is one. No attribute of the weight, which its copies would have, too, and nobody to step them.
-ROWS_WANTED: MutableMapping[Tensor, Callable[[Tensor, int], bool]] = WeakTensorKeyDictionary()
+ROWS_WANTED: MutableMapping[Tensor, Callable[[Tensor, int], bool] | None] = WeakTensorKeyDictionary()
 
 
 def _product(weight: Tensor, ids: Tensor, weights: Tensor, offsets: Tensor) -> Tensor:
@@ -97,7 +97,7 @@ class BagLinear(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(untouched_zeros((num_features, num_outputs), torch.empty(0)))
         self.bias = nn.Parameter(torch.zeros(num_outputs))
-        ROWS_WANTED[self.weight] = _never
+        ROWS_WANTED[self.weight] = None
         if not zero:
             # A bag has far fewer entries than there are features, so the fan-in of nn.Linear would start much too
             # small; the same bound over num_outputs keeps hidden units apart whatever the vocabulary.
@@ -106,7 +106,8 @@ class BagLinear(nn.Module):
 
     def forward(self, bags: Bags) -> Tensor:
         """Map N bags to (N, num_outputs)."""
-        as_rows = ROWS_WANTED.get(self.weight, _never)(self.weight, bags.ids.numel())
+        wants = ROWS_WANTED.get(self.weight)
+        as_rows = wants is not None and wants(self.weight, bags.ids.numel())
         product: Tensor = _BagProduct.apply(self.weight, *bags, as_rows)  # type: ignore[no-untyped-call]
         return product + self.bias
 
@@ -120,7 +121,3 @@ def untouched_zeros(shape: tuple[int, ...], like: Tensor) -> Tensor:
     if like.device.type == "cpu" and like.dtype in (torch.float32, torch.float64):
         return torch.from_numpy(np.zeros(shape, np.float32 if like.dtype == torch.float32 else np.float64))
     return torch.zeros(shape, dtype=like.dtype, device=like.device)
-
-
-def _never(weight: Tensor, num_pairs: int) -> bool:
-    return False
