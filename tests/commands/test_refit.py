@@ -55,8 +55,13 @@ def test_the_model_has_learnt_the_validation_rows_and_figures_are_of_the_one_bef
 
 @pytest.mark.parametrize(
     "settings",
-    [("data.fractions=[0.8,0.2,0]",), ("task=multilabel", "threshold=f1"), ("trainer.fast_dev_run=2",)],
-    ids=["there is no test", "a threshold is chosen on validation", "a try"],
+    [
+        ("data.fractions=[0.8,0.2,0]",),
+        ("task=multilabel", "threshold=f1"),
+        ("trainer.fast_dev_run=2",),
+        ("callbacks=weight_averaging",),
+    ],
+    ids=["there is no test", "a threshold is chosen on validation", "a try", "weights are averaged"],
 )
 def test_it_is_left_out_where_figures_would_be_of_rows_that_were_learnt(train: Train, texts: Path, settings):
     found = train(*SETTINGS, f"data.train={texts}", *settings)

@@ -255,6 +255,20 @@ def test_without_an_optimizer_of_ours_gradients_are_dense():
     assert not is_row_stepped(layer)
 
 
+def test_copies_have_rows_for_an_optimizer_of_their_own():
+    layer = layer_of(3)
+    for one in (copy.deepcopy(layer), torch.load(_saved(layer), weights_only=False)):
+        before = one.weight.detach().clone()
+        optimizer = LazyAdam(one.parameters(), lr=0.1)
+        assert is_row_stepped(one)
+        step(one, optimizer, bags_of([3], 1))
+        step(one, optimizer, bags_of([3], 2))
+        named = {*bags_of([3], 1).ids.tolist(), *bags_of([3], 2).ids.tolist()}
+        moved = (one.weight != before).any(dim=1).nonzero().flatten().tolist()
+        assert {*moved} == named
+    assert not is_row_stepped(layer)
+
+
 def _saved(layer: nn.Module) -> io.BytesIO:
     file = io.BytesIO()
     torch.save(layer, file)

@@ -22,7 +22,8 @@ class Refit:
     """What it takes to train a module again from its start; made before it is trained.
 
     Not where anything but the number of epochs is chosen on validation in the end, and so would be chosen on rows that
-    were learnt: a threshold, intervals of numbers. A temperature is read off validation before.
+    were learnt: a threshold, intervals of numbers. A temperature is read off validation before. Nor beside callbacks of
+    somebody's own, such as one that averages weights, which belong to one training.
 
     Attributes:
         num_rows: that the module was trained on anew; 0: it was not.
@@ -32,7 +33,8 @@ class Refit:
         self.config, self.parts, self.stop, self.num_rows = config, parts, stop, 0
         joined: Callable[[], Any] = getattr(parts.data, "refit_dataloader", lambda: None)
         chosen_later = parts.task is None or parts.task.needs_validation or parts.decision.goal is not None
-        self.loader = joined() if final and parts.takes_task and not chosen_later else None
+        possible = final and parts.takes_task and not chosen_later and not any((config.callbacks or {}).values())
+        self.loader = joined() if possible else None
         if self.loader is not None:
             self.start = {name: one.clone() for name, one in parts.module.state_dict().items()}
 

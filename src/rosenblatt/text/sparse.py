@@ -104,6 +104,10 @@ class BagLinear(nn.Module):
             bound = 1 / math.sqrt(num_outputs)
             nn.init.uniform_(self.weight, -bound, bound)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:  # of a copy, whose weight is another
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        ROWS_WANTED[self.weight] = None
+
     def forward(self, bags: Bags) -> Tensor:
         """Map N bags to (N, num_outputs)."""
         wants = ROWS_WANTED.get(self.weight)
