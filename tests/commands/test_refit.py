@@ -46,7 +46,7 @@ def test_the_model_has_learnt_the_validation_rows_and_figures_are_of_the_one_bef
     assert anew.status == once.status == 0
     assert anew.metrics["rows_refit"] == 216
     assert "rows_refit" not in once.metrics
-    assert "Trained anew on all 216 rows of train and validation" in anew.out
+    assert "Training anew on all 216 rows of train and validation" in anew.out
     for name in ("val/loss", "val/acc", "train/loss", "temperature", "best_epoch"):
         assert anew.metrics[name] == once.metrics[name]
     weights = [rosenblatt.load(one.run).model.state_dict()["linear.weight"].numpy() for one in (anew, once)]
@@ -66,12 +66,12 @@ def test_the_model_has_learnt_the_validation_rows_and_figures_are_of_the_one_bef
 def test_it_is_left_out_where_figures_would_be_of_rows_that_were_learnt(train: Train, texts: Path, settings):
     found = train(*SETTINGS, f"data.train={texts}", *settings)
     assert found.status == 0, found.err
-    assert "Trained anew" not in found.out
+    assert "Training anew" not in found.out
 
 
 def test_validation_rows_in_a_file_of_their_own_are_left_alone(train: Train, texts: Path):
     found = train(*SETTINGS, f"data.train={texts}", f"data.val={texts}", f"data.test={texts}")
-    assert "Trained anew" not in found.out
+    assert "Training anew" not in found.out
 
 
 def test_a_run_of_the_same_settings_ends_with_the_same_bits(train: Train, texts: Path):
@@ -88,7 +88,7 @@ def test_data_of_ones_own_may_offer_any_loader(train: Train, monkeypatch: pytest
     found = train("data.num_train=300", "data.num_val=80", "data.num_test=100", "trainer.max_epochs=2", "figures=none")
     assert found.status == 0, found.err
     assert found.metrics["rows_refit"] == 380
-    assert "Trained anew on all 380 rows of train and validation, for 2 epochs" in found.out
+    assert "Training anew on all 380 rows of train and validation, epochs: 2" in found.out
 
 
 def test_ctrl_c_leaves_the_model_before_and_resume_trains_it_anew(train: Train, texts: Path, monkeypatch):

@@ -53,14 +53,15 @@ class Refit:
         settings = plain(self.config.trainer) | {"max_epochs": epochs, "limit_val_batches": 0, "devices": 1}
         trainer = build("trainer", settings, logger=False, callbacks=[stop], enable_checkpointing=False)
         make_lean(trainer, module)
+        num_rows = getattr(self.loader, "num_rows", 0) or len(self.loader.dataset)
+        log.info(
+            "Training anew on all %s rows of train and validation, epochs: %s; figures of these two are those of the "
+            "model before (data.refit=false leaves it).", f"{num_rows:,}", epochs,
+        )  # fmt: skip
         trainer.fit(module, train_dataloaders=self.loader)
         if stop.pressed:
             log.warning("Ctrl-C: the model is the one before, of the training rows alone.")
             module.load_state_dict(before)
             self.stop.signal_number = stop.signal_number
             return
-        self.num_rows = getattr(self.loader, "num_rows", 0) or len(self.loader.dataset)
-        log.info(
-            "Trained anew on all %s rows of train and validation, for %s epochs; figures of these are of the model "
-            "before (data.refit=false leaves it).", f"{self.num_rows:,}", epochs,
-        )  # fmt: skip
+        self.num_rows = num_rows

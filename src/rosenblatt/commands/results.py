@@ -77,7 +77,8 @@ class Evaluator:
             outputs = outputs.detach().float()
             if not targets:
                 metrics.to(outputs.device)
-            metrics.update(outputs, pair[1], loss(task.tempered(outputs), pair[1]))
+            seen = outputs if getattr(loss, "margin", None) else task.tempered(outputs)  # a margin is one of outputs
+            metrics.update(outputs, pair[1], loss(seen, pair[1]))
             targets.append(pair[1].cpu())
             num += outputs.numel()
             if keep_all or num <= MAX_KEPT:

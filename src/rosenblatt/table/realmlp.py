@@ -200,6 +200,8 @@ class RealMLP(nn.Module):
     def _parts_of(self, features: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Return what is taken as it is (N, num_plain), and what stands for each of the large columns (N, 8)."""
         used = features.index_select(1, self.used)
+        if not self.sizes:  # torch can't read an exported split without parts
+            return used, []
         plain, *large = torch.split(used, [self.num_plain, *self.sizes], dim=1)
         tables = torch.split(self.table, self.sizes)
         return plain, [one @ (table * (self.rate / SCALE)) for one, table in zip(large, tables, strict=True)]

@@ -45,6 +45,7 @@ if TYPE_CHECKING:  # torchmetrics takes as long to import as torch, and predicti
 Self = TypeVar("Self", bound="Classification")
 ClassWeights = Literal["balanced"] | list[float] | None
 MAX_LINES = 40  # of classes in the table of the labels
+MIN_TEMPERED = 30  # validation rows; fewer that are all right would make any probability a certainty
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,8 @@ class Classification(Task):
     def tuned(self: Self, outputs: Tensor, target: Tensor, decision: Decision) -> Self:
         """Return the task with the temperature, and the threshold, that validation says."""
         self.check_decision(decision)
-        task = replace(self, temperature=fit_temperature(outputs, target)) if decision.temperature else self
+        enough = len(target) >= MIN_TEMPERED
+        task = replace(self, temperature=fit_temperature(outputs, target)) if decision.temperature and enough else self
         if decision.goal is None:
             return task
         chosen = choose_threshold(decision.goal, task.scores(outputs), target, self.classes, decision.at_least)
