@@ -73,7 +73,7 @@ def test_texts_of_the_book_are_learnt_as_the_book_does(name: str) -> None:
 
 def test_texts_and_tables_have_a_recipe_of_their_own_and_what_is_given_wins() -> None:
     texts = composed("data=text", "data.train=x.csv")
-    assert (texts.optimizer._target_, texts.lr) == ("rosenblatt.text.row_steps.RowwiseAdagrad", 0.15)
+    assert (texts.optimizer._target_, texts.lr) == ("rosenblatt.text.row_steps.RowwiseAdagrad", 0.0375)
     assert (texts.loss.margin, texts.calibration, texts.trainer.max_epochs) == (4.0, "temperature", 5)
     assert texts.scheduler.total_iters == 5
     assert texts.model._target_ == "perceptron.models.Perceptron"

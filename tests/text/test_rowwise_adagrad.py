@@ -73,7 +73,7 @@ def test_a_state_that_was_kept_goes_on_with_the_same_bits():
     assert torch.equal(made[0].weight, made[1].weight)
 
 
-@pytest.mark.parametrize("name", ["lr", "damping", "batch_size", "eps"])
+@pytest.mark.parametrize("name", ["lr", "damping", "batch_size", "spread"])
 def test_a_number_below_0_is_refused(name):
     with pytest.raises(UserError, match=f"optimizer.{name}=-1: expected a number of at least 0"):
         RowwiseAdagrad([nn.Parameter(torch.zeros(1))], **{name: -1})

@@ -18,6 +18,7 @@ from torch.optim.adam import adam
 from rosenblatt.errors import UserError
 from rosenblatt.text.sparse import ROWS_WANTED, untouched_zeros
 
+EPS = 1e-10  # beside the root of a sum, as of torch's Adagrad
 PART = 2**17  # weights to step at a time: they and their state stay in the cache of a core
 
 
@@ -182,9 +183,8 @@ class LazyAdam(RowSteps, torch.optim.Adam):
 class RowwiseAdagrad(RowSteps):
     """Adagrad with one sum of squares for each row of a weight: for each word, whatever the number of classes.
 
-    Of rows that come often the steps become smaller, as with Adagrad; all classes of a row share its step, so that a
-    rare word is not learnt by heart for each class alone. (DLRM and TorchRec know it as row-wise Adagrad; Adagrad is
-    Duchi, Hazan & Singer 2011.) Vectors, such as a bias, are one row.
+    A rare word is then not learnt by heart for each class alone. (So called by TorchRec; Adagrad is Duchi, Hazan & Singer
+    2011.) Vectors, such as a bias, are one row.
 
     Args:
         params: parameters, or groups of them.
@@ -193,19 +193,12 @@ class RowwiseAdagrad(RowSteps):
             that of plain SGD with a rate of ``lr * spread * batch_size / sqrt(damping)``.
         batch_size: rows of data that the mean gradient of a step is over.
         spread: of outputs that are sure; see `rosenblatt.tasks.task.Task`.
-        eps: added to the root of a sum.
     """
 
     def __init__(
-        self,
-        params: Any,
-        lr: float = 0.1,
-        damping: float = 1.0,
-        batch_size: int = 1,
-        spread: float = 1.0,
-        eps: float = 1e-10,
+        self, params: Any, lr: float = 0.1, damping: float = 1.0, batch_size: int = 1, spread: float = 1.0
     ) -> None:
-        settings = {"lr": lr, "damping": damping, "batch_size": batch_size, "spread": spread, "eps": eps}
+        settings = {"lr": lr, "damping": damping, "batch_size": batch_size, "spread": spread}
         for name, value in settings.items():
             if value < 0:
                 raise UserError(f"optimizer.{name}={value}: expected a number of at least 0.")
@@ -244,7 +237,7 @@ class RowwiseAdagrad(RowSteps):
             one = rows.shape[1] == 1  # in as few passes over memory as there can be
             total = state["sum"]
             total = total.addcmul_(values, values) if one else total.add_(values.square().sum(dim=1, keepdim=True))
-            rows.addcdiv_(values, total.sqrt().add_(group["eps"]), value=-lr)
+            rows.addcdiv_(values, total.sqrt().add_(EPS), value=-lr)
             return
         grad = grad if bool((grad._indices().diff() > 0).all()) else grad.coalesce()
         numbers, values = grad._indices()[0], grad._values()
@@ -253,5 +246,5 @@ class RowwiseAdagrad(RowSteps):
         state["sum"].index_copy_(0, numbers, total)
         # Select and copy: index_add_ takes half as long again.
         some = rows.index_select(0, numbers)
-        some.addcmul_(values, total.sqrt_().add_(group["eps"]).reciprocal_(), value=-lr)
+        some.addcmul_(values, total.sqrt_().add_(EPS).reciprocal_(), value=-lr)
         rows.index_copy_(0, numbers, some)
