@@ -183,8 +183,8 @@ class LazyAdam(RowSteps, torch.optim.Adam):
 class RowwiseAdagrad(RowSteps):
     """Adagrad with one sum of squares for each row of a weight: for each word, whatever the number of classes.
 
-    A rare word is then not learnt by heart for each class alone. (So called by TorchRec; Adagrad is Duchi, Hazan & Singer
-    2011.) Vectors, such as a bias, are one row.
+    A rare word is then not learnt by heart for each class alone. The name is TorchRec's; Adagrad is that of Duchi, Hazan &
+    Singer 2011. Vectors, such as a bias, are one row.
 
     Args:
         params: parameters, or groups of them.
@@ -210,7 +210,7 @@ class RowwiseAdagrad(RowSteps):
 
     def is_worth_it(self, weight: Tensor, num_pairs: int) -> bool:
         """Return whether it is; of one output, rows have to be sorted for it, and otherwise are in any case."""
-        return len(weight) > (40 if weight.shape[1] == 1 else 2) * num_pairs
+        return weight.shape[1] > 1 or len(weight) > 40 * num_pairs
 
     def hold(self) -> None:
         """Leave gradients of rows where they are: its own step takes them."""
