@@ -183,7 +183,7 @@ class LazyAdam(RowSteps, torch.optim.Adam):
 class RowwiseAdagrad(RowSteps):
     """Adagrad with one sum of squares for each row of a weight: for each word, whatever the number of classes.
 
-    A rare word is then not learnt by heart for each class alone. (The name is TorchRec's; Adagrad is Duchi et al. 2011.)
+    A rare word is then not learnt by heart for each class alone. (TorchRec's name; Adagrad is Duchi et al. 2011.)
     Vectors, such as a bias, are one row.
 
     Args:
