@@ -95,6 +95,12 @@ def test_values_near_the_largest_number_there_is_stay_finite():
     assert len(train[:, 0].unique()) > 1
 
 
+def test_a_column_whose_numbers_hardly_differ_reads_any_other():
+    _, train, test = encoded([0.0, 5e-324], [1.0, -1e100])
+    assert torch.isfinite(train).all()
+    assert torch.isfinite(test).all()
+
+
 def test_a_value_far_off_is_in_a_bin_of_its_own_all_the_same():
     values = np.concatenate([RNG.integers(-1, 2, 100_000), np.repeat([100.0, 1000.0, 2000.0, 3000.0], 30)])
     encoder, train, test = encoded(values, [1000.0, 2000.0])

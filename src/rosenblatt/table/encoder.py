@@ -421,7 +421,8 @@ class TableEncoder(Encoder):
                 edges = tuple(map(float, whole[:-1])) if few else edges_of(numbers, self.bins)
                 low, center, high = map(float, np.quantile(numbers, (0.25, 0.5, 0.75)))
                 kind = RobustColumn if low < high else PeakedColumn
-                scale = high - low or float(np.ptp(numbers)) / 2 or 1.0
+                # No number is so many scales off that it could not be divided.
+                scale = max(high - low or float(np.ptp(numbers)) / 2 or 1.0, 1e-200)
                 found.append(kind(name, center, scale, edges, form, part))
         return found
 
