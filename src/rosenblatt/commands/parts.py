@@ -122,7 +122,7 @@ def make_parts(config: DictConfig) -> Parts:
     if task is not None:
         task = replace(task, threshold=float(threshold.value)) if isinstance(task, Classification) else task
         task = with_metrics(task, config.metrics)
-        if isinstance(task, Regression) and not any(word.startswith("calibration=") for word in _words()):
+        if isinstance(task, Regression) and not _is_typed("calibration="):
             decision = decision._replace(temperature=False)  # which a loss of classes has asked for
         if "task" in takes:
             task.check_decision(decision)
@@ -158,16 +158,16 @@ def make_parts(config: DictConfig) -> Parts:
     return parts
 
 
-def _words() -> list[str]:
-    """Return what was typed."""
-    return [word.lstrip("+") for word in HydraConfig.get().overrides.task] if HydraConfig.initialized() else []
+def _is_typed(*starts: str) -> bool:
+    """Return whether a word of the command line begins so."""
+    words = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
+    return any(word.lstrip("+").startswith(starts) for word in words)
 
 
 def _warn_of_ignored(config: DictConfig, takes: set[str]) -> None:
     """Say so where somebody has typed what a module of its own kind does not take."""
-    words = _words()
     for group in ("model", "loss", "optimizer", "scheduler"):
-        if group not in takes and any(word.startswith((f"{group}=", f"{group}.")) for word in words):
+        if group not in takes and _is_typed(f"{group}=", f"{group}."):
             log.warning("%s is ignored: %s takes none.", group, config.module._target_)
 
 
@@ -229,7 +229,7 @@ def make_loss(node: DictConfig, task: Task) -> nn.Module:
     """Build the loss: the task's own with its settings, or somebody's own."""
     if node.get("_target_") is None:
         for key in ("loss.label_smoothing", "loss.margin"):  # else they are of the data's own recipe
-            if isinstance(task, Regression) and any(word.startswith(f"{key}=") for word in _words()):
+            if isinstance(task, Regression) and _is_typed(f"{key}="):
                 raise UserError(f"{key}: numbers have no classes. Leave it out.")
         return task.loss(**{name: value for name, value in plain(node).items() if name != "_target_"})
     return task.seen_by(build("loss", node, nn.Module))
