@@ -13,6 +13,7 @@ import json
 import time
 from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ from rosenblatt.data.features import Bags
 from rosenblatt.text.row_steps import SGD, Adagrad, LazyAdam, RowwiseAdagrad
 from rosenblatt.text.sparse import BagLinear
 
-OPTIMIZERS = {
+OPTIMIZERS: dict[str, Any] = {
     "rowwise_adagrad": partial(RowwiseAdagrad, lr=0.05),
     "adagrad": partial(Adagrad, lr=0.05),
     "sgd": partial(SGD, lr=0.05),

@@ -53,22 +53,6 @@ class Activation(nn.Module):
         return torch.lerp(x, self.function(x), 1 + self.more * self.rate)
 
 
-class Dropout(nn.Module):
-    """Dropout in steps of 1/256: a byte is enough for each unit, and eight come with each number that is drawn."""
-
-    def __init__(self, share: float) -> None:
-        super().__init__()
-        self.dropped = round(256 * share)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map a tensor to one of its shape."""
-        if not self.training or self.dropped == 0:
-            return x
-        drawn = torch.empty((x.numel() + 7) // 8, dtype=torch.int64, device=x.device).random_(-(2**63), None)
-        kept = drawn.view(torch.uint8)[: x.numel()].view_as(x) >= self.dropped
-        return x * (kept * (256 / (256 - self.dropped)))
-
-
 class NumberEmbedding(nn.Module):
     """Of each number a few waves of frequencies that are learnt, mixed into three numbers (PBLD of the paper)."""
 
@@ -178,7 +162,7 @@ class RealMLP(nn.Module):
         sizes, layers = [width, *hidden], list[nn.Module]()
         for num_in, num_out in pairwise(sizes):
             layers.append(Linear(members, num_in, num_out, self.rate, num_in if layers else length))
-            layers += [Activation(members, num_out, self.rate, task == "regression"), Dropout(dropout)]
+            layers += [Activation(members, num_out, self.rate, task == "regression"), nn.Dropout(dropout)]
         layers.append(Linear(members, sizes[-1], num_outputs, self.rate, sizes[-1] if layers else length))
         self.body = nn.Sequential(*layers)
 

@@ -7,7 +7,6 @@ Adagrad that means no change, so they leave them alone, and end with the very nu
 from __future__ import annotations
 
 import weakref
-from functools import wraps
 from typing import Any
 
 import torch
@@ -137,13 +136,6 @@ class Adagrad(RowSteps, torch.optim.Adagrad):
 
     fewest = 1_000_000
     state_names = ("sum",)
-
-    @wraps(torch.optim.Adagrad.__init__)  # type: ignore[misc]
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for weight, state in self.state.items():
-            if weight in ROWS_WANTED and not self.defaults["initial_accumulator_value"]:
-                state["sum"] = untouched_zeros(weight.shape, weight)
 
     def step_rows(self, group: dict[str, Any], weight: Tensor, grad: Tensor, *state: Tensor) -> None:
         """Take torch's own step."""
