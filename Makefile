@@ -23,11 +23,13 @@ train: .venv/ready-to-train  ## train the toy perceptron; make train ARGS="data=
 test: .venv/ready-to-test lint  ## lint, types, tests
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
+# <template>
 soak: .venv/ready-to-test  ## the long tests: many kills, many samplers
 	$(BIN)/python -m pytest -m soak --numprocesses auto --maxprocesses 4 --dist worksteal
 	$(BIN)/python scripts/crash_test.py
 	$(BIN)/python scripts/sweep_crash_test.py
 
+# </template>
 lint: .venv/ready-to-test  ## ruff and mypy
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .

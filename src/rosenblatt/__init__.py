@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rosenblatt.saved.model import SavedModel
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 
 def load(run: str | os.PathLike[str], classes: Iterable[Any] = ()) -> SavedModel:

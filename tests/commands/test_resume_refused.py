@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+import rosenblatt
 from conftest import SMALL, Outcome
 
 Train = Callable[..., Outcome]
@@ -229,4 +230,4 @@ def test_a_run_that_another_version_has_begun_says_which(train: Train, run: Path
     (run / "environment.json").write_text(json.dumps(environment))
     done = train("resume=run")
     assert done.status == 1
-    assert f"resume=run: it was begun by version {said}, and this is 0.2.0" in done.err
+    assert f"resume=run: it was begun by version {said}, and this is {rosenblatt.__version__}" in done.err
