@@ -12,10 +12,13 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
-from projects.template import FILES, NAME, STARTS
 
 import rosenblatt
 from conftest import ROOT, run_program
+
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from projects.template import FILES, NAME, STARTS
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 
