@@ -55,8 +55,8 @@ def test_a_wing_imports_only_what_stands_below_it() -> None:
 
 
 ANSWERS = {
-    "--help": "optimizer: adagrad, adam, adam_ntk, adamw, lazy_adam, rowwise_adagrad, sgd",
-    "data=xor --help": "perceptron.toy.ToyData",
+    "--help": "optimizer       adagrad, adam, adam_ntk, adamw, lazy_adam, rowwise_adagrad, sgd",
+    "data=xor --help": "labels=[0,0,1,1]",
     "--cfg job": "_target_: perceptron.models.Perceptron",
     "--shell-completion query=bash": "model=mlp",
 }

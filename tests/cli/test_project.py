@@ -83,7 +83,7 @@ def test_a_typo_is_told_with_the_right_name_of_that_project(run: Run, words: str
 
 
 def test_the_help_lists_the_choices_of_that_project(run: Run) -> None:
-    assert "data: bars, table, text, toy, xor" in run("train.py", "--help")[1]
+    assert "data            bars, table, text, toy, xor" in run("train.py", "--help")[1]
 
 
 def test_an_argument_that_its_yaml_does_not_name_can_be_given(run: Run) -> None:
