@@ -69,7 +69,7 @@ STARTS = {
         "labelled rows of a table",
         without=("data/t[eo]*", "data/xor", "experiment/*", *OF_TEXTS, "optimizer/lazy_adam"),
         replaced={
-            "configs/train.yaml": (*_data("table"), ("- model: perceptron", "- model: realmlp")),
+            "configs/train.yaml": _data("table"),
             "configs/data/table.yaml": (
                 ("train: ???", "train: data/houses.csv"), ("label_column: label", "label_column: sold")
             ),
