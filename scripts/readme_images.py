@@ -32,12 +32,14 @@ def main() -> None:
     parser.add_argument("texts", type=Path, help="run on texts")
     parser.add_argument("sweep", type=Path, help="folder of a sweep")
     parser.add_argument("--output", type=Path, default=Path(__file__).parents[1] / "docs" / "images", metavar="FOLDER")
-    parser.add_argument("--epochs", type=int, nargs="+", default=(1, 3, 12), help="epochs to show the boundary after")
+    parser.add_argument(
+        "--epochs", type=int, nargs="+", default=(1, 2, 3, 4, 6, 8, 12, 16), help="that the boundary is shown after"
+    )
     given = parser.parse_args()
     figures = given.texts / "figures"
     try:
+        frames = boundaries(given.points, given.epochs)
         made = {
-            "boundary": (beside(boundaries(given.points, given.epochs)), 1400),
             "confusion": (
                 beside([opened(figures / f"{name}.png") for name in ("confusion", "precision_recall")]),
                 1000,
@@ -47,6 +49,7 @@ def main() -> None:
         }
         for name, (image, widest) in made.items():
             save(image, given.output / f"{name}.png", widest)
+        moving(frames, given.output / "boundary.gif", 480)
     except (OSError, subprocess.SubprocessError) as error:
         sys.exit(f"error: {error}")
 
@@ -110,6 +113,17 @@ def save(image: Image.Image, path: Path, widest: int) -> None:
     few = image.quantize(128, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     few.save(path, optimize=True)
     print(f"{path}: {few.width} x {few.height}, {path.stat().st_size:,} bytes")
+
+
+def moving(frames: list[Image.Image], path: Path, width: int) -> None:
+    """Write images as one that moves, over and over, and rests on the last."""
+    size = width, round(frames[0].height * width / frames[0].width)
+    first, *others = (
+        frame.resize(size, Image.Resampling.LANCZOS).quantize(64, dither=Image.Dither.NONE) for frame in frames
+    )
+    times = [500] * len(others) + [2500]  # milliseconds
+    first.save(path, save_all=True, append_images=others, duration=times, loop=0)
+    print(f"{path}: {width} x {size[1]}, {path.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":
