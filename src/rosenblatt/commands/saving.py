@@ -192,6 +192,8 @@ def _limits(saved: SavedModel, metrics: Mapping[str, Any], data: Mapping[str, An
             else "It knows the classes above and no other: every row gets one of them, however little it has to do "
             "with any."
         )
+    if "rows_refit" in metrics:
+        limits.append(f"It was trained anew on train and validation together, {metrics['rows_refit']:,} rows.")
     limits.append("What is measured holds for rows drawn like those of training; of others it says nothing.")
     if saved.columns.text:
         limits.append("A word that training never had says nothing; a text of such words alone gets the usual answer.")

@@ -148,7 +148,9 @@ def _train(
         log_outcome(board, reached.figures, config.early_stopping.monitor)
     write_classes(run, reached)
     save_model(run, config, saved, rows, metrics, digests)
-    notes = [("best epoch", f"{facts['best_epoch']} of {facts['epochs']} (ended by: {_ended_by(trainer, around)})")]
+    anew = f", then anew on {refit.num_rows:,} rows" if refit.num_rows else ""
+    ended = f"{facts['best_epoch']} of {facts['epochs']} (ended by: {_ended_by(trainer, around)}){anew}"
+    notes = [("best epoch", ended)]
     notes += notes_on(metrics, parts, reached)
     if ending is not None:
         with told("report.html"):
