@@ -30,21 +30,21 @@ def main() -> None:
     parser.add_argument("--classifier", choices=CLASSIFIERS, default="logistic")
     arguments = parser.parse_args()
     start = time.perf_counter()
-    train, test = pl.read_csv(arguments.train), pl.read_csv(arguments.test)
+    train, test = (pl.read_csv(path, infer_schema_length=None) for path in (arguments.train, arguments.test))
     names = [name for name in train.columns if name != arguments.label]
     numbers = [name for name in names if train[name].dtype.is_numeric()]
     words = [name for name in names if name not in numbers]
-    one_hot, scaler = OneHotEncoder(handle_unknown="ignore"), StandardScaler()
+    encoders = [one for one in ((OneHotEncoder(handle_unknown="ignore"), words), (StandardScaler(), numbers)) if one[1]]
 
     def encoded(frame: pl.DataFrame, fit: bool) -> Any:
         """Return the features (N, num_features) of a part; ``fit``: with what is learnt from it."""
-        categories = frame.select(pl.col(words).fill_null("")).to_numpy()
         means = [pl.col(name).cast(pl.Float64).fill_null(train[name].mean()) for name in numbers]
-        scales = frame.select(means).to_numpy()
-        if fit:
-            one_hot.fit(categories)
-            scaler.fit(scales)
-        return sparse.hstack([one_hot.transform(categories), scaler.transform(scales)]).tocsr()
+        filled = frame.select(pl.col(words).fill_null(""), *means)
+        parts = []
+        for encoder, columns in encoders:
+            part = filled.select(columns).to_numpy()
+            parts.append(sparse.csr_array(encoder.fit_transform(part) if fit else encoder.transform(part)))
+        return sparse.hstack(parts).tocsr()
 
     train_features, test_features = encoded(train, fit=True), encoded(test, fit=False)
     read = time.perf_counter()
