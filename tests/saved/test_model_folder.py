@@ -276,6 +276,34 @@ def test_arguments_that_are_objects_themselves_are_made_of_known_classes(folder)
         read(folder, Wrapped)
 
 
+class Made(torch.nn.Module):
+    """It is given layers in a row, and what makes one more."""
+
+    def __init__(self, layers: torch.nn.Module, make) -> None:
+        super().__init__()
+        self.layers, self.out = layers, make(3, bias=False)
+
+    def forward(self, features):
+        return self.out(self.layers(features))
+
+
+def test_arguments_may_stand_in_a_row_or_be_called_later(folder):
+    linear = {"_target_": path_of(torch.nn.Linear), "in_features": 2, "out_features": 3}
+    arguments = {
+        "layers": {"_target_": path_of(torch.nn.Sequential), "_args_": [linear, {"_target_": path_of(torch.nn.Tanh)}]},
+        "make": {"_target_": path_of(torch.nn.Linear), "_partial_": True, "out_features": 1},
+    }
+    layers = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Tanh())
+    saved, frame = own(Made(layers, partial(torch.nn.Linear, out_features=1)), **arguments), new_rows("points")
+    write(saved, folder, "card")
+    classes = (Made, torch.nn.Sequential, torch.nn.Linear, torch.nn.Tanh)
+    assert read(folder, *classes).predict_proba(frame).tobytes() == saved.predict_proba(frame).tobytes()
+    for changed in ({"_args_": 1}, {"_partial_": "yes"}, {"_convert_": "all"}, {"_recursive_": False}):
+        write(own(saved.model, **arguments | {"make": arguments["make"] | changed}), folder, "card")
+        with pytest.raises(ModelRefused, match="are arguments of Hydra, which is not asked here"):
+            read(folder, *classes)
+
+
 def test_a_class_that_is_not_known_is_refused_with_what_to_do(folder):
     write(own(Own(2, 1)), folder, "card")
     with pytest.raises(ModelRefused, match=r"Own' is no model that is known here.*load\(run, classes=\[Own\]\)"):

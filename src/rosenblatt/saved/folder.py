@@ -162,10 +162,11 @@ def built(value: Any, role: str, finds: Sequence[Find]) -> Any:
     if "_target_" not in value:
         return inner
     maker = look_up(role, inner.pop("_target_"), finds)
-    if any(name.startswith("_") for name in inner):
-        raise ValueError(f"{role}: {listed(inner)} are arguments of Hydra, which is not asked here")
+    placed, is_partial = inner.pop("_args_", []), inner.pop("_partial_", False)
+    if any(name.startswith("_") for name in inner) or type(placed) is not list or type(is_partial) is not bool:
+        raise ValueError(f"{role}: {listed(value)} are arguments of Hydra, which is not asked here")
     check_arguments(role, maker, inner)
-    return maker(**inner)
+    return partial(maker, *placed, **inner) if is_partial else maker(*placed, **inner)
 
 
 def _offered(maker: Any, saved: SavedModel, finds: Sequence[Find]) -> dict[str, Any]:
