@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -37,3 +38,24 @@ def load(run: str | os.PathLike[str], classes: Iterable[Any] = ()) -> SavedModel
     from rosenblatt.saved.place import find
 
     return read(find(run), [given(classes), installed])
+
+
+def train(*words: str) -> Path:
+    """Train as ``python train.py WORD ...`` does, from Python; the folder of the run is returned.
+
+    The current folder, or the one above it, is that of the project::
+
+        run = rosenblatt.train("optimizer=sgd", "lr=0.1")
+        model = rosenblatt.load(run)
+
+    Figures are drawn by a process of their own, so a script calls this under ``if __name__ == "__main__":``.
+
+    Args:
+        words: settings, as on the command line. A sweep (``-m``) has the command line alone.
+
+    Raises:
+        UserError: whatever of settings or data can't be used.
+    """
+    from rosenblatt.commands.notebook import train_here  # here, since `import rosenblatt` is quick
+
+    return train_here([*words])

@@ -58,14 +58,19 @@ def launch(main: Callable[[], Any], config_name: str) -> None:
             raise UserError("expected KEY=VALUE or GROUP=CHOICE; there is nothing before the =.")
         if config_name != "train" and {"-m", "--multirun"} & {*flags}:
             raise UserError("-m is a sweep, which train.py alone has. Leave it out.")
-        if config_name == "train":
-            words = with_earlier(of_sweepers(words))
-        words = [opened(meant(quoted(word, config_name), config_name), config_name) for word in words]
+        words = taken(words, config_name)
         sys.argv[1:] = [*flags, *words]
         if flags in (["-h"], ["--help"]):
             main = partial(_help, config_name)
         while _lacks_group(main):
             GlobalHydra.instance().clear()
+
+
+def taken(words: list[str], config_name: str) -> list[str]:
+    """Return words of the command line as Hydra takes them; see `with_earlier`, `quoted`, `meant` and `opened`."""
+    if config_name == "train":
+        words = with_earlier(of_sweepers(words))
+    return [opened(meant(quoted(word, config_name), config_name), config_name) for word in words]
 
 
 def _share_heap() -> None:
