@@ -12,7 +12,7 @@ PINS := pyproject.toml constraints.txt
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help train test soak lint format clean
+.PHONY: help train test soak docs lint format clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -29,6 +29,10 @@ soak: .venv/ready-to-test  ## the long tests: many kills, many samplers
 	$(BIN)/python scripts/crash_test.py
 	$(BIN)/python scripts/sweep_crash_test.py
 
+docs: .venv/ready-to-docs  ## the site: README.md, docs/ and the reference of the code, in site/
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -c docs . site
+	cp site/README.html site/index.html
+
 # </template>
 lint: .venv/ready-to-test  ## ruff and mypy
 	$(BIN)/python -m ruff check .
@@ -39,8 +43,8 @@ format: .venv/ready-to-test  ## rewrite the code in the house style
 	$(BIN)/python -m ruff check --fix .
 	$(BIN)/python -m ruff format .
 
-clean:  ## remove .venv and caches (runs in logs/ stay)
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
+clean:  ## remove .venv, site and caches (runs in logs/ stay)
+	rm -rf .venv site .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 .venv/ready-to-train: $(PINS)
 	@$(PYTHON) -c "import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))" || \
@@ -53,3 +57,11 @@ clean:  ## remove .venv and caches (runs in logs/ stay)
 .venv/ready-to-test: $(PINS) | .venv/ready-to-train
 	@$(PIP) --editable ".[test]"
 	@touch $@
+
+# <template>
+.venv/ready-to-docs: $(PINS) | .venv/ready-to-train
+	@$(BIN)/python -c "import sys; sys.exit(sys.version_info < (3, 11))" || \
+		(echo "the generator of the site wants Python 3.11 or later: make clean, make PYTHON=python3.12 docs"; exit 1)
+	@$(PIP) --editable ".[docs]"
+	@touch $@
+# </template>
