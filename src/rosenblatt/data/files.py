@@ -112,8 +112,8 @@ def read_blocks(
         quiet: whether nothing is told but errors.
 
     Yields:
-        Blocks of one row at least, with the same columns in all of them: strings (CSV, TSV), typed (Parquet, JSON
-        lines), or ``text`` and ``label`` (fastText lines, where ``label`` is a list, and folders).
+        Blocks of one row at least, with the same columns in all of them. These are strings (CSV, TSV), typed (Parquet,
+        JSON lines), or ``text`` and ``label`` (fastText lines, where ``label`` is a list, and folders).
 
     Raises:
         UserError: no such file, an unknown format, no rows, the wrong encoding, a gzip file that is not whole, a broken

@@ -70,7 +70,7 @@ class InMemory:
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """What a model may ask for: the number of features, and whether they come as bags."""
+        """What a model may ask for, which is the number of features, and whether they come as bags."""
         features = self.splits["train"][0]
         if isinstance(features, Bags):
             size = int(features.ids.max()) + 1 if self.encoder is None else self.encoder.num_features

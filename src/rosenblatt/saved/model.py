@@ -159,8 +159,9 @@ class SavedModel:
             num: reasons a row, at most.
 
         Returns:
-            For each row (name, part): words or n-grams of a text, ``column = value`` of a table. A positive part
-            speaks for the predicted class, a negative one against it; of numbers they are in the units of the label.
+            Pairs (name, part) of each row. Names are words or n-grams of a text, ``column = value`` of a table. A
+            positive part speaks for the predicted class, a negative one against it; of numbers they are in the units of
+            the label.
         """
         return [row for frame in self.slices(self.frame_of(rows)) for row in self.explained(frame, "rows", num)[1]]
 

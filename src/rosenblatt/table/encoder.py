@@ -61,7 +61,7 @@ class NumberColumn(NamedTuple):
 
     @property
     def size(self) -> int:
-        """The number of features: the value, whether it is missing, and the bins."""
+        """The number of features, which are the value, whether it is missing, and the bins."""
         return 3 + len(self.edges) if self.edges else 2
 
     @property
@@ -145,7 +145,7 @@ class CategoryColumn(NamedTuple):
 
     @property
     def size(self) -> int:
-        """The number of features: the categories, and whether it is missing."""
+        """The number of features, which are the categories, and whether it is missing."""
         return len(self.categories) + 1
 
     @property

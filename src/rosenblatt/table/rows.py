@@ -66,7 +66,7 @@ class TableRows(FileData):
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """What a model may ask for: also how many features columns have, which hold numbers, and which have a peak."""
+        """What a model may ask for; also how many features columns have, which hold numbers, and which have a peak."""
         columns = self.encoder.columns
         numbers = [i for i, one in enumerate(columns) if isinstance(one, NumberColumn)]
         peaked = [i for i in numbers if isinstance(columns[i], PeakedColumn)]
