@@ -12,7 +12,7 @@ PINS := pyproject.toml constraints.txt
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help train test soak docs lint format clean
+.PHONY: help train test lint format clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -23,17 +23,6 @@ train: .venv/ready-to-train  ## train the toy perceptron; make train ARGS="data=
 test: .venv/ready-to-test lint  ## lint, types, tests
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
-# <template>
-soak: .venv/ready-to-test  ## the long tests: many kills, many samplers
-	$(BIN)/python -m pytest -m soak --numprocesses auto --maxprocesses 4 --dist worksteal
-	$(BIN)/python scripts/crash_test.py
-	$(BIN)/python scripts/sweep_crash_test.py
-
-docs: .venv/ready-to-docs  ## the site: README.md, docs/ and the reference of the code, in site/
-	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -c docs . site
-	cp site/README.html site/index.html
-
-# </template>
 lint: .venv/ready-to-test  ## ruff and mypy
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
@@ -59,6 +48,17 @@ clean:  ## remove .venv, site and caches (runs in logs/ stay)
 	@touch $@
 
 # <template>
+.PHONY: soak docs
+
+soak: .venv/ready-to-test  ## the long tests: many kills, many samplers
+	$(BIN)/python -m pytest -m soak --numprocesses auto --maxprocesses 4 --dist worksteal
+	$(BIN)/python scripts/crash_test.py
+	$(BIN)/python scripts/sweep_crash_test.py
+
+docs: .venv/ready-to-docs  ## the site: README.md, docs/ and the reference of the code, in site/
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -c docs . site
+	cp site/README.html site/index.html
+
 .venv/ready-to-docs: $(PINS) | .venv/ready-to-train
 	@$(BIN)/python -c "import sys; sys.exit(sys.version_info < (3, 11))" || \
 		(echo "the generator of the site wants Python 3.11 or later: make clean, make PYTHON=python3.12 docs"; exit 1)

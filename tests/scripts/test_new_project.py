@@ -58,7 +58,7 @@ def test_a_project_is_small_its_own_and_committed(start: str, tmp_path: Path) ->
     for path in files(folder):
         text = path.read_text(encoding="utf-8")
         assert not NAME.search(text), path
-        assert "<template>" not in text
+        assert "template>" not in text, path
     assert "Ann Example" in (folder / "LICENSE").read_text()
     assert "Rosenblatt" in (folder / "src/rosenblatt/LICENSE").read_text()
     assert git(folder, "status", "--porcelain") == ""
