@@ -116,7 +116,9 @@ def render(answers: Answers, folder: Path) -> None:
         if part in ("models", "toy"):
             sources[f"tests/perceptron/test_{part}.py"] = ROOT / "tests" / "perceptron" / f"test_{part}.py"
     sources["README.md"] = ROOT / "scripts" / "projects" / "starts" / "README.md"
-    sources |= {one.relative_to(overlay).as_posix(): one for one in sorted(overlay.rglob("*.*")) if one.is_file()}
+    for path in sorted(overlay.rglob("*.*")):
+        if path.is_file() and path.parent.name != "__pycache__":  # pip compiles what it installs
+            sources[path.relative_to(overlay).as_posix()] = path
     for name, source in sources.items():
         text = source.read_text(encoding="utf-8")
         for old, new in start.replaced.get(name, ()):
@@ -124,9 +126,9 @@ def render(answers: Answers, folder: Path) -> None:
             text = text.replace(old, new)
         write(folder / re.sub(r"(src|tests)/perceptron/", rf"\1/{answers.package}/", name), own(text, name, answers))
     if answers.engine == "copy":
-        for package in (ENGINE, ENGINE.parent / "hydra_plugins"):
+        for package in ("rosenblatt", "hydra_plugins/rosenblatt_sweeper"):
             unwanted = shutil.ignore_patterns("__pycache__", "template")
-            shutil.copytree(package, folder / "src" / package.name, ignore=unwanted)
+            shutil.copytree(ENGINE.parent / package, folder / "src" / package, ignore=unwanted)
         shutil.copy(ROOT / "LICENSE", folder / "src" / "rosenblatt")
     write(folder / ANSWERS, json.dumps(answers._asdict(), indent=2) + "\n")
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import compileall
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -159,6 +161,29 @@ def later(tmp_path: Path) -> Path:
     makefile.write_text(makefile.read_text().replace("train the toy perceptron", "train it, later"))
     (root / "configs/loss/later.yaml").write_text("# python train.py loss=later\n")
     return root
+
+
+def test_an_installed_engine_makes_projects_too(tmp_path: Path, later: Path) -> None:
+    pytest.importorskip("setuptools", minversion="77")
+    for name in ("setup.py", "README.md"):
+        shutil.copy(ROOT / name, later)
+    words = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(tmp_path), str(later)]
+    subprocess.run([sys.executable, "-m", "pip", *words], check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    installed = tmp_path / "installed"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(installed)
+    compileall.compile_dir(installed, quiet=1)  # as pip does
+    (installed / "hydra_plugins" / "of_others").mkdir()
+    folder = tmp_path / "my_project"
+    command = [sys.executable, "-m", "rosenblatt", "new", str(folder), "--start", "plain"]
+    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(installed)}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert made(tmp_path / "other" / "my_project", "--start", "plain", root=later)
+    assert {path.relative_to(folder): path.read_bytes() for path in files(folder)} == {
+        path.relative_to(tmp_path / "other" / "my_project"): path.read_bytes()
+        for path in files(tmp_path / "other" / "my_project")
+    }
 
 
 def updated(folder: Path, root: Path) -> subprocess.CompletedProcess[str]:
