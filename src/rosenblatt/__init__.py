@@ -55,6 +55,7 @@ def train(*words: str) -> Path:
 
     Raises:
         UserError: whatever of settings or data can't be used.
+        KeyboardInterrupt: after Ctrl-C, once the best model so far is evaluated and saved.
     """
     from rosenblatt.commands.notebook import train_here  # here, since `import rosenblatt` is quick
 

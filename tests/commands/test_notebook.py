@@ -46,6 +46,16 @@ def test_a_finished_run_is_gone_on_with_in_its_folder() -> None:
 
 
 @pytest.mark.usefixtures("configs")
+@pytest.mark.parametrize(("status", "kind"), [(130, KeyboardInterrupt), (143, SystemExit)])
+def test_an_interrupt_is_one_once_all_is_saved(
+    status: int, kind: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rosenblatt.commands.train.train", lambda config, pool: sys.exit(status))
+    with pytest.raises(kind):
+        rosenblatt.train("figures=none")
+
+
+@pytest.mark.usefixtures("configs")
 @pytest.mark.parametrize(
     ("words", "told"),
     [

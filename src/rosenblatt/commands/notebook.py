@@ -30,6 +30,10 @@ def train_here(words: list[str]) -> Path:
         assert hydra is not None
         try:
             return Path(hydra.run("train", _train, taken(words, "train")).return_value)
+        except SystemExit as exit:
+            if exit.code != 130:
+                raise
+            raise KeyboardInterrupt from exit  # which a notebook knows; what there was is saved by now
         except Exception as error:
             message = explained(error, "train")
             if message is None or isinstance(error, UserError):
