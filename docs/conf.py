@@ -5,7 +5,10 @@ Sphinx reads the repository from its root, so that a link means the same on the 
 
 from __future__ import annotations
 
+from docutils import nodes
+from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 
 import rosenblatt
 
@@ -32,19 +35,19 @@ CONTENTS = """
 ```{toctree}
 :hidden:
 :glob:
-:caption: Pages
+:caption: Guides
 
-docs/*
-CONTRIBUTING
-CHANGELOG
+docs/guides/*
 ```
 
 ```{toctree}
 :hidden:
 :glob:
-:caption: Guides
+:caption: Pages
 
-docs/guides/*
+docs/*
+CONTRIBUTING
+CHANGELOG
 ```
 
 ```{toctree}
@@ -74,8 +77,18 @@ def without_aliases(app: Sphinx, what: str, name: str, one: object, *of: object)
     return True if str(one.__doc__).startswith("Alias for field number") else None
 
 
+def by_last_name(app: Sphinx, env: BuildEnvironment, node: pending_xref, inside: nodes.TextElement) -> object:
+    """Lead to the one object of a name, such as `Bags`, from wherever it is named."""
+    domain = env.domains.python_domain
+    found = [name for name in domain.objects if name.endswith(f".{node['reftarget']}")]
+    if node["refdomain"] != "py" or len(found) != 1:
+        return None
+    return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", found[0], node, inside)
+
+
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
     app.connect("source-read", add_contents)
     app.connect("autodoc-process-signature", without_factories)
     app.connect("autodoc-skip-member", without_aliases)
+    app.connect("missing-reference", by_last_name)
