@@ -17,7 +17,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
 
-train: .venv/ready-to-train  ## train the toy perceptron; make train ARGS="data=xor model=mlp" passes overrides
+train: .venv/ready-to-train  ## train; make train ARGS="lr=0.01 trainer.max_epochs=10" passes settings
 	$(BIN)/python train.py $(ARGS)
 
 test: .venv/ready-to-test lint  ## lint, types, tests

@@ -19,15 +19,11 @@ class BuildWithTemplate(build_py):
         if self.editable_mode:
             return
         sys.path[:0] = [str(ROOT / "src"), str(ROOT / "scripts")]
-        from projects.template import FILES
+        from projects.template import copy_template
 
         template = Path(self.build_lib) / "rosenblatt" / "template"
         shutil.rmtree(template, ignore_errors=True)
-        for name in ("configs", "scripts/projects", "src/perceptron", "tests/perceptron"):
-            shutil.copytree(ROOT / name, template / name, ignore=shutil.ignore_patterns("__pycache__"))
-        for name in FILES:
-            (template / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, template / name)
+        copy_template(template)
 
 
 setup(cmdclass={"build_py": BuildWithTemplate})

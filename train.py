@@ -1,9 +1,8 @@
-"""Train a classifier.
+"""Train what configs/train.yaml says, and what is typed.
 
-python train.py optimizer=adam lr=0.001                                 the book's toy perceptron, offline
-python train.py data=text data.train=reviews.csv                        your own texts
-python train.py data=table data.train=F.csv data.label_column=income    your own table
-python train.py --help                                                  all settings
+python train.py                                  with the defaults
+python train.py lr=0.01 trainer.max_epochs=10    with other settings
+python train.py --help                           what there is to choose, and to set
 """
 
 import hydra

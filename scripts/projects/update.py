@@ -10,8 +10,8 @@ import re
 import tempfile
 from pathlib import Path
 
-from projects.new import TRAILER, git, who_commits
-from projects.template import ANSWERS, answers_of, render
+from projects.repository import TRAILER, base_of, git, who_commits
+from projects.template import ANSWERS, Answers, answers_of, render
 from rosenblatt import __version__
 from rosenblatt.errors import UserError, listed
 
@@ -26,7 +26,7 @@ def update(folder: Path) -> str:
         UserError: the folder holds no such project, or one with changes that are not committed, or a newer one; or, in
             the end, there are conflicts.
     """
-    folder = folder.expanduser().absolute()
+    folder = folder.expanduser().resolve()
     answers = answers_of(folder)
     if answers is None:
         raise UserError(f"{folder}: expected a project that new_project.py has made; it holds no {ANSWERS} of one.")
@@ -39,39 +39,52 @@ def update(folder: Path) -> str:
     if changed:
         names = [line[2:].strip() for line in changed.splitlines()]
         raise UserError(f"{folder}: not committed: {listed(names, 5)}. Commit it first, so that nothing can be lost.")
-    base = git(folder, "log", "-1", "--format=%H", f"--grep=^{TRAILER}: ")
+    base = base_of(folder)
     if not base:
         raise UserError(
-            f"{folder}: its history has no commit of the template (with a line {TRAILER}: ...), which an update goes "
-            "out from. Was it cut short, git fetch --unshallow brings it back."
+            f"{folder}: its history has no commit that is the template as it was, which an update goes out from (one "
+            f"with a line {TRAILER}: ..., and the files of then). Was the history cut short, git fetch --unshallow "
+            "brings it back; was that commit amended or squashed, take it from a copy where it was not."
         )
     identity = who_commits(folder)
-    with tempfile.TemporaryDirectory() as made:
-        render(answers._replace(version=__version__), Path(made))
-        place = {"GIT_DIR": git(folder, "rev-parse", "--absolute-git-dir"), "GIT_WORK_TREE": made}
-        place["GIT_INDEX_FILE"] = f"{made}.index"
-        try:
-            git(Path(made), "add", "--all", "--force", **place)
-            tree = git(Path(made), "write-tree", **place)
-        finally:
-            Path(place["GIT_INDEX_FILE"]).unlink(missing_ok=True)
+    tree = tree_of(folder, answers._replace(version=__version__))
     if tree == git(folder, "rev-parse", f"{base}^{{tree}}"):
         return f"{folder} is up to date: {__version__}."
-    message = f"Rosenblatt {__version__}\n\n{TRAILER}: {__version__}"
+    brought = git(folder, "diff", "--name-only", "--diff-filter=d", base, tree).splitlines()
+    tracked = set(git(folder, "ls-files").splitlines())
+    if loose := [name for name in brought if name not in tracked and (folder / name).exists()]:
+        raise UserError(
+            f"{folder}: the template brings {listed(loose, 5)}, which is there and git does not keep: it would be "
+            "overwritten. Give it another name first, or commit it."
+        )
+    message = f"Rosenblatt {__version__}\n\n{TRAILER}: {__version__} {tree}"
     later = git(folder, "commit-tree", tree, "-p", base, "-m", message, **identity)
     before = git(folder, "rev-parse", "HEAD")
+    words = ("merge", "--no-ff", "--no-verify", "--no-gpg-sign", "-m", f"Update to Rosenblatt {__version__}", later)
     try:
-        git(folder, "merge", "--no-ff", "-m", f"Update to Rosenblatt {__version__}", later, **identity)
+        git(folder, *words, **identity)
     except UserError:
         both = git(folder, "diff", "--name-only", "--diff-filter=U").splitlines()
         if not both:
             raise
         raise UserError(
             f"{folder}: changed here and in {__version__}: {listed(both)}. Both versions stand there, between <<<<<<< "
-            "and >>>>>>>: mend them, then git add and git commit. To be where you were: git merge --abort"
+            "and >>>>>>>, or, where one side has removed a file, the other's: mend them, then git add and git commit. "
+            "To be where you were: git merge --abort"
         ) from None
     changes = git(folder, "diff", "--shortstat", before, "HEAD")
     return f"{folder} is at {__version__} now: {changes}. What comes next: make test"
+
+
+def tree_of(folder: Path, answers: Answers) -> str:
+    """Return the files of a project as they would be made today, as a tree in its repository."""
+    with tempfile.TemporaryDirectory() as beside:
+        made = Path(beside) / "project"
+        render(answers, made)
+        place = {"GIT_DIR": git(folder, "rev-parse", "--absolute-git-dir"), "GIT_WORK_TREE": str(made)}
+        place["GIT_INDEX_FILE"] = str(Path(beside) / "index")
+        git(made, "add", "--all", "--force", **place)
+        return git(made, "write-tree", **place)
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -1,1 +1,1 @@
-"""The project: the book's perceptron, its loop, and its points. It stands on rosenblatt, and nothing there knows it."""
+"""The project: what is yours to read and to change. It stands on rosenblatt, and nothing there knows it."""

@@ -72,13 +72,13 @@ def test_an_mlp_is_linear_activation_linear():
 
 @pytest.mark.parametrize("bags", [False, True])
 def test_no_hidden_layer_is_the_perceptron(bags):
-    mlp, perceptron = MLP(NUM_FEATURES, 3, bags=bags, hidden=[], dropout=0.5), Perceptron(NUM_FEATURES, 3, bags=bags)
+    mlp, plain = MLP(NUM_FEATURES, 3, bags=bags, hidden=[], dropout=0.5), Perceptron(NUM_FEATURES, 3, bags=bags)
     (layer,) = mlp.layers
-    assert type(layer) is type(perceptron.linear)
-    assert num_parameters(mlp) == num_parameters(perceptron) == (NUM_FEATURES + 1) * 3
-    layer.load_state_dict(perceptron.linear.state_dict())
+    assert type(layer) is type(plain.linear)
+    assert num_parameters(mlp) == num_parameters(plain) == (NUM_FEATURES + 1) * 3
+    layer.load_state_dict(plain.linear.state_dict())
     features = rows()[bags]
-    assert torch.equal(mlp(features), perceptron(features))
+    assert torch.equal(mlp(features), plain(features))
 
 
 def test_hidden_sizes_are_the_sizes_of_the_layers():

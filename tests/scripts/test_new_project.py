@@ -20,7 +20,10 @@ from conftest import ROOT, run_program
 
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from projects.template import FILES, NAME, STARTS
+from projects.template import STARTS, copy_template
+
+# The package; the model is named, as in model=perceptron.
+PACKAGE = re.compile(r"(from|import) perceptron|perceptron\.\w|(?<!model/)perceptron/|perceptron:\w|\"perceptron\"")
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 
@@ -59,7 +62,7 @@ def test_a_project_is_small_its_own_and_committed(start: str, tmp_path: Path) ->
     assert sum(len(path.read_text().splitlines()) for path in package.glob("*.py")) <= 300
     for path in files(folder):
         text = path.read_text(encoding="utf-8")
-        assert not NAME.search(text), path
+        assert not PACKAGE.search(text), path
         assert "template>" not in text, path
     assert "Ann Example" in (folder / "LICENSE").read_text()
     assert "Rosenblatt" in (folder / "src/rosenblatt/LICENSE").read_text()
@@ -116,6 +119,9 @@ def test_what_the_plain_start_begins_with_learns_its_rings(
         (["my-project"], "'my-project' can't be the name of a package: .* such as --name my_project"),
         (["p", "--name", "class"], "'class' can't be the name of a package: .* such as --name my_class"),
         (["p", "--name", "9lives"], "'9lives' can't be the name"),
+        (["p", "--name", "größe"], "'größe' can't be the name"),
+        (["p", "--name", "_mine"], "'_mine' can't be the name .* --name mine"),
+        (["p", "--name", "yaml"], "the name 'yaml' is taken"),
         (["p", "--name", "json"], "the name 'json' is taken, .*--name my_json"),
         (["p", "--name", "torch"], "the name 'torch' is taken"),
         (["p", "--name", "pytest"], "the name 'pytest' is taken"),
@@ -150,15 +156,15 @@ def test_without_git_nothing_is_made(tmp_path: Path) -> None:
 def later(tmp_path: Path) -> Path:
     """A later version of the template."""
     root = tmp_path / "later"
-    for name in ("configs", "src", "scripts/projects", "tests/perceptron"):
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-    for name in (*FILES, "scripts/new_project.py", "scripts/update_project.py"):
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
+    copy_template(root)
+    for name in ("src/rosenblatt", "src/hydra_plugins"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("scripts/new_project.py", "scripts/update_project.py"):
         shutil.copy(ROOT / name, root / name)
     face = root / "src/rosenblatt/__init__.py"
     face.write_text(face.read_text().replace(f'__version__ = "{rosenblatt.__version__}"', '__version__ = "9.1.0"'))
     makefile = root / "Makefile"
-    makefile.write_text(makefile.read_text().replace("train the toy perceptron", "train it, later"))
+    makefile.write_text(makefile.read_text().replace("## train; make", "## train it, later; make"))
     (root / "configs/loss/later.yaml").write_text("# python train.py loss=later\n")
     return root
 
@@ -220,19 +226,81 @@ def test_an_update_brings_what_is_new_and_keeps_what_the_project_has_changed(tmp
 def test_lines_that_both_have_changed_stand_there_in_both_versions(tmp_path: Path, later: Path) -> None:
     folder = made(tmp_path / "my_project")
     text = (folder / "Makefile").read_text()
-    committed(folder, "Makefile", text.replace("train the toy perceptron", "train mine"))
+    committed(folder, "Makefile", text.replace("## train; make", "## train mine; make"))
     before = git(folder, "rev-parse", "HEAD")
     done = updated(folder, later)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "changed here and in 9.1.0: 'Makefile'." in done.stderr
     assert "git merge --abort" in done.stderr
     text = (folder / "Makefile").read_text()
-    assert "train mine" in text
+    assert "## train mine; make" in text
     assert "train it, later" in text
-    assert text.index("<<<<<<<") < text.index("train mine") < text.index(">>>>>>>")
+    assert text.index("<<<<<<<") < text.index("## train mine; make") < text.index(">>>>>>>")
     git(folder, "merge", "--abort")
     assert git(folder, "rev-parse", "HEAD") == before
     assert "train it, later" not in (folder / "Makefile").read_text()
+
+
+def test_a_first_commit_that_was_amended_is_no_base_and_what_it_has_stays(tmp_path: Path, later: Path) -> None:
+    folder = made(tmp_path / "my_project")
+    (folder / "own.py").write_text("mine = 1\n")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--amend", "--no-edit")
+    done = updated(folder, later)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "no commit that is the template as it was" in done.stderr
+    assert (folder / "own.py").exists()
+
+
+def test_a_history_that_was_made_flat_goes_out_from_the_last_commit_that_is_a_template(
+    tmp_path: Path, later: Path
+) -> None:
+    folder = made(tmp_path / "my_project")
+    committed(folder, "own.py", "mine = 1\n")
+    assert updated(folder, later).returncode == 0
+    git(folder, "rebase", git(folder, "rev-list", "--max-parents=0", "HEAD").strip())
+    assert git(folder, "rev-list", "--merges", "HEAD") == ""
+    (later / "configs/loss/later.yaml").write_text("# python train.py loss=later\nsize: 2\n")
+    done = updated(folder, later)
+    assert "own.py" not in done.stderr
+    assert (folder / "own.py").read_text() == "mine = 1\n"
+
+
+def test_a_file_that_git_does_not_keep_is_never_overwritten(tmp_path: Path, later: Path) -> None:
+    folder = made(tmp_path / "my_project")
+    committed(folder, ".gitignore", (folder / ".gitignore").read_text() + "configs/loss/later.yaml\n")
+    (folder / "configs/loss/later.yaml").write_text("mine\n")
+    done = updated(folder, later)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "the template brings 'configs/loss/later.yaml', which is there and git does not keep" in done.stderr
+    assert (folder / "configs/loss/later.yaml").read_text() == "mine\n"
+
+
+def test_hooks_and_signing_do_not_stand_in_the_way_of_an_update_and_who_commits_is_the_projects_own(
+    tmp_path: Path, later: Path
+) -> None:
+    folder = made(tmp_path / "my_project")
+    hook = folder / ".git/hooks/pre-merge-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    for key, value in (("commit.gpgsign", "true"), ("user.signingkey", "none"), ("user.name", "Bea")):
+        git(folder, "config", key, value)
+    done = updated(folder, later)
+    assert done.returncode == 0, done.stderr
+    assert git(folder, "log", "-1", "--format=%an").strip() == "Bea"
+
+
+def test_a_project_in_the_current_folder_and_beside_another_repository(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    git(tmp_path / "other", "init")
+    (tmp_path / "my_project").mkdir()
+    command = [sys.executable, str(ROOT / "scripts" / "new_project.py"), "."]
+    environment = os.environ | {"GIT_DIR": str(tmp_path / "other" / ".git")}
+    subprocess.run(command, cwd=tmp_path / "my_project", env=environment, check=True, capture_output=True)
+    assert git(tmp_path / "my_project", "rev-list", "--count", "HEAD").strip() == "1"
+    assert git(tmp_path / "other", "rev-list", "--all") == ""
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
 def test_an_update_raises_what_is_required_of_the_engine(tmp_path: Path, later: Path) -> None:
@@ -258,4 +326,4 @@ def test_what_can_not_be_updated_is_told_and_stays_as_it_is(tmp_path: Path, late
     shutil.rmtree(folder / ".git")
     git(folder, "init")
     committed(folder, "note.txt", "all anew")
-    refused(folder, later, "its history has no commit of the template")
+    refused(folder, later, "its history has no commit that is the template")
