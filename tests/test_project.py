@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.utils import get_object
+from omegaconf import DictConfig
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"
@@ -31,7 +33,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(("group", "choice"), CHOICES, ids=lambda word: word)
 def test_every_choice_is_composed(group: str, choice: str) -> None:
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        assert compose("train", [f"{group}={choice}"]).lr > 0
+        config = compose("train", [f"{group}={choice}"])
+    assert config.lr > 0
+    for node in config.values():
+        if isinstance(node, DictConfig) and "_target_" in node:
+            assert callable(get_object(node._target_))
 
 
 def test_a_run_has_finite_figures_of_validation_and_test(trained: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import random
 import re
 import shlex
@@ -68,7 +69,11 @@ def test_the_readme_is_short_and_has_commands_to_test() -> None:
 
 @pytest.mark.parametrize("command", TRAINING)
 def test_every_training_command_runs(
-    train: Callable[..., Outcome], files: Path, request: pytest.FixtureRequest, command: str
+    train: Callable[..., Outcome],
+    program: Callable[..., Outcome],
+    files: Path,
+    request: pytest.FixtureRequest,
+    command: str,
 ) -> None:
     if "resume=" in command:
         request.getfixturevalue("first")
@@ -82,6 +87,9 @@ def test_every_training_command_runs(
     if "-m" in words:
         assert "Leaderboard of" in done.out
         assert len(list(files.glob("logs/sweeps/*/winner.json"))) == 1
+        if "sweep.name=first" in words:
+            (line,) = (line for line in COMMANDS if "leaderboard" in line)
+            assert program(*line.split()[1:]).status == 0
     elif "--help" not in command:
         assert (files / ("logs/runs/first" if "logs/runs/first" in command else "run") / "metrics.json").exists()
 
@@ -133,11 +141,6 @@ def test_tensorboard_serves_the_runs(trained: Callable[..., Outcome], tmp_path: 
         ask("plugin/scalars/tags", lambda found: any("val/loss" in tags for tags in found.values()))
 
 
-@pytest.mark.parametrize("path", re.findall(r"\]\(([\w/.]+)\)", README))
-def test_every_link_leads_somewhere(path: str) -> None:
-    assert (ROOT / path).exists()
-
-
 def test_the_tree_names_what_there_is() -> None:
     tree = next(block for block in blocks("text") if "train.py  " in block)
     folders = {0: ROOT}  # by indentation of what is in them
@@ -151,3 +154,16 @@ def test_the_tree_names_what_there_is() -> None:
         folders[len(indent) + 2] = folders[len(indent)] / names.split()[0]
     wings = {path.parent for path in (ROOT / "src").glob("*/*/__init__.py")}
     assert wings | set((ROOT / "src" / "perceptron").glob("[a-z]*.py")) <= named
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_the_tab_key_completes_as_the_readme_says() -> None:
+    (line,) = re.findall(r"`(eval .*?)`", README)
+    typed = "python train.py optimizer=ada"
+    script = f'{line}; COMP_LINE="{typed}"; COMP_POINT={len(typed)}; COMP_CWORD=2; hydra_bash_completion'
+    script += '; echo "${COMPREPLY[@]}"'
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=ROOT, env=os.environ | {"PATH": path}, capture_output=True, text=True
+    )
+    assert {"optimizer=adam", "optimizer=adagrad"} <= set(done.stdout.split())

@@ -20,10 +20,15 @@ from rosenblatt.cli.launch import help_text, importing
 Train = Callable[..., Outcome]
 
 
-def test_the_help_is_one_screen_that_names_every_choice_and_setting() -> None:
-    lines = help_text("train", []).splitlines()
+@pytest.mark.parametrize("data", ["toy", "xor", "text", "table"])
+def test_the_help_is_one_screen(data: str) -> None:
+    lines = help_text("train", [f"data={data}"]).splitlines()
     assert len(lines) <= 40
     assert max(map(len, lines)) <= 80
+
+
+def test_the_help_names_every_choice_and_setting() -> None:
+    lines = help_text("train", []).splitlines()
     words = set(" ".join(lines).replace(",", " ").split())
     for path in (ROOT / "configs").glob("*/*.yaml"):
         assert {path.parent.name, path.stem} <= words

@@ -300,7 +300,7 @@ def test_arguments_may_stand_in_a_row_or_be_called_later(folder):
     assert read(folder, *classes).predict_proba(frame).tobytes() == saved.predict_proba(frame).tobytes()
     for changed in ({"_args_": 1}, {"_partial_": "yes"}, {"_convert_": "all"}, {"_recursive_": False}):
         write(own(saved.model, **arguments | {"make": arguments["make"] | changed}), folder, "card")
-        with pytest.raises(ModelRefused, match="are arguments of Hydra, which is not asked here"):
+        with pytest.raises(ModelRefused, match=message):
             read(folder, *classes)
 
 

@@ -201,6 +201,8 @@ def _imported(prefix: str, path: str) -> Any:
 def _not_there(part: str, found: Any, known: str) -> str:
     if not known:
         own = [file.stem for pattern in ("*.py", "src/*") for file in root().glob(pattern)]
+        if part in own:
+            return f"{part!r} is not installed in this environment: make train, or pip install -e ."
         hint = nearest(part, [*own, "torch", "lightning", "torchmetrics", "rosenblatt"])
         return f"there is no module {part!r}.{hint or f' If it is a package that is not installed: pip install {part}'}"
     inside = [one.name for one in pkgutil.iter_modules(getattr(found, "__path__", []))]

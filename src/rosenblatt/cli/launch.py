@@ -132,7 +132,8 @@ def _words(keys: dict[str, Any]) -> Iterator[str]:
     """Yield ``KEY=VALUE`` as one types it, but for what another setting says, and what is called."""
     for key, value in keys.items():
         if key.rpartition(".")[2] not in ("_target_", "_partial_") and "${" not in str(value):
-            text = str(value).replace(" ", "")
+            text = str(value)
+            text = text.replace(" ", "") if text.startswith(("[", "{")) else text
             yield f"{key}={ {'None': 'null', 'True': 'true', 'False': 'false'}.get(text, text) }"
 
 

@@ -19,12 +19,13 @@ from rosenblatt.show.pool import FigurePool
 
 def train_here(words: list[str]) -> Path:
     """Train with the ``configs/`` of the current folder, or the one above it; see `rosenblatt.train`."""
-    enter(Path("notebook").absolute())
+    enter(Path("notebook").absolute())  # as if it were a program here
     if not (root() / "configs" / "train.yaml").is_file():
         raise UserError(
             f"{root()}: there is no configs/train.yaml here, nor in the folder above. Start in the folder of a project."
         )
     GlobalHydra.instance().clear()  # of an earlier command in this process
+    HydraConfig.instance().cfg = None
     with initialize_config_dir(str(root() / "configs"), version_base="1.3", job_name="train"):
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None

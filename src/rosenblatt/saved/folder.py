@@ -163,8 +163,10 @@ def built(value: Any, role: str, finds: Sequence[Find]) -> Any:
         return inner
     maker = look_up(role, inner.pop("_target_"), finds)
     placed, is_partial = inner.pop("_args_", []), inner.pop("_partial_", False)
-    if any(name.startswith("_") for name in inner) or type(placed) is not list or type(is_partial) is not bool:
-        raise ValueError(f"{role}: {listed(value)} are arguments of Hydra, which is not asked here")
+    if others := [name for name in inner if name.startswith("_")]:
+        raise ValueError(f"{role}: {listed(others)} are arguments of Hydra, which is not asked here")
+    if type(placed) is not list or type(is_partial) is not bool:
+        raise ValueError(f"{role}: _args_ is no list, or _partial_ neither true nor false")
     check_arguments(role, maker, inner)
     return partial(maker, *placed, **inner) if is_partial else maker(*placed, **inner)
 
