@@ -298,7 +298,13 @@ def test_arguments_may_stand_in_a_row_or_be_called_later(folder):
     write(saved, folder, "card")
     classes = (Made, torch.nn.Sequential, torch.nn.Linear, torch.nn.Tanh)
     assert read(folder, *classes).predict_proba(frame).tobytes() == saved.predict_proba(frame).tobytes()
-    for changed in ({"_args_": 1}, {"_partial_": "yes"}, {"_convert_": "all"}, {"_recursive_": False}):
+    kinds, other = "_args_ is no list, or _partial_ neither", "'{}' are arguments of Hydra, which is not asked here"
+    for changed, message in (
+        ({"_args_": 1}, kinds),
+        ({"_partial_": "yes"}, kinds),
+        ({"_convert_": "all"}, other.format("_convert_")),
+        ({"_recursive_": False}, other.format("_recursive_")),
+    ):
         write(own(saved.model, **arguments | {"make": arguments["make"] | changed}), folder, "card")
         with pytest.raises(ModelRefused, match=message):
             read(folder, *classes)
