@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,7 +27,7 @@ def new_project(words: Sequence[str], program: str) -> None:
     found = parser.parse_args(words)
     folder = new(found.folder, found.name, found.start, found.engine, found.holder)
     print(f"{folder} is there: a git repository with one commit. What comes next:")
-    print(f"  cd {folder}\n  make train\n  make test")
+    print(f"  cd {shlex.quote(str(folder))}\n  make train\n  make test")
 
 
 def update_project(words: Sequence[str], program: str) -> None:
@@ -45,6 +46,9 @@ def run(command: Callable[[Sequence[str], str], None], words: Sequence[str], pro
         command(words, program)
     except UserError as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.stderr.write("\nCtrl-C: stopped.\n")
+        sys.exit(130)
     except OSError as error:
         sys.exit(f"error: {error.filename}: {error.strerror}")
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import rosenblatt
+from rosenblatt.errors import UserError
 
 ROOT = Path(__file__).parents[2]  # of a checkout, or of what setup.py has put beside the modules of an engine
 ENGINE = Path(rosenblatt.__file__).parent
@@ -32,7 +33,7 @@ NAME = re.compile(r"\bperceptron(?=\.\w+(?:[.:][A-Z]| import\b))|(?<=src/)percep
 BLOCK = re.compile(r"^[ ]*(?:#|<!--) <(\w+)>(?: -->)?\n(.*?)^[ ]*(?:#|<!--) </\1>(?: -->)?\n", re.M | re.S)
 
 
-STRICT = ((', "D1", "ANN"]', "]"), ("strict = true", "ignore_missing_imports = true"), (" -m 'not soak'", ""))
+STRICT = ((', "D1", "ANN"]', "]"), ("\nstrict = true", "\nignore_missing_imports = true"), (" -m 'not soak'", ""))
 
 
 class Start(NamedTuple):
@@ -124,8 +125,7 @@ def render(answers: Answers, folder: Path) -> None:
     for name, source in sources.items():
         text = source.read_text(encoding="utf-8")
         for old, new in start.replaced.get(name, ()):
-            assert old in text, f"{name}: {old}"
-            text = text.replace(old, new)
+            text = replaced(text, name, old, new)
         write(folder / re.sub(r"(src|tests)/perceptron/", rf"\1/{answers.package}/", name), own(text, name, answers))
     if answers.engine == "copy":
         for package in ("rosenblatt", "hydra_plugins/rosenblatt_sweeper"):
@@ -140,6 +140,8 @@ def own(text: str, name: str, answers: Answers) -> str:
     kept = {answers.start, answers.engine, *STARTS[answers.start].parts}
     text = BLOCK.sub(lambda block: block[2] if block[1] in kept else "", text)
     text = NAME.sub(answers.package, text)
+    imports = re.compile(rf"(?:^from (?:{answers.package}|rosenblatt)[\w.]* import .*\n)+", re.M)
+    text = imports.sub(lambda some: "".join(sorted(some[0].splitlines(keepends=True))), text)  # by the new name
     if name == "pyproject.toml":
         title = answers.package.replace("_", "-")
         of_project = {"name": title, "version": "0.1.0", "description": "Begun from Rosenblatt."}
@@ -151,8 +153,7 @@ def own(text: str, name: str, answers: Answers) -> str:
             ("strict = true", "ignore_missing_imports = true"),
             (" -m 'not soak'", ""),
         ):
-            assert old in text, old
-            text = text.replace(old, new)
+            text = replaced(text, name, old, new)
         if answers.engine == "depend":
             major, minor = answers.version.split(".")[:2]
             needed = f'"rosenblatt>={answers.version},<{major}.{int(minor) + 1}"'
@@ -160,6 +161,13 @@ def own(text: str, name: str, answers: Answers) -> str:
     if name == "LICENSE":
         text = re.sub(r"(?<=Copyright \(c\) \d{4} ).*", lambda found: answers.holder, text)
     return text.replace("my_project", answers.package) if name == "README.md" else text
+
+
+def replaced(text: str, name: str, old: str, new: str) -> str:
+    """Return a text with other words in one place; a `UserError` tells that this checkout has changed them."""
+    if old not in text:
+        raise UserError(f"{ROOT / name}: expected {old.strip()!r} in it, for which a project has other words.")
+    return text.replace(old, new)
 
 
 def copy_template(folder: Path) -> None:

@@ -27,15 +27,23 @@ def update(folder: Path) -> str:
             the end, there are conflicts.
     """
     folder = folder.expanduser().resolve()
+    if not folder.is_dir():
+        raise UserError(f"{folder}: there is no such folder. Expected that of a project.")
     answers = answers_of(folder)
     if answers is None:
-        raise UserError(f"{folder}: expected a project that new_project.py has made; it holds no {ANSWERS} of one.")
+        raise UserError(
+            f"{folder}: expected a project that new_project.py has made; its {ANSWERS} is not there, or not as it was."
+        )
     face = folder / "src" / "rosenblatt" / "__init__.py"
     copied = re.search(r'__version__ = "(.*)"', face.read_text(encoding="utf-8")) if face.is_file() else None
     newest = max(answers.version, copied[1] if copied else "0", key=_numbers)
     if _numbers(newest) > _numbers(__version__):
         raise UserError(f"{folder}: it is of version {newest}, and this template is {__version__}: get a later one.")
-    changed = git(folder, "status", "--porcelain")
+    if not (folder / ".git").exists():
+        raise UserError(f"{folder}: it is no git repository, in whose history the template is as it was.")
+    if git(folder, "ls-files", "--unmerged") or (folder / ".git" / "MERGE_HEAD").exists():
+        raise UserError(f"{folder}: a merge is not ended: git add and git commit, or git merge --abort.")
+    changed = git(folder, "status", "--porcelain", "--untracked-files=no")
     if changed:
         names = [line[2:].strip() for line in changed.splitlines()]
         raise UserError(f"{folder}: not committed: {listed(names, 5)}. Commit it first, so that nothing can be lost.")
@@ -66,6 +74,8 @@ def update(folder: Path) -> str:
     except UserError:
         both = git(folder, "diff", "--name-only", "--diff-filter=U").splitlines()
         if not both:
+            if (folder / ".git" / "MERGE_HEAD").exists():
+                git(folder, "merge", "--abort")
             raise
         raise UserError(
             f"{folder}: changed here and in {__version__}: {listed(both)}. Both versions stand there, between <<<<<<< "

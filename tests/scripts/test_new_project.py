@@ -79,16 +79,30 @@ def test_a_project_is_small_its_own_and_committed(start: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize("start", STARTS)
 def test_a_project_is_lint_free_and_its_settings_are_composed(start: str, tmp_path: Path) -> None:
-    folder = made(tmp_path / "my_project", "--start", start)
+    folder = made(
+        tmp_path / "my_project", "--start", start, "--name", {"toy": "zoo", "text": "road"}.get(start, "mine")
+    )
     for words in (["check"], ["format", "--check"]):
         done = subprocess.run([sys.executable, "-m", "ruff", *words, "."], cwd=folder, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout
     with initialize_config_dir(str(folder / "configs"), version_base="1.3"):
         config = compose("train")
     assert config.data._target_ == {
-        "toy": "my_project.toy.ToyData", "text": "rosenblatt.text.data.TextData",
-        "table": "rosenblatt.table.data.TableData", "plain": "my_project.data.Rings",
+        "toy": "zoo.toy.ToyData", "text": "rosenblatt.text.data.TextData",
+        "table": "rosenblatt.table.data.TableData", "plain": "mine.data.Rings",
     }[start]  # fmt: skip
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("start", STARTS)
+def test_what_make_runs_in_a_project_is_green_there(start: str, tmp_path: Path) -> None:
+    folder = made(tmp_path / "my_project", "--start", start)
+    around = os.environ | {"PYTHONPATH": str(folder / "src"), "COLUMNS": "80"}
+    python = [sys.executable, "-P"] if sys.version_info >= (3, 11) else [sys.executable]
+    for words in (["train.py"], ["-m", "ruff", "check", "."], ["-m", "mypy"], ["-m", "pytest", "-q"]):
+        done = subprocess.run([*python, *words], cwd=folder, env=around, capture_output=True, text=True)
+        assert done.returncode == 0, (words, done.stdout[-3000:], done.stderr[-3000:])
+    assert git(folder, "status", "--porcelain") == ""
 
 
 def test_a_project_that_depends_on_the_engine_has_none_of_its_sources(tmp_path: Path) -> None:
@@ -236,6 +250,7 @@ def test_lines_that_both_have_changed_stand_there_in_both_versions(tmp_path: Pat
     assert "## train mine; make" in text
     assert "train it, later" in text
     assert text.index("<<<<<<<") < text.index("## train mine; make") < text.index(">>>>>>>")
+    assert "a merge is not ended: git add and git commit, or git merge --abort." in updated(folder, later).stderr
     git(folder, "merge", "--abort")
     assert git(folder, "rev-parse", "HEAD") == before
     assert "train it, later" not in (folder / "Makefile").read_text()
@@ -318,12 +333,13 @@ def test_what_can_not_be_updated_is_told_and_stays_as_it_is(tmp_path: Path, late
     folder = made(tmp_path / "my_project", root=later)
     refused(folder, ROOT, f"it is of version 9.1.0, and this template is {rosenblatt.__version__}: get a later one.")
     refused(tmp_path, ROOT, "expected a project that new_project.py has made")
+    refused(tmp_path / "none", ROOT, "there is no such folder")
     folder = made(tmp_path / "my_other")
-    (folder / "note.txt").write_text("not yet")
-    refused(folder, later, "not committed: 'note.txt'. Commit it first")
-    assert (folder / "note.txt").read_text() == "not yet"
-    (folder / "note.txt").unlink()
+    (folder / "README.md").write_text("not yet")
+    refused(folder, later, "not committed: 'README.md'. Commit it first")
+    assert (folder / "README.md").read_text() == "not yet"
     shutil.rmtree(folder / ".git")
+    refused(folder, later, "it is no git repository")
     git(folder, "init")
     committed(folder, "note.txt", "all anew")
     refused(folder, later, "its history has no commit that is the template")
