@@ -28,6 +28,7 @@ from rosenblatt.saved import known
 from rosenblatt.saved.folder import write
 from rosenblatt.saved.known import path_of
 from rosenblatt.saved.model import Origin, SavedModel
+from rosenblatt.saved.place import find
 from rosenblatt.saved.refusal import ModelRefused
 from saved_models import (
     KINDS,
@@ -466,3 +467,12 @@ def test_neither_hydra_nor_lightning_is_needed(folder):
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.stdout.strip() in ("no", "yes"), done.stderr) == (True, "")
+
+
+def test_of_a_sweep_the_run_to_take_is_named(tmp_path):
+    (tmp_path / "winner.json").write_text('{"folders": ["001_lr=0.1"]}')
+    with pytest.raises(UserError, match=r"this is a sweep\. Take one of its runs; the best is run=.*001_lr=0\.1$"):
+        find(tmp_path)
+    (tmp_path / "winner.json").write_text("{}")
+    with pytest.raises(UserError, match="expected the folder of a run"):
+        find(tmp_path)

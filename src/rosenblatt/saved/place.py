@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from rosenblatt.errors import UserError, nearest
@@ -25,6 +27,9 @@ def find(run: str | os.PathLike[str]) -> Path:
             if (path / "model").is_symlink():
                 raise ValueError("it is a link, which leads out of the run")
         return path / "model"
+    with suppress(OSError, ValueError, KeyError, TypeError, IndexError):  # of what is no such file
+        best = json.loads((path / "winner.json").read_text(encoding="utf-8"))["folders"][0]
+        raise UserError(f"run={run}: this is a sweep. Take one of its runs; the best is run={path / best}")
     if (path / "config.yaml").exists():
         begun = any((path / "checkpoints").glob("*.ckpt"))
         way = f"Go on: python train.py resume={run}" if begun else "Its train.log says why; train anew."

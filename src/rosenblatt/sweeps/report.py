@@ -181,6 +181,8 @@ class Report:
             if best.test:
                 yield "on test", ", ".join(_with_interval(name, best.test) for name in _measured(best.test)[:4])
             yield "repeat", self._repeated(best)
+            run = shlex.quote(shown_path(self.path / best.folders[0]))
+            yield "use", f"python scripts/predict.py run={run} input=FILE output=FILE"
         if num_left:
             trials = _counted(num_left, "trial")
             yield "left", f"{trials}, which other processes run; the last one to end measures the winner"

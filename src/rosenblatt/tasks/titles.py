@@ -49,4 +49,4 @@ def shown(value: float | None) -> str:
 def interval(metrics: Mapping[str, float], key: str) -> str:
     """Return the 95 % interval of a metric as text; an empty one where there is none."""
     low, high = metrics.get(f"{key}_low"), metrics.get(f"{key}_high")
-    return "" if low is None or high is None else f"{low:.4f}-{high:.4f}"
+    return "" if low is None or high is None else f"{shown(low)}-{shown(high)}"
