@@ -70,7 +70,7 @@ def test_parts_above_the_mean_are_those_of_a_loop():
     assert found.of == "logit of b above the mean"
     for k, times in enumerate((1 + 3, 2, 1 + 1, 0)):
         if times:
-            assert parts[WORDS[k]] == pytest.approx(float(weight[k, 1] - weight[k].mean()) * times / 3)
+            assert parts[WORDS[k]] == pytest.approx(float(weight[k, 1] - weight[k].mean()) * times / 3, abs=1e-6)
 
 
 def test_numbers_have_parts_in_their_own_unit():
