@@ -57,8 +57,7 @@ def explained(error: BaseException, config_name: str) -> str | None:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return f"{DISK_FULL}: {error.filename or 'a file'} could not be written. Free some space and run again."
     if isinstance(error, OSError) and error.filename and error.strerror:
-        is_place = error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
-        hint = " Is hydra.run.dir, or the current folder, a place to write?" if is_place else " Is that path right?"
+        hint = " Is hydra.run.dir, or the current folder, a place to write?" if error.errno != errno.ENOENT else ""
         return f"{error.filename}: {error.strerror.lower()}.{hint}"
     if type(error).__module__.startswith("yaml."):
         return broken_yaml(error)
