@@ -48,12 +48,16 @@ clean:  ## remove .venv, site and caches (runs in logs/ stay)
 	@touch $@
 
 # <template>
-.PHONY: soak docs
+.PHONY: soak coverage docs
 
 soak: .venv/ready-to-test  ## the long tests: many kills, many samplers
 	$(BIN)/python -m pytest -m soak --numprocesses auto --maxprocesses 4 --dist worksteal
 	$(BIN)/python scripts/crash_test.py
 	$(BIN)/python scripts/sweep_crash_test.py
+
+coverage: .venv/ready-to-test  ## the tests, and which lines they run; for scripts/mutation_test.py
+	@mkdir -p logs
+	$(BIN)/python -m pytest -vv --numprocesses auto --maxprocesses 4 --dist worksteal --durations 0 --cov src --cov-context test | tee logs/tests.txt
 
 docs: .venv/ready-to-docs  ## the site: README.md, docs/ and the reference of the code, in site/
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -c docs . site
