@@ -27,7 +27,6 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -38,7 +37,10 @@ SCOPE = (
     "tasks/*", "data/labelled_files", "data/in_memory", "data/batches", "data/contract", "loop/checkpoints",
     "loop/replay", "loop/random_state", "commands/resume", "commands/space", "commands/sweep", "sweeps/*",
 )  # fmt: skip
-HEAVY = ("lightning.pytorch", "optuna", "polars", "matplotlib.figure", "sklearn.metrics", "pandas", "hypothesis")
+HEAVY = (
+    "lightning.pytorch", "optuna", "polars", "matplotlib.figure", "sklearn.metrics", "pandas", "hypothesis",
+    "hydra._internal.hydra",
+)  # fmt: skip
 SWAPS = {
     "Lt": "LtE GtE", "LtE": "Lt Gt", "Gt": "GtE LtE", "GtE": "Gt Lt", "Eq": "NotEq", "NotEq": "Eq", "Is": "IsNot",
     "IsNot": "Is", "In": "NotIn", "NotIn": "In", "And": "Or", "Or": "And", "Add": "Sub", "Sub": "Add", "Mult": "Div",
@@ -87,15 +89,15 @@ def changes(node: Any) -> Iterator[tuple[str, Any]]:
             yield "__class__", ast.Break if isinstance(node, ast.Continue) else ast.Continue
 
 
-def mutants_of(code: str) -> Iterator[tuple[str, range, str]]:
-    """Yield place and change in words, the lines whose tests are to notice, and the code with the change."""
-    tree = ast.parse(code)
+def mutants_of(file: Path) -> Iterator[tuple[str, range, ast.Module]]:
+    """Yield place and change in words, the lines whose tests are to notice, and the code: changed until the next."""
+    tree = ast.parse(file.read_bytes())
     for node, lines in list(places(tree, range(0))):
         for attribute, value in changes(node):
             old, before = ast.unparse(node), getattr(node, attribute)
             setattr(node, attribute, value)
             change = f"{old.splitlines()[0]} -> {ast.unparse(node).splitlines()[0]}"
-            yield f"{node.lineno}:{node.col_offset} {change}", lines, ast.unparse(tree)
+            yield f"{node.lineno}:{node.col_offset} {change}", lines, tree
             setattr(node, attribute, before)
 
 
@@ -130,18 +132,25 @@ class Tests:
             sys.path[:0] = [str(copy / "src"), str(copy / "scripts")]
             os.environ["PYTHONPATH"] = os.pathsep.join(sys.path[:2])
 
-            def note(report: Any) -> None:
-                if report.failed:
-                    failed.append(report.nodeid)
+            class Notes:
+                @staticmethod
+                def pytest_runtest_logreport(report: Any) -> None:
+                    if report.failed:
+                        failed.append(report.nodeid)
 
-            notes = SimpleNamespace(pytest_runtest_logreport=note, pytest_collectreport=note)
-            status = pytest.main(["-p", "no:cacheprovider", "-p", "no:xdist", *options, *tests], plugins=[notes])
-            told.write_text(json.dumps(failed))
-            os._exit(status)
+                pytest_collectreport = pytest_runtest_logreport
+
+            options = ("-W", "ignore:Module already imported", "-p", "no:cacheprovider", "-p", "no:xdist", *options)
+            status = 100
+            try:
+                status = pytest.main([*options, *tests], plugins=[Notes()])
+                told.write_text(json.dumps(failed))
+            finally:
+                os._exit(status)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child, signal.SIGKILL)  # all that it has started
-        return status, json.loads(told.read_text()) if status >= 0 else []
+        return status, json.loads(told.read_text()) if 0 <= status < 100 else []
 
 
 def main() -> None:
@@ -152,10 +161,9 @@ def main() -> None:
     arguments = parser.parse_args()
     src, results = ROOT / "src/rosenblatt", ROOT / "logs/mutants.json"
     files = [file for part in SCOPE for file in sorted(src.glob(f"{part}.py"))]
-    every = [(f"{file.relative_to(src)}:{change}", file, lines, code) for file in files
-             for change, lines, code in mutants_of(file.read_text(encoding="utf-8"))]  # fmt: skip
-    results.parent.mkdir(exist_ok=True)
+    every = [(file, change) for file in files for change, _, _ in mutants_of(file)]
     sample = random.Random(arguments.seed).sample(every, min(arguments.sample, len(every)))
+    results.parent.mkdir(exist_ok=True)
     found: dict[str, str] = json.loads(results.read_text()) if results.exists() else {}
     os.environ["OMP_NUM_THREADS"] = "1"
     for name in HEAVY:
@@ -163,22 +171,23 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         copy, known = Path(name) / "copy", Tests()
         shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "logs", "__pycache__"))
-        for number, (told, file, lines, code) in enumerate(sample):
-            path = copy / file.relative_to(ROOT)
-            if found.get(told, "survived") != "survived":
+        mutants = ((file, *mutant) for file in files for mutant in mutants_of(file))
+        for number, (file, change, lines, tree) in enumerate(mutants):
+            told, path = f"{file.relative_to(src)}:{change}", copy / file.relative_to(ROOT)
+            if (file, change) not in sample or found.get(told, "survived") != "survived":
                 continue
             tests = known.of(file, lines, arguments.tests)
-            path.write_text(code, encoding="utf-8")
+            path.write_text(ast.unparse(tree), encoding="utf-8")
             os.utime(path, (number, number))  # so that Python takes no compiled file of another for it
             status, failed = known.trial(copy, tests, "-x") if tests else (0, [])
             found[told] = "survived" if status == 0 else failed[0] if failed else f"status {status}"
-            print(f"{number + 1} {told}: {found[told]} ({len(tests)} tests)", flush=True)
+            print(f"{told}: {found[told]} ({len(tests)} tests)", flush=True)
             shutil.copy2(file, path)
             results.write_text(json.dumps(found, indent=1))
         killers = sorted({one for one in found.values() if "::" in one})
         print("fail without a mutant, too:", *known.trial(copy, killers)[1])
-    total = Counter(file.parent.name for _, file, _, _ in sample)
-    killed = Counter(file.parent.name for told, file, _, _ in sample if found[told] != "survived")
+    names = {f"{file.relative_to(src)}:{change}": file.parent.name for file, change in sample}
+    total, killed = Counter(names.values()), Counter(names[told] for told in names if found[told] != "survived")
     print(*[f"{wing}: {killed[wing]} of {total[wing]}" for wing in total], sep="\n")
     print(f"{killed.total()} of {total.total()} are killed, of {len(every):,} that there are")
     sys.exit(killed.total() < 0.85 * total.total())

@@ -31,10 +31,12 @@ FUNCTION, LAST = range(6, 15), range(12, 15)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_code_is_changed_but_no_text_and_no_type():
+def test_code_is_changed_but_no_text_and_no_type(tmp_path):
     from mutation_test import mutants_of
 
-    assert [(told, lines) for told, lines, _ in mutants_of(CODE)] == [
+    file = tmp_path / "sign.py"
+    file.write_text(CODE)
+    assert [(told, lines) for told, lines, _ in mutants_of(file)] == [
         ("5:39 True -> False", FUNCTION),
         ("5:18 3 -> 4", FUNCTION),
         ("7:4 if not strict and x < 0: -> if not (not strict and x < 0):", range(7, 8)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 
+from rosenblatt.show.figures import style
 from rosenblatt.sweeps.dimensions import Trial
 from rosenblatt.sweeps.jobs import Job
 from rosenblatt.sweeps.leaderboard import Row, ranked
@@ -49,3 +50,13 @@ def test_a_sweep_without_a_result_has_a_page_too(tmp_path):
     content = (tmp_path / "report.html").read_text()
     parsed(content)
     assert "No trial is done." in content
+
+
+def test_a_sweep_says_what_it_is_judged_by_and_draws_what_decides_most_last(tmp_path, monkeypatch):
+    drawn, draw = [], style.draw
+    monkeypatch.setattr(style, "draw", lambda figure, **settings: drawn.append(figure) or draw(figure, **settings))
+    write_page(tmp_path, rows(), LOSS, {"lr": 0.9, "model": 0.1}, [], [])
+    assert drawn[0].title == f"{tmp_path.name}: val/loss of 1 trial (lower is better)"
+    assert drawn[0].importances == [("model", 0.1), ("lr", 0.9)]
+    assert drawn[0].spreads == [0.0]
+    assert "Judged by val/loss (low is good), at the best epoch of each job" in (tmp_path / "report.html").read_text()

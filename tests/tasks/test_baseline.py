@@ -10,6 +10,7 @@ import torch
 from sklearn import metrics as sk
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
+from rosenblatt.tasks.binary import Binary
 from rosenblatt.tasks.epoch import Measured, in_proportion
 from rosenblatt.tasks.inference import task_named
 from rosenblatt.tasks.multiclass import Multiclass
@@ -55,6 +56,11 @@ def test_the_majority_baseline_stays_finite_for_a_class_that_training_never_had(
     baseline = baseline_of(task, torch.tensor([0, 1, 2]))
     assert baseline["loss"] == pytest.approx(-(math.log(0.4) + math.log(0.6) + math.log(1e-7)) / 3, rel=1e-4)
     assert baseline["acc"] == pytest.approx(1 / 3)
+
+
+def test_the_majority_baseline_stays_finite_for_a_class_that_every_training_row_has():
+    task = Binary(("no", "yes"), num_rows=10, class_counts=(0, 10))
+    assert baseline_of(task, torch.tensor([1, 0]))["loss"] == pytest.approx(-math.log(1e-7) / 2, rel=0.02)
 
 
 def test_with_hundreds_of_classes_rows_are_not_ranked():

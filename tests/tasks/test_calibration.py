@@ -16,8 +16,10 @@ from torchmetrics.functional.classification import binary_calibration_error, mul
 
 from metric_reference import TASKS, split
 from rosenblatt.tasks import calibration
+from rosenblatt.tasks.binary import Binary
 from rosenblatt.tasks.calibration import calibration_error, fit_temperature, reliability
 from rosenblatt.tasks.inference import task_named
+from rosenblatt.tasks.threshold import Decision
 
 TASK = st.sampled_from(TASKS)
 
@@ -138,3 +140,12 @@ def test_the_error_is_that_of_torchmetrics(kind, seed):
 def test_the_error_of_a_coin_that_is_called_for_sure_is_one_half():
     assert calibration_error(torch.ones(4), torch.tensor([0, 1, 0, 1])) == pytest.approx(0.5)
     assert calibration_error(torch.full((4,), 0.5), torch.tensor([0, 1, 0, 1])) == 0.0
+
+
+@pytest.mark.parametrize(("num_rows", "asked", "fitted"), [(30, True, True), (29, True, False), (30, False, False)])
+def test_a_temperature_is_fitted_where_it_is_asked_for_and_rows_are_enough(num_rows, asked, fitted):
+    torch.manual_seed(0)
+    logits, target = 5 * torch.randn(num_rows, 1), torch.randint(2, (num_rows,))
+    found = Binary(("no", "yes")).tuned(logits, target, Decision(temperature=asked))
+    assert found.temperature == (fit_temperature(logits, target) if fitted else 1)
+    assert not fitted or found.temperature > 2  # of logits that say nothing

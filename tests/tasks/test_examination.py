@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
+from rosenblatt.tasks import examination
 from rosenblatt.tasks.binary import Binary
 from rosenblatt.tasks.examination import ALL, confusions, one_against_rest, ranking_curves
 from rosenblatt.tasks.multiclass import Multiclass
@@ -79,6 +80,12 @@ def test_probabilities_that_are_no_numbers_are_told():
     assert found["confusion"].counts.sum() == 2
 
 
+def test_more_probabilities_than_can_be_sorted_have_no_curves_and_say_so(monkeypatch):
+    monkeypatch.setattr(examination, "MAX_SORTED", 3)
+    found = Binary(TWO).arrays(torch.zeros(4, 1), torch.tensor([0, 1, 0, 1]))
+    assert found["roc"] == found["precision_recall"] == "4 probabilities would take long to sort"
+
+
 def test_thousands_of_classes_have_no_matrix_and_say_so():
     zero = torch.zeros(1, dtype=torch.long)
     assert confusions(zero, zero, names(4000)) == "a matrix of 4,000 classes would fill the memory"
@@ -119,6 +126,13 @@ def test_temperature_shows_both_curves_this_model_last():
     found = Binary(TWO, temperature=3.0).arrays(logits.unsqueeze(1), target)
     assert [one.name for one in found["reliability"].curves] == ["without temperature", "with temperature"]
     assert found["reliability"].of == "of yes"
+
+
+def test_probabilities_that_no_row_has_are_no_point_of_a_reliability_curve():
+    found = Binary(TWO).arrays(torch.tensor([[0.0], [4.0], [4.0]]), torch.tensor([1, 1, 0]))["reliability"]
+    assert found.curves[0].x == pytest.approx([0.5, 1 / (1 + np.exp(-4))])
+    assert found.curves[0].y == pytest.approx([1, 0.5])
+    assert found.num_rows.nonzero()[0].tolist() == [7, 14]
 
 
 def test_numbers_are_drawn_in_their_own_unit_with_those_that_are_known():

@@ -38,6 +38,7 @@ def test_several_outputs_and_whole_numbers_are_multiclass(kind):
 @pytest.mark.parametrize("kind", [*KINDS, torch.bool], ids=str)
 def test_as_many_zeros_and_ones_as_outputs_are_multilabel(kind):
     assert task_of_batch(torch.zeros(4, 3), LABELS.to(kind)) == Multilabel(THREE)
+    assert task_of_batch(torch.zeros(4, 2), LABELS[:, :2].to(kind)) == Multilabel(("0", "1"))
 
 
 @pytest.mark.parametrize("outputs", [(4, 1), (4,)], ids=str)

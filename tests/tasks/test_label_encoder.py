@@ -83,6 +83,8 @@ def test_an_unseen_label_of_several_is_left_out_and_counted(caplog):
         ([["a"], ["b"], []], "multiclass", None, ["task=multiclass", "one label a row", "has none"]),
         ([["a"], ["b"], ["c"], ["a"]], "binary", None, ["task=binary", "two classes", "got 3", "'a', 'b', 'c'"]),
         ([["a"], ["b"], ["a"]], None, [["b"], ["x"], ["y"], ["x"]], ["val", "3 rows", "'x', 'y'", "row 2", "'a', 'b'"]),
+        ([["a"], ["b"], ["a"]], None, [["b"], ["x"]], ["Add such rows to the training data"]),
+        ([["a"], ["b"], ["a"]], None, [["b"], ["A"], ["x"]], ["Write them as in training"]),
         ([["a"], ["b"], ["a"]], None, [["b"], ["a", "b"]], ["val", "one label a row", "1 rows", "row 2 has 2"]),
         ([["a"], ["b"], ["a"]], None, [["b"], ["a"], []], ["val", "one label a row", "row 3 has 0"]),
     ],
