@@ -182,6 +182,35 @@ def test_jobs_take_turns_on_gpus(monkeypatch):
     assert job.devices_of(trainer) == {}
 
 
+@pytest.mark.parametrize(
+    ("launcher", "width"),
+    [
+        ({}, 1),
+        ({"n_jobs": 3}, 3),
+        ({"n_jobs": -1}, 8),
+        ({"n_jobs": -3}, 6),
+        ({"n_jobs": -20}, 1),
+        ({"submitit_folder": "x"}, 8),
+        ({"submitit_folder": "x", "array_parallelism": 5}, 5),
+    ],
+)
+def test_as_many_jobs_run_side_by_side_as_the_launcher_says(monkeypatch, launcher, width):
+    monkeypatch.setattr(commands, "num_cores", lambda: 8)
+    assert commands._width(OmegaConf.create(launcher)) == width
+
+
+@pytest.mark.parametrize(
+    ("launcher", "width", "share"),
+    [({"n_jobs": 3}, 3, "2"), ({"n_jobs": 9}, 9, "1"), ({"n_jobs": 1}, 1, None), ({"array_parallelism": 3}, 3, None)],
+)
+def test_jobs_side_by_side_share_the_cores_of_this_machine(monkeypatch, launcher, width, share):
+    monkeypatch.setattr(commands, "num_cores", lambda: 8)
+    monkeypatch.setattr(commands.os, "environ", {"MKL_NUM_THREADS": "4"})
+    commands._share_cores(width, OmegaConf.create(launcher))
+    shares = {} if share is None else {"OMP_NUM_THREADS": share, "POLARS_MAX_THREADS": share}
+    assert commands.os.environ == {"MKL_NUM_THREADS": "4"} | shares  # what somebody has set stays
+
+
 def test_the_leaderboard_of_several_sweeps_is_one(sweep, program, capsys):
     swept_grid()
     sweep("-m", *SMALL, "lr=0.3,0.4", "sweep.name=second")

@@ -9,10 +9,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.fitting import QUIET
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
+from fitting import QUIET
 from perceptron.classifier import Classifier
 from perceptron.models import MLP, Perceptron
 from rosenblatt.data.batches import Batches
