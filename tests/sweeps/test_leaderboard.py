@@ -112,3 +112,35 @@ def test_what_varies_is_shown_even_where_there_is_little_room():
 def test_a_huge_figure_does_not_blow_up_the_table():
     assert cell(7.98372427e27) == "7.984e+27"
     assert (cell(0.5), cell(3.0), cell(None), cell("x")) == ("0.5000", "3", "", "x")
+
+
+def test_the_columns_are_what_varies_the_objective_and_what_is_known_besides():
+    found = table_of(ranked([row(0, 0.5, **{"val/acc": 0.9, "val/f1": 0.8})], LOSS), LOSS)
+    names = [
+        "rank",
+        "lr",
+        "optimizer",
+        "val/loss",
+        "val/acc",
+        "val/f1",
+        "epochs",
+        "seconds",
+        "state",
+        "reason",
+        "folder",
+    ]
+    assert list(found[0]) == names
+
+
+def test_failures_are_shown_where_there_is_nothing_else():
+    def shown(rows):
+        console = Console(width=120, file=io.StringIO())
+        console.print(leaderboard_table(ranked(rows, LOSS), LOSS))
+        return console.file.getvalue().count("failed")
+
+    assert shown([row(0, 0.5), row(1, state="failed")]) == 0
+    assert shown([row(0, state="failed"), row(1, state="failed")]) == 2
+
+
+def test_no_trial_is_no_table():
+    assert (as_csv([]), as_markdown([])) == ("", "")

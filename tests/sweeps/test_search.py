@@ -6,6 +6,7 @@ import itertools
 
 import optuna
 import pytest
+from optuna.distributions import IntDistribution
 
 from rosenblatt.errors import UserError
 from rosenblatt.sweeps.dimensions import Choices, Interval
@@ -13,7 +14,7 @@ from rosenblatt.sweeps.folder import SweepFolder
 from rosenblatt.sweeps.leaderboard import Row
 from rosenblatt.sweeps.plan import Plan
 from rosenblatt.sweeps.settings import SAMPLERS, Settings
-from rosenblatt.sweeps.study import Study, storage_of
+from rosenblatt.sweeps.study import Study, distribution, storage_of
 
 SPACE = [
     Choices("optimizer", ("adam", "sgd")),
@@ -169,3 +170,12 @@ def test_machines_with_the_same_seed_propose_different_trials(tmp_path):
         (trial,) = some.take()
         settings.append(trial.setting)
     assert settings[0]["lr"] != settings[1]["lr"]
+
+
+def test_whole_numbers_without_a_step_are_one_apart():
+    assert distribution(Interval("n", 1, 6, None, False, True)) == IntDistribution(1, 6, step=1)
+    assert distribution(Interval("n", 1, 9, 2, False, True)) == IntDistribution(1, 9, step=2)
+
+
+def test_optuna_says_nothing_of_its_own():
+    assert optuna.logging.get_verbosity() == optuna.logging.ERROR

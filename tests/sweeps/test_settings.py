@@ -34,6 +34,7 @@ def test_seeds_are_counted_from_the_first_and_objectives_have_a_direction():
         ({"pruner": "median", "seeds": 5}, "stopped by one objective and one run each"),
         ({"pruner": "median", "objective": "epochs"}, "it goes by a metric of each epoch, and epochs is none"),
         ({"objective": ["val/loss", "val/loss"]}, "one is there twice"),
+        ({"objective": ["val/loss", "test/acc"]}, "sweep.objective=test/acc: what is chosen by the test split"),
         ({"objective": []}, "expected a metric, such as val/loss"),
         ({"name": "a/b"}, "sweep.name=a/b: expected letters"),
         ({"retry_failed": True}, "Give it more sweep.trials"),
