@@ -14,6 +14,7 @@ import yaml
 
 import rosenblatt
 from conftest import SMALL, Outcome
+from rosenblatt.run.folder import RunFolder
 
 Train = Callable[..., Outcome]
 
@@ -157,6 +158,15 @@ def test_a_folder_that_is_no_run_is_told_with_the_nearest_that_is(
 def test_another_folder_beside_resume_is_refused(train: Train, run: Path) -> None:
     assert_refused(train("resume=run", "hydra.run.dir=other"), run, files_of(run), "Leave hydra.run.dir=... out")
     assert not Path("other").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders have no locks there")
+def test_a_run_that_another_process_trains_is_left_to_it(train: Train, run: Path) -> None:
+    before, other = files_of(run), RunFolder(run)
+    other.lock()
+    assert_refused(train("resume=run"), run, before, "another process is training in this folder")
+    other.unlock()
+    assert train("resume=run").status == 0
 
 
 def test_without_any_run_there_is_no_hint(train: Train) -> None:
