@@ -56,7 +56,7 @@ TAGS = [[i, i % 2, int(i % 3 == 0)] for i in range(60)]
 LEFT_OUT = {
     "a total at the end": (TextData, TEXTS + "Total: 40 rows,\n", {}, 40, "1 of 41 rows have no label"),
     "numbers": (TableData, "\n".join(["x,label", *NUMBERS, "sum,", "7,n/a"]), {}, 50, "2 of 52 rows have no number"),
-    "numbers and a word": (TableData, "\n".join(["x,label", *NUMBERS, "7,large"]), {}, 50, "1 of 51 rows have no number"),
+    "numbers, a word": (TableData, "\n".join(["x,label", *NUMBERS, "7,big"]), {}, 50, "1 of 51 rows have no number"),
     "numbers of people": (
         TableData, "x;label\n" + "".join(f"{i};{i}.000,5\n" for i in range(1, 51)) + "1;none\n", {}, 50,
         "1 of 51 rows have no number",

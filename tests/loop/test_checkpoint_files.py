@@ -8,7 +8,7 @@ import pickle
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
 import pytest
@@ -250,3 +250,23 @@ def test_a_checkpoint_with_code_in_it_is_refused_and_none_is_run(tmp_path, monke
     with pytest.raises(ValueError, match="it is no checkpoint of Lightning's"):
         read(Path("list.ckpt"))
     assert not Path("done").exists()
+
+
+class Pair(NamedTuple):
+    """A class of somebody's own, which no checkpoint that runs no code can hold."""
+
+    first: int
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        ([1, (2.0, "a"), {3}, {"b": torch.zeros(1)}, None], True),
+        ([1, object()], False),
+        ({"a": (print,)}, False),
+        (Pair(1), False),
+        ([Pair(1)], False),
+    ],
+)
+def test_what_holds_anything_else_than_plain_values_is_told_apart(value, plain):
+    assert under_test._is_plain(value) == plain

@@ -8,7 +8,7 @@ import pytest
 
 from rosenblatt.run.folder import RunFolder
 from rosenblatt.sweeps.dimensions import Trial
-from rosenblatt.sweeps.jobs import Job, jobs_in, jobs_of
+from rosenblatt.sweeps.jobs import Job, finish, jobs_in, jobs_of
 
 
 @pytest.fixture
@@ -82,3 +82,20 @@ def test_each_seed_has_a_folder_of_its_own(tmp_path):
 def test_seeds_that_vary_are_named_once(tmp_path):
     (job,) = jobs_of(tmp_path, Trial(0, {"seed": "0"}), [0])
     assert (job.folder.name, job.words) == ("000_seed-0", "seed=0")
+
+
+def test_a_job_whose_process_dies_is_started_three_times(tmp_path):
+    launched = []
+
+    def dies(jobs):
+        for one in jobs:
+            one.write()
+            (one.folder / "config.yaml").touch()
+        launched.append(len(jobs))
+        return "", False
+
+    jobs = jobs_of(tmp_path, Trial(0, {"lr": "1"}), [0])
+    finish(jobs, tmp_path, ["val/loss"], dies)
+    found = jobs[0].look(["val/loss"])
+    assert (launched, found.state) == ([1, 1, 1], "failed")
+    assert found.reason == "its process died 3 times: it left no result"
