@@ -79,9 +79,9 @@ def changes(node: Any) -> Iterator[tuple[str, Any]]:
             yield "operand", ast.UnaryOp(ast.Not(), node.operand)
         case ast.If() | ast.IfExp() if not isinstance(node.test, ast.UnaryOp | ast.Compare | ast.Constant):
             yield "test", ast.UnaryOp(ast.Not(), node.test)
-        case ast.Constant(value=bool() | int() | float()):
-            yield "value", not node.value if isinstance(node.value, bool) else node.value + 1
-        case ast.Return(value=ast.expr()) | ast.Assign() if ast.unparse(node.value) != "None":
+        case ast.Constant(value=bool() | int() | float() as value):
+            yield "value", not value if isinstance(value, bool) else value + 1
+        case ast.Return(value=ast.expr() as value) | ast.Assign(value=value) if ast.unparse(value) != "None":
             yield "value", ast.Constant(None)
         case ast.Expr(value=ast.Call()) | ast.Raise() | ast.Delete():
             yield "__class__", ast.Pass

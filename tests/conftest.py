@@ -25,6 +25,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import pytest
 import torch
 from hydra._internal.hydra import Hydra
+from hypothesis import settings
 
 from forked import said_mode
 from rosenblatt.data.features import Bags
@@ -32,6 +33,9 @@ from rosenblatt.run import folder
 from rosenblatt.show import pool
 
 ROOT = Path(__file__).parents[1]
+
+settings.register_profile("any machine", deadline=None)  # no test asserts a time
+settings.load_profile("any machine")
 
 
 @dataclass

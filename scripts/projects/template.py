@@ -24,7 +24,7 @@ ANSWERS = ".rosenblatt.json"
 ENGINES = ("copy", "depend")
 FILES = (
     "train.py", "scripts/evaluate.py", "scripts/predict.py", "scripts/export.py", "scripts/leaderboard.py",
-    "tests/test_project.py", "pyproject.toml", "constraints.txt", "Makefile", "LICENSE", ".gitignore",
+    "tests/test_whole_project.py", "pyproject.toml", "constraints.txt", "Makefile", "LICENSE", ".gitignore",
     ".pre-commit-config.yaml", ".github/workflows/tests.yml",
 )  # fmt: skip
 FOLDERS = ("configs", "scripts/projects", "src/perceptron", "tests/perceptron")  # of which some files are taken

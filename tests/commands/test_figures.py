@@ -127,7 +127,7 @@ def test_no_run_is_lost_for_a_figure(train, monkeypatch):
     def refused(*arguments, **more):
         raise OSError("no more processes")
 
-    monkeypatch.setattr("rosenblatt.show.pool.ProcessPoolExecutor.submit", refused)
+    monkeypatch.setattr("conftest.Shared.submit", refused)
     outcome = train(*SMALL, EACH)
     monkeypatch.undo()
     assert outcome.status == 0, outcome.err

@@ -67,8 +67,7 @@ def test_it_ends_as_a_bare_trainer_does_and_goes_on_to_the_same_bits(tmp_path, m
     within = [copy for copy in copying.copies if copy.name.endswith("False")]
     assert bool(within) == (case != "stream")
     between = [copy for copy in copying.copies if copy not in within]
-    # In the first epoch, where gradients wait for those of the next batch, and after the last.
-    more = [*within[:1], *between[-1:]] if case in ("shuffled", "gradients of three") else []
+    more = [*within[:1], *between[-1:]] if case == "shuffled" else []  # in the first epoch, and after the last
     for copy in {*within[-1:], between[0], *more}:
         resumed = Training(case, copy)
         assert_same(resumed.outcome(), expected, copy.name)

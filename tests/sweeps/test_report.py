@@ -9,7 +9,7 @@ from rosenblatt.show.figures import style
 from rosenblatt.sweeps.dimensions import Trial
 from rosenblatt.sweeps.jobs import Job
 from rosenblatt.sweeps.leaderboard import Row, ranked
-from rosenblatt.sweeps.report import write_page
+from rosenblatt.sweeps.report import _with_interval, write_page
 
 HOSTILE = '<script>alert("x")</script>'
 LOSS = {"val/loss": "min"}
@@ -60,3 +60,9 @@ def test_a_sweep_says_what_it_is_judged_by_and_draws_what_decides_most_last(tmp_
     assert drawn[0].importances == [("model", 0.1), ("lr", 0.9)]
     assert drawn[0].spreads == [0.0]
     assert "Judged by val/loss (low is good), at the best epoch of each job" in (tmp_path / "report.html").read_text()
+
+
+def test_a_figure_has_its_interval_or_its_spread_beside_it():
+    test = {"test/acc": 0.5, "test/acc_low": 0.4, "test/acc_high": 0.6, "test/f1": 0.25, "test/f1 spread": 0.125}
+    assert _with_interval("test/acc", test) == "acc 0.5000 (0.4000 to 0.6000)"
+    assert _with_interval("test/f1", test) == "f1 0.2500 ± 0.1250"
