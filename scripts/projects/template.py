@@ -148,11 +148,7 @@ def own(text: str, name: str, answers: Answers) -> str:
         for key, value in of_project.items():
             text = re.sub(rf'^{key} = ".*"$', f'{key} = "{value}"', text, count=1, flags=re.M)
         # Strict rules are for an engine; code that somebody brings is to pass as it stands.
-        for old, new in (
-            (', "D1", "ANN"]', "]"),
-            ("strict = true", "ignore_missing_imports = true"),
-            (" -m 'not soak'", ""),
-        ):
+        for old, new in STRICT:
             text = replaced(text, name, old, new)
         if answers.engine == "depend":
             major, minor = answers.version.split(".")[:2]

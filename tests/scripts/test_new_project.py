@@ -74,6 +74,9 @@ def test_a_project_is_small_its_own_and_committed(start: str, tmp_path: Path) ->
     tomllib = pytest.importorskip("tomllib")
     project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
     assert project["name"] == "my-project"
+    tools = tomllib.loads((folder / "pyproject.toml").read_text())["tool"]
+    assert tools["pytest"]["ini_options"]["xfail_strict"]
+    assert "strict" not in tools["mypy"]
     assert any(one.startswith("torch>=") for one in project["dependencies"])
 
 
