@@ -31,8 +31,7 @@ FOLDERS = ("configs", "scripts/projects", "src/perceptron", "tests/perceptron") 
 # In code, YAML and TOML; the model of that name is no package.
 NAME = re.compile(r"\bperceptron(?=\.\w+(?:[.:][A-Z]| import\b))|(?<=src/)perceptron\b|(?<=\")perceptron(?=\",)")
 BLOCK = re.compile(r"^[ ]*(?:#|<!--) <(\w+)>(?: -->)?\n(.*?)^[ ]*(?:#|<!--) </\1>(?: -->)?\n", re.M | re.S)
-
-
+# Strict rules are for an engine; code that somebody brings is to pass as it stands.
 STRICT = ((', "D1", "ANN"]', "]"), ("\nstrict = true", "\nignore_missing_imports = true"), (" -m 'not soak'", ""))
 
 
@@ -147,7 +146,6 @@ def own(text: str, name: str, answers: Answers) -> str:
         of_project = {"name": title, "version": "0.1.0", "description": "Begun from Rosenblatt."}
         for key, value in of_project.items():
             text = re.sub(rf'^{key} = ".*"$', f'{key} = "{value}"', text, count=1, flags=re.M)
-        # Strict rules are for an engine; code that somebody brings is to pass as it stands.
         for old, new in STRICT:
             text = replaced(text, name, old, new)
         if answers.engine == "depend":

@@ -107,7 +107,6 @@ def help_text(config_name: str, overrides: list[str]) -> str:
     Hydra's own help reads its own groups of settings besides, and has each setting on a line of its own.
     """
     config = loader().load_configuration(config_name, overrides, RunMode.RUN)
-    every = [(group, ", ".join(choices(group))) for group in groups()]
     settings: Any = OmegaConf.to_container(
         OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     )
@@ -115,17 +114,15 @@ def help_text(config_name: str, overrides: list[str]) -> str:
     for name, value in settings.items():
         place, keys = (f"{name}.", flat(value)) if isinstance(value, dict) else ("", flat({name: value}))
         rows.setdefault(place, {}).update(keys)
-    found = [(place, " ".join(_words(keys))) for place, keys in rows.items()]
-    listed, shown = (
-        "".join(
-            textwrap.fill(words, 79, initial_indent=f"{name:<16}", subsequent_indent=16 * " ", break_long_words=False)
-            + "\n"
-            for name, words in lines
-            if words
-        )
-        for lines in (every, found)
-    )
+    listed = _beside({group: ", ".join(choices(group)) for group in groups()})
+    shown = _beside({place: " ".join(_words(keys)) for place, keys in rows.items()})
     return Template(config.hydra.help.template).substitute(APP_CONFIG_GROUPS=listed, CONFIG=shown).rstrip()
+
+
+def _beside(texts: dict[str, str]) -> str:
+    """Return names, and beside them their texts in lines of 80 columns; those without a text are left out."""
+    margin = textwrap.TextWrapper(79, subsequent_indent=16 * " ", break_long_words=False)
+    return "".join(f"{margin.fill(f'{name:<16}{text}')}\n" for name, text in texts.items() if text)
 
 
 def _words(keys: dict[str, Any]) -> Iterator[str]:
